@@ -1,0 +1,125 @@
+"""Configuration: named profiles in one TOML file, and where igcsante keeps its things.
+
+A profile says which platform, trust anchors and reader a command uses::
+
+    [profiles.test]
+    platform = "https://pfc.example/…"     # endpoint of the web service
+    anchors = ["anchors"]                  # files or folders; relative to this file
+    http_hosts = ["igc-sante.esante.gouv.fr"]
+
+Folders come from platformdirs; ``IGC_CONFIG_DIR`` and ``IGC_DATA_DIR`` replace them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+from .files import read_bounded
+
+MAX_CONFIG_BYTES = 1024 * 1024
+ANS_HTTP_HOSTS = ("igc-sante.esante.gouv.fr",)
+
+
+def config_directory() -> Path:
+    """Where ``config.toml`` is."""
+    if given := os.environ.get("IGC_CONFIG_DIR"):
+        return Path(given)
+    from platformdirs import user_config_path
+
+    return user_config_path("igcsante")
+
+
+def data_directory() -> Path:
+    """Where the order journal, the trust store and the simulated world are."""
+    if given := os.environ.get("IGC_DATA_DIR"):
+        return Path(given)
+    from platformdirs import user_data_path
+
+    return user_data_path("igcsante")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a command works with. Paths are absolute; ``http_hosts`` are ``host[:port]``."""
+
+    name: str = "default"
+    platform: str | None = None
+    anchors: tuple[Path, ...] = ()
+    untrusted: tuple[Path, ...] = ()
+    reader: str | None = None
+    wsdl: Path | None = None
+    mapping: Path | None = None
+    http_hosts: tuple[str, ...] = ANS_HTTP_HOSTS
+
+
+_PATH_LISTS = {"anchors", "untrusted"}
+_PATHS = {"wsdl", "mapping"}
+_TEXT_LISTS = {"http_hosts"}
+
+
+def load_profile(name: str | None, *, extra_files: tuple[Path, ...] = ()) -> Profile:
+    """The profile ``name``, from config.toml, else from ``extra_files``.
+
+    Without a name: the profile called ``default``, or an empty one when there is none.
+    Raises ConfigError that names the file, for an unknown profile, an unknown key (with
+    the nearest known one) or a value of the wrong kind.
+    """
+    wanted = name or "default"
+    known: list[str] = []
+    for path in (config_directory() / "config.toml", *extra_files):
+        profiles = _read_profiles(path)
+        if wanted in profiles:
+            return _profile(wanted, profiles[wanted], path)
+        known += profiles
+    if name is None or name == "default":
+        return Profile()
+    near = difflib.get_close_matches(wanted, known, 1)
+    raise ConfigError(
+        f"there is no profile {wanted!r}",
+        advice=(f"did you mean {near[0]!r}? " if near else "")
+        + f"Profiles are read from {config_directory() / 'config.toml'}; "
+        "`igc sim platform` makes the profile sim",
+    )
+
+
+def _read_profiles(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(read_bounded(path, MAX_CONFIG_BYTES).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    profiles = content.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
+        raise ConfigError(f"{path}: profiles are tables, as in [profiles.test]")
+    return profiles
+
+
+def _profile(name: str, table: dict[str, Any], path: Path) -> Profile:
+    known = {field.name for field in fields(Profile)} - {"name"}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
+            raise ConfigError(f"{path}: profile {name!r} has an unknown key {key!r}", advice=hint)
+        values[key] = _value(key, value, path)
+    return Profile(name=name, **values)
+
+
+def _value(key: str, value: Any, path: Path) -> Any:
+    if key in _PATH_LISTS | _TEXT_LISTS:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{path}: {key} is a list of strings")
+        if key in _TEXT_LISTS:
+            return tuple(value)
+        return tuple((path.parent / item).expanduser() for item in value)
+    if not isinstance(value, str):
+        raise ConfigError(f"{path}: {key} is a string")
+    return (path.parent / value).expanduser() if key in _PATHS else value

@@ -1,0 +1,77 @@
+"""Files: read with a bound, written whole or not at all.
+
+Everything that igcsante writes goes through here: mode 0600 unless told, a temporary file
+beside the target, then one atomic step into place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from .errors import StorageError, UnreadableError, UsageError
+
+MAX_INPUT_BYTES = 256 * 1024 * 1024
+
+
+def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
+    """The bytes of a file of at most ``limit`` bytes.
+
+    Raises UsageError when it is absent, a folder or not readable, UnreadableError when it
+    is larger.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if len(data) > limit:
+        raise UnreadableError(
+            f"{path}: larger than {limit:,} bytes, so it was not read", path=str(path)
+        )
+    return data
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = False) -> None:
+    """Write ``data`` to ``path``: afterwards the whole file is there, or nothing changed.
+
+    Raises StorageError; a file that is already there is replaced only with ``overwrite``.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; nothing was written") from None
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)
+    except FileExistsError:
+        raise StorageError(
+            f"{path} is already there and was left untouched",
+            advice="choose another name or folder, or move that file away",
+            path=str(path),
+        ) from None
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; nothing was written") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def private_directory(path: Path) -> Path:
+    """``path`` as a folder that only its owner may enter (0700), made when absent."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
+    return path

@@ -1,0 +1,159 @@
+"""National identifiers of professionals (PS_IdNat) and structures (Struct_IdNat).
+
+A type digit followed by a value, as in the CN and OU of card and software certificates
+(facts sheet pki.md §6, nomenclatures TRE_G08 and TRE_G07). Check keys are only observed
+to hold, so a wrong one is a warning, never a refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .errors import UsageError
+
+
+def luhn_valid(digits: str) -> bool:
+    """Whether the decimal digits, check digit last, satisfy Luhn's formula (ISO/IEC 7812-1)."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if position % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
+
+
+@dataclass(frozen=True)
+class NationalId:
+    """The national identifier of a professional: type digit, value, internal number.
+
+    ``value`` is the RPPS number, ADELI number or structure number; ``internal`` what
+    follows the ``/`` for the staff of a structure, else empty.
+
+    >>> NationalId.parse("899700735741").type_name
+    'RPPS'
+    """
+
+    type_code: str
+    value: str
+    internal: str = ""
+
+    TYPES: ClassVar[dict[str, tuple[str, str]]] = {
+        "0": ("ADELI", r"[0-9A-Z]{9}"),
+        "1": ("cabinet ADELI", r"[0-9A-Z]{1,14}"),
+        "3": ("FINESS", r"[0-9A-Z]{9}"),
+        "4": ("SIREN", r"[0-9]{9}"),
+        "5": ("SIRET", r"[0-9]{14}"),
+        "6": ("cabinet RPPS", r"[0-9A-Z]{1,14}"),
+        "8": ("RPPS", r"[0-9]{11}"),
+        "9": ("étudiant", r"[0-9A-Z]{1,14}"),
+    }
+    UPN_SUFFIX: ClassVar[str] = "@carte-cps.fr"
+
+    @classmethod
+    def parse(cls, text: str) -> NationalId:
+        """Read ``8<RPPS>``, ``0<ADELI>``, ``3<FINESS>/<internal>``… Raises UsageError."""
+        type_code, value, internal = _split(text.strip(), cls.TYPES, "national identifier")
+        needs_internal = type_code in "13456"
+        if needs_internal != bool(internal):
+            raise UsageError(
+                f"{text!r} is not a national identifier: type {type_code} "
+                + ("needs" if needs_internal else "has no")
+                + " internal number after a /"
+            )
+        return cls(type_code, value, internal)
+
+    @classmethod
+    def from_upn(cls, upn: str) -> NationalId:
+        """Read the user principal name of a card certificate, ``8.<RPPS>@carte-cps.fr``.
+
+        Both observed spellings are taken (card.md §4): ``30B…/CPET0002@…`` and
+        ``5.<SIRET>.CPAT0001@…``. Raises UsageError.
+        """
+        local = upn.removesuffix(cls.UPN_SUFFIX)
+        type_code, dot, rest = local.partition(".")
+        if dot and len(type_code) == 1:
+            value, _, internal = rest.partition(".")
+            local = f"{type_code}{value}/{internal}" if internal else f"{type_code}{value}"
+        return cls.parse(local)
+
+    @property
+    def type_name(self) -> str:
+        return self.TYPES[self.type_code][0]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks odd, without making the identifier wrong."""
+        if self.type_name == "RPPS" and not luhn_valid(self.value):
+            return ("the last digit is not the Luhn key of the RPPS number",)
+        return ()
+
+    @property
+    def masked(self) -> str:
+        """For logs: type and last three characters."""
+        return f"{self.type_code}…{str(self)[-3:]}"
+
+    def __str__(self) -> str:
+        return f"{self.type_code}{self.value}" + (f"/{self.internal}" if self.internal else "")
+
+
+@dataclass(frozen=True)
+class StructureId:
+    """The national identifier of a structure: type digit and FINESS, SIREN, SIRET… number.
+
+    >>> str(StructureId.parse("318751275100020"))
+    '318751275100020'
+    """
+
+    type_code: str
+    value: str
+
+    TYPES: ClassVar[dict[str, tuple[str, str]]] = {
+        "0": ("cabinet ADELI", r"[0-9A-Z]{1,14}"),
+        "1": ("FINESS", r"[0-9A-Z]{9}"),
+        "2": ("SIREN", r"[0-9]{9}"),
+        "3": ("SIRET", r"[0-9]{14}"),
+        "4": ("cabinet RPPS", r"[0-9]{11}[0-9A-Z]{0,3}"),
+    }
+
+    @classmethod
+    def parse(cls, text: str) -> StructureId:
+        """Read ``1<FINESS>``, ``3<SIRET>``… Raises UsageError."""
+        type_code, value, internal = _split(text.strip(), cls.TYPES, "structure identifier")
+        if internal:
+            raise UsageError(f"{text!r} is not a structure identifier: it has a /")
+        return cls(type_code, value)
+
+    @property
+    def type_name(self) -> str:
+        return self.TYPES[self.type_code][0]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks odd, without making the identifier wrong (TEST numbers need no key)."""
+        if self.type_name in ("SIREN", "SIRET") and not luhn_valid(self.value):
+            return (f"the last digit is not the Luhn key of the {self.type_name} number",)
+        return ()
+
+    def __str__(self) -> str:
+        return f"{self.type_code}{self.value}"
+
+
+def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str, str, str]:
+    main, slash, internal = text.partition("/")
+    type_code, value = main[:1], main[1:]
+    if type_code not in types:
+        raise UsageError(
+            f"{text!r} is not a {what}",
+            advice="it starts with a type digit: "
+            + ", ".join(f"{code} {name}" for code, (name, _) in types.items()),
+        )
+    name, pattern = types[type_code]
+    if not re.fullmatch(pattern, value, re.ASCII) or (slash and not _INTERNAL.fullmatch(internal)):
+        raise UsageError(f"{text!r} is not a {what}: a {name} number looks like {pattern}")
+    return type_code, value, internal
+
+
+_INTERNAL = re.compile(r"[^\s/]{1,32}")
