@@ -1,0 +1,120 @@
+"""Answers to reset: ISO/IEC 7816-3 §8, and the ATRs of the CPx family (card.md §1).
+
+A generation is told by the whole ATR, byte for byte, as the official middleware does; the
+published masks only serve to say what an unknown card looks like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import CardError
+
+MAX_ATR_BYTES = 33
+
+
+@dataclass(frozen=True)
+class Atr:
+    """A parsed ATR: protocols offered (0 and 1 are T=0 and T=1) and historical bytes."""
+
+    raw: bytes
+    protocols: tuple[int, ...]
+    historical: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Atr:
+        """Read an ATR. Raises CardError when its structure or check byte is wrong."""
+        if not 2 <= len(raw) <= MAX_ATR_BYTES or raw[0] not in (0x3B, 0x3F):
+            raise CardError("that is no answer to reset", atr=raw[:MAX_ATR_BYTES].hex())
+        protocols: list[int] = []
+        position, indicator = 2, raw[1] >> 4
+        while indicator:
+            position += (indicator & 0b0111).bit_count()
+            following = raw[position : position + 1] if indicator & 0b1000 else b""
+            position += len(following)
+            indicator = following[0] >> 4 if following else 0
+            if following:
+                protocols.append(following[0] & 0x0F)
+        offered = tuple(dict.fromkeys(protocols)) or (0,)
+        historical = raw[position : position + (raw[1] & 0x0F)]
+        position += raw[1] & 0x0F
+        # §8.2.5: the check byte TCK is there unless T=0 is the only protocol.
+        if len(raw) != position + (offered != (0,)):
+            raise CardError("the answer to reset has a wrong length", atr=raw.hex())
+        if offered != (0,) and _xor(raw[1:]):
+            raise CardError("the check byte of the answer to reset is wrong", atr=raw.hex())
+        return cls(raw, offered, historical)
+
+
+def _xor(data: bytes) -> int:
+    total = 0
+    for byte in data:
+        total ^= byte
+    return total
+
+
+@dataclass(frozen=True)
+class KnownAtr:
+    """A card of the CPx family. ``generation`` is ``CPS3``, ``CPS4``, or one we don't drive."""
+
+    raw: bytes
+    generation: str
+    note: str
+
+
+_KNOWN = (
+    KnownAtr(bytes.fromhex("3BAC00402A001225006480000310009000"), "CPS3", "contact"),
+    KnownAtr(bytes.fromhex("3B9B188001001225006480040100009044"), "CPS4", "contact"),
+    KnownAtr(
+        bytes.fromhex("3B9B188001001225006480000401009044"), "CPS4", "contact, release candidate"
+    ),
+    KnownAtr(
+        bytes.fromhex("3BDC18FF00001225006480000401009000"),
+        "CPS4",
+        "contact, release candidate, T=0 only",
+    ),
+    KnownAtr(
+        bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E"), "CPS3 contactless", "contactless"
+    ),
+    KnownAtr(bytes.fromhex("3BAC00402A001225006480820212009000"), "CPS2ter", "contact"),
+)
+
+# Windows registry entries of the official installer (card.md §1): ATR, mask, what it covers.
+_MASKS = (
+    (
+        bytes.fromhex("3B00000000001225006480000000009000"),
+        bytes.fromhex("FF00000000FFFFFFFFFFFF000000FFFFFF"),
+        "a CPx card (contact) of an unknown generation",
+    ),
+    (
+        bytes.fromhex("3B8F80010031B8640000ECC0739401808290000E"),
+        bytes.fromhex("FFFFFFFFFFFFFFFF0000FFC0FFFFFFFFFFFFFFFF"),
+        "a contactless CPx card of an unknown generation",
+    ),
+)
+
+
+def known(atr: bytes) -> KnownAtr | None:
+    """The family member whose ATR is exactly this one."""
+    return next((entry for entry in _KNOWN if entry.raw == atr), None)
+
+
+def generation_of(atr: bytes) -> str | None:
+    """``CPS3``, ``CPS4``, ``CPS3 contactless``, ``CPS2ter``, or None for an unknown ATR."""
+    entry = known(atr)
+    return entry.generation if entry else None
+
+
+def describe(atr: bytes) -> str:
+    """What a card with this ATR is, as far as the ATR tells, for a person to read."""
+    if entry := known(atr):
+        family = entry.generation.removesuffix(f" {entry.note}")
+        return f"a {family} card ({entry.note})"
+    for pattern, mask, description in _MASKS:
+        if len(atr) == len(pattern) and _matches(atr, pattern, mask):
+            return description
+    return "a card that is not of the CPx family"
+
+
+def _matches(atr: bytes, pattern: bytes, mask: bytes) -> bool:
+    return all(a & m == p & m for a, p, m in zip(atr, pattern, mask, strict=True))

@@ -1,0 +1,179 @@
+"""Readers: which there are, what is in them, and the card to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import (
+    CardAbsentError,
+    CardBusyError,
+    CardError,
+    CardUnsupportedError,
+    IgcError,
+    PcscUnavailableError,
+    ReaderAbsentError,
+    UsageError,
+)
+from .atr import describe, generation_of
+from .monitor import Monitor
+from .session import GENERATIONS, CpsCard
+from .transport import PcscTransport
+
+_INSTALL = (
+    "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, "
+    "then pip install 'igcsante[card]'"
+)
+_SCARD_E_NO_READERS = 0x8010002E
+
+
+class Reader(Protocol):
+    """A card reader as pyscard has it: ``str(reader)`` is its name."""
+
+    def createConnection(self) -> Any:  # noqa: N802 - pyscard's name
+        """A connection to the card in it, not yet connected."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReaderStatus:
+    """A reader and what is in it.
+
+    ``atr`` is None without a card, and when another program holds it alone;
+    ``generation`` is None for a card that is not of the CPx family.
+    """
+
+    name: str
+    card_present: bool
+    atr: bytes | None
+    generation: str | None
+
+
+def system_readers() -> list[Reader]:
+    """The readers of this machine, through pyscard. Raises PcscUnavailableError."""
+    try:
+        from smartcard.System import readers
+    except ImportError as error:
+        raise PcscUnavailableError(
+            "card readers can't be reached: pyscard is not installed, or libpcsclite is missing",
+            advice=_INSTALL,
+        ) from error
+    try:
+        return list(readers())
+    except Exception as error:
+        hresult = getattr(error, "hresult", None)
+        if not isinstance(hresult, int):
+            raise
+        if hresult & 0xFFFFFFFF == _SCARD_E_NO_READERS:
+            return []
+        raise PcscUnavailableError(
+            f"the PC/SC service can't be reached (error {hresult & 0xFFFFFFFF:08X})",
+            advice="is pcscd installed and running?",
+        ) from error
+
+
+def reader_statuses(readers: Sequence[Reader]) -> list[ReaderStatus]:
+    """What is in each reader. Each card is looked at and left as it is."""
+    return [_status(reader) for reader in readers]
+
+
+def _status(reader: Reader) -> ReaderStatus:
+    try:
+        transport = PcscTransport(reader.createConnection(), str(reader))
+    except (CardBusyError, CardUnsupportedError):
+        return ReaderStatus(str(reader), card_present=True, atr=None, generation=None)
+    except (CardAbsentError, ReaderAbsentError):
+        return ReaderStatus(str(reader), card_present=False, atr=None, generation=None)
+    transport.close()
+    return ReaderStatus(str(reader), True, transport.atr, generation_of(transport.atr))
+
+
+def open_card(
+    name: str | None = None,
+    *,
+    readers: Sequence[Reader] | None = None,
+    monitor: Monitor | None = None,
+) -> CpsCard:
+    """The CPx card in the reader ``name``, or in the one reader that holds one.
+
+    ``name`` is a reader's name or a part of it, in any case. ``monitor`` receives each
+    :class:`igcsante.card.monitor.Exchange`. Raises ReaderAbsentError, CardAbsentError,
+    CardUnsupportedError, CardBusyError, PcscUnavailableError; UsageError when several
+    cards could be meant.
+    """
+    candidates = _named(name, system_readers() if readers is None else readers)
+    transport = _only_card(candidates)
+    try:
+        return CpsCard(transport, monitor)
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
+    if not readers:
+        raise ReaderAbsentError(
+            "no card reader", advice="plug one in, or try a simulated one: igc sim run --pcscd"
+        )
+    if name is None:
+        return list(readers)
+    exact = [reader for reader in readers if str(reader) == name]
+    alike = exact or [reader for reader in readers if name.lower() in str(reader).lower()]
+    if not alike:
+        raise ReaderAbsentError(
+            f"no reader is called {name!r}",
+            advice="there are: " + ", ".join(map(str, readers)),
+            readers=[str(reader) for reader in readers],
+        )
+    return alike
+
+
+def _only_card(readers: list[Reader]) -> PcscTransport:
+    """The connection to the only CPx card in these readers; all others are closed again."""
+    connected: list[PcscTransport] = []
+    failures: list[CardError] = []
+    try:
+        for reader in readers:
+            try:
+                connected.append(PcscTransport(reader.createConnection(), str(reader)))
+            except CardError as error:
+                failures.append(error)
+        usable = [found for found in connected if generation_of(found.atr) in GENERATIONS]
+        if len(usable) != 1:
+            raise _not_one(usable, connected, failures)
+        connected.remove(usable[0])
+        return usable[0]
+    finally:
+        for transport in connected:
+            transport.close()
+
+
+def _not_one(
+    usable: list[PcscTransport], connected: list[PcscTransport], failures: list[CardError]
+) -> IgcError:
+    """Why there isn't exactly one card to work with."""
+    if usable:
+        names = [found.reader_name for found in usable]
+        return UsageError(
+            "several readers hold a CPx card: " + ", ".join(names),
+            advice="choose one with --reader and a part of its name",
+            readers=names,
+        )
+    if connected:
+        found = "; ".join(f"{card.reader_name}: {describe(card.atr)}" for card in connected)
+        return CardUnsupportedError(
+            f"no CPS3 or CPS4 card in a contact reader ({found})",
+            advice="insert a CPS card, chip first",
+            atrs=[card.atr.hex().upper() for card in connected],
+        )
+    # A card that can't be had says more than a reader that is empty.
+    failures.sort(key=lambda error: isinstance(error, CardAbsentError | ReaderAbsentError))
+    if isinstance(failures[0], CardAbsentError) and len(failures) > 1:
+        names = [str(error.fields.get("reader", "")) for error in failures]
+        return CardAbsentError(
+            "no card is inserted in any reader: " + ", ".join(names),
+            advice="insert the card",
+            readers=names,
+        )
+    return failures[0]

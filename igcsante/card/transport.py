@@ -1,0 +1,253 @@
+"""The way to a card: raw command APDUs over a PC/SC connection (PC/SC part 5, card.md §7).
+
+:class:`PcscTransport` works over a pyscard connection, or over anything that offers the
+same methods, and never imports pyscard itself except to begin a transaction on a
+connection of pyscard's. PC/SC errors are told by the ``hresult`` of the exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NoReturn, Protocol
+
+from ..errors import (
+    CardAbsentError,
+    CardBusyError,
+    CardError,
+    CardRemovedError,
+    CardResetError,
+    CardUnsupportedError,
+    PcscUnavailableError,
+    ReaderAbsentError,
+)
+
+SHARE_SHARED = 2
+LEAVE_CARD = 0
+_PROTOCOLS = {1: "T=0", 2: "T=1"}
+
+
+class Transport(Protocol):
+    """A card that answers raw commands. ``protocol`` is ``T=0`` or ``T=1``."""
+
+    @property
+    def atr(self) -> bytes: ...
+
+    @property
+    def protocol(self) -> str: ...
+
+    @property
+    def reader_name(self) -> str: ...
+
+    def transmit(self, command: bytes) -> tuple[bytes, int]:
+        """Send one command: the answer's data and its status word."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """The time during which no other program may talk to the card. May be nested."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the card, and leave it as it is."""
+        ...
+
+
+class PcscTransport:
+    """A card in a PC/SC reader, shared with other programs, T=0 or T=1."""
+
+    def __init__(self, connection: Any, reader_name: str) -> None:
+        """Connect. ``connection`` is what ``reader.createConnection()`` gave.
+
+        Raises CardAbsentError, CardBusyError, CardUnsupportedError (a card that doesn't
+        answer), ReaderAbsentError, PcscUnavailableError or CardError.
+        """
+        self.reader_name = reader_name
+        self._connection = connection
+        self._depth = 0
+        self._open = True
+        with _errors_named(reader_name, _AT_CONNECTION):
+            connection.connect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
+        try:
+            with _errors_named(reader_name, _AT_CONNECTION):
+                self.atr = bytes(connection.getATR())
+                protocol = _PROTOCOLS.get(connection.getProtocol())
+            if protocol is None:
+                raise CardError(f"{reader_name}: the card was reached with neither T=0 nor T=1")
+            self.protocol = protocol
+        except CardError:
+            self.close()
+            raise
+
+    def transmit(self, command: bytes) -> tuple[bytes, int]:
+        """Send a command, get (data, status word).
+
+        Raises CardRemovedError; CardResetError, after which the card can be used again but
+        has forgotten its PIN state; CardBusyError; CardError.
+        """
+        self._check_open()
+        try:
+            data, sw1, sw2 = self._connection.transmit(list(command))
+            return bytes(data), sw1 << 8 | sw2
+        except (TypeError, ValueError):
+            raise CardError(f"{self.reader_name}: the reader gave an answer of no shape") from None
+        except Exception as error:
+            self._failed(error)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep other programs off the card meanwhile; the outermost one counts.
+
+        Raises what :meth:`transmit` raises.
+        """
+        self._check_open()
+        if self._depth == 0:
+            try:
+                begin, end = _transaction_calls(self._connection)
+                begin()
+            except Exception as error:
+                self._failed(error)
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                # What happened to the card meanwhile was already told by transmit.
+                with contextlib.suppress(Exception):
+                    end()
+
+    def close(self) -> None:
+        """Disconnect and leave the card powered, as it is. Never fails."""
+        if not self._open:
+            return
+        self._open = False
+        with contextlib.suppress(Exception):
+            self._connection.disconnect()
+        # pyscard holds one PC/SC context a connection until this call (2.2 and newer).
+        with contextlib.suppress(Exception):
+            self._connection.release()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise CardError(f"{self.reader_name}: the connection to the card is closed")
+
+    def _failed(self, error: Exception) -> NoReturn:
+        code = _code(error)
+        if code in _RESET:
+            self._reconnect()
+            raise CardResetError(
+                f"{self.reader_name}: another program reset the card",
+                advice="its PIN state is lost; run the command again",
+            ) from error
+        if code in _AMBIGUOUS and not self._card_present():
+            code = _REMOVED
+        _raise_named(error, code, self.reader_name, _IN_SESSION)
+
+    def _reconnect(self) -> None:
+        reconnect = getattr(self._connection, "reconnect", self._connection.connect)
+        try:
+            reconnect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
+        except Exception as error:
+            _raise_named(error, _code(error), self.reader_name, _IN_SESSION)
+
+    def _card_present(self) -> bool:
+        try:
+            return bool(self._connection.getATR())
+        except Exception:
+            return False
+
+
+def _transaction_calls(connection: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What begins and what ends a transaction on this kind of connection."""
+    if hasattr(connection, "begin_transaction"):
+        return connection.begin_transaction, connection.end_transaction
+    if hasattr(connection, "lock"):
+        return connection.lock, connection.unlock
+    from smartcard import scard
+
+    handle = connection.component.hcard
+    return (
+        lambda: _checked(scard.SCardBeginTransaction(handle)),
+        lambda: _checked(scard.SCardEndTransaction(handle, LEAVE_CARD)),
+    )
+
+
+# -- PC/SC errors (pcsclite.h; winscard's are the same) ------------------------------------
+
+
+class _PcscError(Exception):
+    def __init__(self, hresult: int) -> None:
+        super().__init__(f"PC/SC error {hresult & 0xFFFFFFFF:08X}")
+        self.hresult = hresult
+
+
+def _checked(hresult: int) -> None:
+    if hresult:
+        raise _PcscError(hresult)
+
+
+_REMOVED = 0x80100069
+_NO_SMARTCARD = 0x8010000C
+_RESET = {0x80100068, 0x80100067}  # reset, unpowered
+# What removal also looks like (card.md §7): not transacted, communication lost; and, from
+# pyscard itself, an answer too short to hold a status word, no connection.
+_AMBIGUOUS = {0x80100016, 0x8010002F, 0x00000000, 0xFFFFFFFF}
+
+_Kinds = dict[int, tuple[type[CardError], str, str]]
+_EVERYWHERE: _Kinds = {
+    0x8010000B: (
+        CardBusyError,
+        "another program holds the card",
+        "close the other program, or wait for it to finish",
+    ),
+    0x80100066: (CardUnsupportedError, "the card doesn't answer", "is it the right way up?"),
+    0x8010001D: (PcscUnavailableError, "the PC/SC service doesn't run", "start pcscd"),
+    0x8010001E: (PcscUnavailableError, "the PC/SC service has stopped", "start pcscd again"),
+    0x8010000F: (CardUnsupportedError, "the card speaks neither T=0 nor T=1", ""),
+}
+_AT_CONNECTION: _Kinds = {
+    **_EVERYWHERE,
+    _NO_SMARTCARD: (CardAbsentError, "no card is inserted", "insert the card"),
+    _REMOVED: (CardAbsentError, "no card is inserted", "insert the card"),
+    0x80100067: (CardAbsentError, "the card has no power", "insert the card again"),
+    0x80100068: (CardBusyError, "another program is resetting the card", "try again"),
+    0x80100017: (ReaderAbsentError, "the reader is gone", "plug it in again"),
+    0x80100009: (ReaderAbsentError, "the reader is gone", "plug it in again"),
+    0x8010002E: (ReaderAbsentError, "there is no reader", "plug one in"),
+}
+_IN_SESSION: _Kinds = {
+    **_EVERYWHERE,
+    **dict.fromkeys(
+        (_REMOVED, _NO_SMARTCARD),
+        (CardRemovedError, "the card was removed", "insert it and run the command again"),
+    ),
+    **dict.fromkeys(
+        (0x80100017, 0x80100009, 0x8010002E),
+        (CardRemovedError, "the reader was unplugged", "plug it in and run the command again"),
+    ),
+}
+
+
+def _code(error: Exception) -> int | None:
+    hresult = getattr(error, "hresult", None)
+    return hresult & 0xFFFFFFFF if isinstance(hresult, int) else None
+
+
+def _raise_named(error: Exception, code: int | None, reader_name: str, kinds: _Kinds) -> NoReturn:
+    if code is None:
+        raise error
+    if code in kinds:
+        kind, message, advice = kinds[code]
+        raise kind(f"{reader_name}: {message}", advice=advice, reader=reader_name) from error
+    raise CardError(
+        f"{reader_name}: PC/SC error {code:08X}", reader=reader_name, hresult=f"{code:08X}"
+    ) from error
+
+
+@contextmanager
+def _errors_named(reader_name: str, kinds: _Kinds) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        _raise_named(error, _code(error), reader_name, kinds)
