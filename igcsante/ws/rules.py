@@ -1,0 +1,121 @@
+"""What a field of a request may hold, checked before anything is sent (platform.md §7.5).
+
+Every check raises UsageError whose ``field`` is the field's name and whose message says
+what it may be. None of them repeats a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..errors import UsageError
+from ..secret import Secret
+
+MAX_COMMON_NAME = 64  # X.520 ub-common-name
+MAX_NAMES = 50
+MAX_EMAILS = 10
+MAX_CSR_BYTES = 16 * 1024
+MAX_SECRET_CHARACTERS = 128
+MAX_PAGE_SIZE = 100
+
+_REFERENCE = re.compile(r"[0-9A-Za-z._:-]{1,64}", re.ASCII)
+_PRODUCT_ID = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}", re.ASCII)
+_SERIAL = re.compile(r"[0-9A-F]{1,40}", re.ASCII)
+
+
+def checked_fqdn(name: str) -> str:
+    """``name`` in lower case when it is a full host name (RFC 1123 §2.1). Raises UsageError."""
+    labels = name.lower().split(".")
+    well_formed = (
+        len(name) <= 253
+        and len(labels) >= 2
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
+    if not well_formed:
+        raise refusal("fqdns", f"{name[:80]!r} is not a full host name, such as mss.exemple.fr")
+    return name.lower()
+
+
+def checked_fqdns(names: Sequence[str]) -> tuple[str, ...]:
+    """The names in lower case, without repeats; the first must fit a CN. Raises UsageError."""
+    checked = tuple(dict.fromkeys(checked_fqdn(name) for name in names))
+    if len(checked) > MAX_NAMES:
+        raise refusal("fqdns", f"at most {MAX_NAMES} names")
+    if len(checked[0]) > MAX_COMMON_NAME:
+        raise refusal(
+            "fqdns", f"the first name becomes the CN, which holds {MAX_COMMON_NAME} characters"
+        )
+    return checked
+
+
+def checked_serial(text: str) -> str:
+    """A certificate's serial as upper-case hexadecimal, colons dropped. Raises UsageError."""
+    serial = text.replace(":", "").upper()
+    if not _SERIAL.fullmatch(serial):
+        raise refusal("serial", "1 to 40 hexadecimal digits")
+    return serial
+
+
+def check_key(csr: bytes | None, password: Secret | None) -> None:
+    """Either a CSR or the password of the key that the platform makes."""
+    if (csr is None) == (password is None):
+        raise refusal("csr", "either a CSR or a password for the platform's key, not both")
+    if csr is not None and not 0 < len(csr) <= MAX_CSR_BYTES:
+        raise refusal("csr", f"1 to {MAX_CSR_BYTES} bytes")
+    if password is not None:
+        check_secret("key_password", password)
+
+
+def check_secret(name: str, secret: Secret) -> None:
+    """A password or code that XML can carry; the platform's own rules are not public."""
+    text = secret.text()
+    if not 1 <= len(text) <= MAX_SECRET_CHARACTERS or not text.isprintable():
+        raise refusal(name, f"1 to {MAX_SECRET_CHARACTERS} printable characters")
+
+
+def check_text(name: str, value: str, longest: int) -> None:
+    """Printable text of 1 to ``longest`` characters."""
+    if not 1 <= len(value) <= longest or not value.isprintable() or value != value.strip():
+        raise refusal(name, f"1 to {longest} printable characters, no space at either end")
+
+
+def check_emails(emails: Sequence[str], *, at_least: int) -> None:
+    """The addresses to notify."""
+    if not at_least <= len(emails) <= MAX_EMAILS:
+        raise refusal("emails", f"{at_least} to {MAX_EMAILS} addresses to notify")
+    for email in emails:
+        check_email("emails", email)
+
+
+def check_email(name: str, email: str) -> None:
+    """One address: dot-atom local part (RFC 5322 §3.2.3) and full host name."""
+    local, at, domain = email.rpartition("@")
+    try:
+        checked_fqdn(domain)
+    except UsageError:
+        at = ""
+    dotted = local.startswith(".") or local.endswith(".") or ".." in local
+    if not at or dotted or len(email) > 254 or not _LOCAL_PART.fullmatch(local):
+        raise refusal(name, f"{email[:80]!r} is not an e-mail address")
+
+
+def check_product_id(product_id: str) -> None:
+    """The platform's name of a product."""
+    if not _PRODUCT_ID.fullmatch(product_id):
+        raise refusal("product_id", "1 to 64 characters among A-Z a-z 0-9 . _ -")
+
+
+def check_reference(reference: str) -> None:
+    """The client's own name of an order."""
+    if not _REFERENCE.fullmatch(reference):
+        raise refusal("client_reference", "1 to 64 characters among A-Z a-z 0-9 . _ : -")
+
+
+def refusal(name: str, reason: str, allowed: Sequence[str] = ()) -> UsageError:
+    """The error for a field that holds what it may not."""
+    listed = f"; allowed: {', '.join(allowed)}" if allowed else ""
+    return UsageError(f"{name}: {reason}{listed}", field=name, allowed=list(allowed))

@@ -1,0 +1,257 @@
+"""One verified TLS connection to the platform, that carries SOAP messages and nothing else.
+
+``http.client`` over the given ``ssl.SSLContext``, whose anchors alone vouch for the server
+(requests would add certifi's roots to it). No proxy, redirect, cookie, compression or retry.
+Every wait is bounded, and so is the whole exchange; so is the answer. The connection is kept
+for the next call: opening one costs a signature of the card.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import re
+import selectors
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import (
+    ContractError,
+    NetworkError,
+    TimeoutExceededError,
+    TlsError,
+    UsageError,
+)
+from ..tls import signing_failure
+
+_PRINTABLE_ASCII = re.compile(r"[!-~]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Time limits in seconds, and the size of an answer in bytes.
+
+    ``connect`` bounds reaching the host, then the handshake; ``silence`` each wait for
+    data; ``total`` a call, once connected.
+    """
+
+    connect: float = 15.0
+    silence: float = 30.0
+    total: float = 60.0
+    answer_bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: HTTP status, media type in lower case, body."""
+
+    status: int
+    media_type: str
+    content: bytes
+
+
+class HttpsTransport:
+    """POSTs to one ``https://`` endpoint, one call at a time. Close it after use.
+
+    An error raised once the request may have left carries ``outcome_unknown=True``.
+    """
+
+    def __init__(self, endpoint: str, context: ssl.SSLContext, limits: Limits) -> None:
+        if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
+            raise UsageError("the TLS context does not verify the server, so it is not used")
+        url = _checked_endpoint(endpoint)
+        self.host = url.hostname or ""
+        self._target = url.path or "/"
+        if url.query:
+            self._target += f"?{url.query}"
+        self._context = context
+        self._limits = limits
+        self._connection = _Connection(self.host, url.port, timeout=limits.connect, context=context)
+
+    def post(self, body: bytes, headers: dict[str, str]) -> Answer:
+        """Send ``body`` and read the whole answer.
+
+        Raises NetworkError, TlsError, TimeoutExceededError, ContractError (too large, a
+        redirect), or what the card raised while it signed in the handshake.
+        """
+        if not self._connection.usable:
+            self._connection.close()
+            self._connect()
+        try:
+            return self._exchange(body, headers)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def tls_version(self) -> str | None:
+        """``TLSv1.2`` or ``TLSv1.3`` while connected, else None."""
+        return self._connection.sock.version() if self._connection.sock else None
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _connect(self) -> None:
+        try:
+            self._connection.connect()
+        except TimeoutError:
+            self._connection.close()
+            raise TimeoutExceededError(
+                f"{self.host} could not be reached within {self._limits.connect:g} s"
+            ) from None
+        except socket.gaierror as error:
+            raise NetworkError(
+                f"the name {self.host} can't be resolved: {error.strerror}",
+                advice="check the platform's address and the network",
+            ) from None
+        except ssl.SSLError as error:
+            self._connection.close()
+            raise _handshake_failure(self.host, self._context, error) from None
+        except OSError as error:
+            self._connection.close()
+            raise signing_failure(self._context) or NetworkError(
+                f"{self.host} can't be reached: {error.strerror or error}",
+                advice="check the platform's address and the network",
+            ) from None
+
+    def _exchange(self, body: bytes, headers: dict[str, str]) -> Answer:
+        self._connection.start(self._limits)
+        try:
+            # A server that turns us down may close before it has read all: hear it out.
+            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+                self._connection.request("POST", self._target, body, headers)
+            response = self._connection.getresponse()
+            return self._read(response)
+        except TimeoutError:
+            raise TimeoutExceededError(
+                f"{self.host} did not answer in time",
+                advice="it may have carried out the request: see `igc orders`",
+                outcome_unknown=True,
+            ) from None
+        except ssl.SSLError as error:
+            # With TLS 1.3 the server refuses our certificate after the handshake.
+            if "ALERT" in (error.reason or ""):
+                raise _handshake_failure(self.host, self._context, error) from None
+            raise _broken(self.host) from None
+        except (OSError, http.client.HTTPException, ValueError):
+            raise _broken(self.host) from None
+
+    def _read(self, response: http.client.HTTPResponse) -> Answer:
+        if 300 <= response.status < 400:
+            raise ContractError(
+                f"{self.host} redirects elsewhere (HTTP {response.status}); it is not followed",
+                advice="give the address of the web service itself",
+            )
+        content = response.read(self._limits.answer_bytes + 1)
+        if len(content) > self._limits.answer_bytes:
+            raise ContractError(
+                f"the answer of {self.host} is larger than {self._limits.answer_bytes:,} bytes",
+                outcome_unknown=True,
+            )
+        if response.length or response.headers.get("Content-Encoding", "identity") != "identity":
+            raise http.client.IncompleteRead(b"")
+        if response.will_close:
+            self._connection.close()
+        return Answer(response.status, response.headers.get_content_type().lower(), content)
+
+
+def _checked_endpoint(endpoint: str) -> Any:
+    try:
+        url = urlsplit(endpoint)
+        valid = url.scheme == "https" and url.hostname and url.port != 0 and not url.fragment
+    except ValueError:
+        valid = False
+    if not valid or url.username is not None or not _PRINTABLE_ASCII.fullmatch(endpoint):
+        raise UsageError(
+            "the platform's address should look like https://host[:port]/path",
+            advice="it comes from --platform or from the profile",
+        )
+    return url
+
+
+def _broken(host: str) -> NetworkError:
+    return NetworkError(
+        f"{host} hung up in the middle of a call",
+        advice="it may have carried out the request: see `igc orders`",
+        outcome_unknown=True,
+    )
+
+
+def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) -> BaseException:
+    if failure := signing_failure(context):
+        return failure
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsError(
+            f"the certificate of {host} is not trusted: {error.verify_message}",
+            advice="name the platform's anchors in the profile or with --anchors",
+        )
+    reason = (error.reason or "the handshake failed").replace("_", " ").lower()
+    return TlsError(
+        f"no TLS connection with {host}: {reason}",
+        advice="an alert about the certificate means that the platform refuses this card",
+    )
+
+
+class _Connection(http.client.HTTPSConnection):
+    """A connection whose waits all count against the limits of the call."""
+
+    debuglevel = 0  # even when someone sets http.client's own: it prints what is sent
+    sock: Any
+
+    @property
+    def usable(self) -> bool:
+        """Open, and the other end has not hung up or spoken out of turn."""
+        if self.sock is None:
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            return not selector.select(0)
+
+    def start(self, limits: Limits) -> None:
+        """Begin a call: its time runs from now."""
+        self._deadline = time.monotonic() + limits.total
+        self._silence = limits.silence
+        self.sock.settimeout(self.wait())
+        self.response_class = functools.partial(_timed_response, self)  # type: ignore[assignment]
+
+    def wait(self) -> float:
+        """How long the next wait may last, in seconds. Raises TimeoutError when none is left."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(left, self._silence)
+
+
+def _timed_response(connection: _Connection, sock: Any, **options: Any) -> http.client.HTTPResponse:
+    response = http.client.HTTPResponse(sock, **options)
+    response.fp.close()
+    response.fp = io.BufferedReader(_TimedStream(connection, sock))
+    return response
+
+
+class _TimedStream(io.RawIOBase):
+    """Reads a socket, each time with what is left of the call's time."""
+
+    def __init__(self, connection: _Connection, sock: Any) -> None:
+        self._connection = connection
+        self._socket = sock
+        self._stream = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(self._connection.wait())
+        count: int | None = self._stream.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from igcsante.errors import StorageError, UsageError
+from igcsante.ws.journal import Journal, OrderState
+
+AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path):
+    with Journal(path) as opened:
+        yield opened
+
+
+def test_an_order_is_recorded_and_followed(journal):
+    entry = journal.record("igc-1", at=AT, profile="sim", offre="ORG", label="DMP")
+    assert (entry.id, entry.state, entry.created) == (1, OrderState.PREPARED, AT)
+    later = AT + timedelta(minutes=1)
+    entry = journal.update(entry, at=later, state=OrderState.ORDERED, product_id="P-1")
+    assert (entry.created, entry.updated, entry.label) == (AT, later, "DMP")
+    for name in ("1", "igc-1", "P-1"):
+        assert journal.get(name) == entry
+
+
+def test_the_newest_order_comes_first(journal):
+    for reference in ("a", "b", "c"):
+        journal.record(reference, at=AT)
+    assert [entry.reference for entry in journal.list()] == ["c", "b", "a"]
+
+
+def test_times_are_kept_in_utc(journal):
+    paris = timezone(timedelta(hours=1))
+    assert journal.record("a", at=AT.astimezone(paris)).created == AT
+
+
+def test_a_reference_is_used_once(journal):
+    journal.record("a", at=AT)
+    with pytest.raises(UsageError, match="already has"):
+        journal.record("a", at=AT)
+    assert len(journal.list()) == 1
+
+
+@pytest.mark.parametrize("name", ["", "9", "x", "igc' OR 1=1 --"])
+def test_an_order_that_is_not_there_is_told(journal, name):
+    journal.record("igc", at=AT, product_id="P")
+    with pytest.raises(UsageError, match="no order"):
+        journal.get(name)
+
+
+def test_only_the_owner_may_read_it(journal, path):
+    journal.record("a", at=AT)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_there_is_no_place_for_a_secret(journal):
+    entry = journal.record("a", at=AT)
+    for column in ("pin", "key_password", "revocation_code"):
+        with pytest.raises(TypeError):
+            journal.update(entry, at=AT, **{column: "1234"})
+
+
+def test_every_state_has_its_words(journal):
+    assert len({state.meaning for state in OrderState}) == len(OrderState)
+    entry = journal.update(journal.record("a", at=AT), at=AT, state=OrderState.SENT)
+    assert entry.to_dict()["in_doubt"] is True
+    assert entry.to_dict()["created"] == "2026-11-22T09:00:00+00:00"
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from igcsante.ws.journal import Journal, OrderState
+journal = Journal(Path(sys.argv[1]))
+at = datetime(2026, 11, 22, 9, tzinfo=UTC)
+entry = journal.record("igc-killed", at=at, label="DMP")
+journal.update(entry, at=at, state=OrderState.SENT)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_before_its_answer_leaves_an_order_in_doubt(path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with Journal(path) as journal:
+        entry = journal.get("igc-killed")
+        assert (entry.state, entry.label) == (OrderState.SENT, "DMP")
+        assert entry.state.in_doubt
+        journal.update(entry, at=AT, state=OrderState.ORDERED, product_id="P-1")
+
+
+MANY = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from igcsante.ws.journal import Journal, OrderState
+at = datetime(2026, 11, 22, 9, tzinfo=UTC)
+for number in range(10):
+    with Journal(Path(sys.argv[1])) as journal:
+        entry = journal.record(f"{sys.argv[2]}-{number}", at=at)
+        journal.update(entry, at=at, state=OrderState.SENT)
+"""
+
+
+def test_several_processes_may_write_at_once(path):
+    command = [sys.executable, "-c", MANY, str(path)]
+    running = [subprocess.Popen([*command, f"p{number}"]) for number in range(4)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0, 0, 0]
+    with Journal(path) as journal:
+        entries = journal.list()
+    assert len({entry.reference for entry in entries}) == 40
+    assert {entry.state for entry in entries} == {OrderState.SENT}
+
+
+def make_noise(path):
+    path.write_bytes(os.urandom(8192))
+
+
+def make_truncated(path):
+    with Journal(path) as journal:
+        for number in range(200):
+            journal.record(f"r{number}", at=AT, label="x" * 60)
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def make_newer(path):
+    Journal(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+def make_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [make_noise, make_truncated, make_newer, make_folder])
+def test_a_journal_that_can_not_be_used_is_told_with_advice(path, make):
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(StorageError, match="journal") as caught, Journal(path) as journal:
+        journal.list()
+    assert caught.value.advice or "directory" in caught.value.message
+
+
+def test_a_strange_state_is_a_damaged_journal(path, journal):
+    journal.record("a", at=AT)
+    journal._database.execute("UPDATE orders SET state = 'dreaming'")
+    with pytest.raises(StorageError):
+        journal.list()

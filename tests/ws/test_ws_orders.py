@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from igcsante.errors import (
+    CardRemovedError,
+    ContractError,
+    NetworkError,
+    PlatformRefusedError,
+    PlatformUnavailableError,
+    StorageError,
+)
+from igcsante.identifiers import StructureId
+from igcsante.secret import Secret
+from igcsante.ws import orders
+from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.model import (
+    KeyMode,
+    Offre,
+    OrderReceipt,
+    Product,
+    ProductPage,
+    ProductRequest,
+    ProductState,
+    Revocation,
+    RevocationReceipt,
+    Structure,
+    Usage,
+    Withdrawal,
+    WithdrawnProduct,
+)
+
+AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
+STRUCTURE_ID = StructureId.parse("318751275100020")
+REQUEST = ProductRequest(
+    offre=Offre.ORG,
+    usage=Usage.AUTH_CLI,
+    structure=STRUCTURE_ID,
+    emails=("pki@exemple.fr",),
+    service_name="DMP",
+    csr=b"csr",
+)
+LOST = NetworkError("hung up", outcome_unknown=True)
+REFUSED = PlatformRefusedError("no", fault="MOCK-F03")
+DOWN = PlatformUnavailableError("broken", outcome_unknown=True)
+
+
+class FakePlatform:
+    """Keeps its products in a list; ``fail_*`` happens after the work, or instead of it."""
+
+    keeps_references = True
+
+    def __init__(self, certificate: bytes) -> None:
+        self.certificate = certificate
+        self.products: list[Product] = []
+        self.error: Exception | None = None
+        self.works = True
+        self.reachable = True
+        self.seen_by_journal = None
+
+    def _add(self, request):
+        self.products.append(
+            Product(
+                product_id=f"P-{len(self.products) + 1}",
+                offre=request.offre,
+                usage=request.usage,
+                structure=Structure(request.structure, "X"),
+                label=request.label,
+                state=ProductState.A_RETIRER,
+                requested_at=AT,
+                key_mode=KeyMode.CSR,
+                renewable=False,
+                client_reference=request.client_reference,
+            )
+        )
+        return OrderReceipt(self.products[-1].product_id, ProductState.A_RETIRER)
+
+    def _become(self, state):
+        self.products[-1] = replace(self.products[-1], state=state, serial="0AFF")
+
+    def _finish(self, work, result=None):
+        done = work() if self.works else None
+        if self.error:
+            raise self.error
+        return result or done
+
+    def order_product(self, request):
+        if self.seen_by_journal:
+            self.seen_by_journal(request)
+        return self._finish(lambda: self._add(request))
+
+    def withdraw_product(self, withdrawal):
+        product = WithdrawnProduct("a.cer", "x", b"c", self.certificate)
+        return self._finish(lambda: self._become(ProductState.ACTIF), product)
+
+    def revoke_product(self, revocation):
+        receipt = RevocationReceipt(ProductState.REVOQUE, AT)
+        return self._finish(lambda: self._become(ProductState.REVOQUE), receipt)
+
+    def search_products(self, search):
+        if not self.reachable:
+            raise NetworkError("unreachable")
+        start = (search.page - 1) * search.page_size
+        found = self.products[start : start + search.page_size]
+        return ProductPage(tuple(found), len(self.products))
+
+    def get_product(self, product_id):
+        if not self.reachable:
+            raise NetworkError("unreachable")
+        return next(p for p in self.products if p.product_id == product_id)
+
+
+@pytest.fixture
+def platform(throw_away_ca):
+    return FakePlatform(throw_away_ca.leaf.public_bytes(Encoding.DER))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal.sqlite") as opened:
+        yield opened
+
+
+def place(platform, journal):
+    about = {"profile": "sim", "platform": "https://pfc.invalid/", "key_path": "/k"}
+    return orders.place_order(platform, journal, REQUEST, at=AT, **about)
+
+
+def test_an_order_is_in_the_journal_before_it_is_sent(platform, journal):
+    def look(request):
+        entry = journal.get(request.client_reference)
+        assert (entry.state, entry.label, entry.profile) == (OrderState.SENT, "DMP", "sim")
+        assert (entry.platform, entry.key_path) == ("https://pfc.invalid/", "/k")
+
+    platform.seen_by_journal = look
+    entry = place(platform, journal)
+    assert (entry.state, entry.product_id) == (OrderState.ORDERED, "P-1")
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (REFUSED, OrderState.REFUSED),
+        (CardRemovedError("gone"), OrderState.FAILED),
+        (NetworkError("unreachable"), OrderState.FAILED),
+        (DOWN, OrderState.FAILED),
+        (ContractError("nonsense", outcome_unknown=True), OrderState.FAILED),
+        (LOST, OrderState.UNKNOWN),
+    ],
+)
+def test_an_order_that_did_not_happen_says_how(platform, journal, error, state):
+    platform.error, platform.works = error, False
+    with pytest.raises(type(error)):
+        place(platform, journal)
+    entry = journal.list()[0]
+    assert (entry.state, entry.last_error) == (state, error.message)
+
+
+@pytest.mark.parametrize("error", [LOST, DOWN])
+def test_an_order_whose_answer_was_lost_is_found_again(platform, journal, error):
+    platform.error = error
+    platform.products = [
+        replace(FakePlatform._add(platform, REQUEST) and platform.products[0], product_id=f"X{n}")
+        for n in range(150)
+    ]
+    entry = place(platform, journal)
+    assert (entry.state, entry.product_id) == (OrderState.ORDERED, "P-151")
+
+
+@pytest.mark.parametrize("error", [LOST, DOWN])
+def test_an_order_stays_in_doubt_while_the_platform_is_out_of_reach(platform, journal, error):
+    platform.error, platform.reachable = error, False
+    with pytest.raises(type(error)):
+        place(platform, journal)
+    entry = journal.list()[0]
+    assert (entry.state, entry.product_id) == (OrderState.UNKNOWN, "")
+    platform.reachable = True
+    assert orders.refresh(platform, journal, entry, at=AT).product_id == "P-1"
+
+
+def test_an_order_in_doubt_that_the_platform_never_had_has_failed(platform, journal):
+    platform.error, platform.works = LOST, False
+    with pytest.raises(NetworkError):
+        place(platform, journal)
+    entry = orders.refresh(platform, journal, journal.list()[0], at=AT)
+    assert entry.state is OrderState.FAILED
+
+
+@pytest.mark.parametrize("error", [LOST, DOWN])
+def test_an_order_that_can_not_be_looked_up_stays_in_doubt(platform, journal, error):
+    platform.error, platform.works, platform.keeps_references = error, False, False
+    with pytest.raises(type(error)):
+        place(platform, journal)
+    assert journal.list()[0].state is OrderState.UNKNOWN
+
+
+def test_products_without_end_settle_nothing(platform, journal, monkeypatch):
+    platform.error, platform.works = DOWN, False
+    endless = ProductPage((replace_reference(platform),), 10**9)
+    monkeypatch.setattr(platform, "search_products", lambda search: endless)
+    with pytest.raises(PlatformUnavailableError):
+        place(platform, journal)
+    assert journal.list()[0].state is OrderState.UNKNOWN
+
+
+def replace_reference(platform) -> Product:
+    platform._add(REQUEST)
+    return replace(platform.products.pop(), client_reference="another")
+
+
+def test_an_interrupted_order_stays_as_sent(platform, journal):
+    platform.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        place(platform, journal)
+    assert journal.list()[0].state is OrderState.SENT
+
+
+# -- withdrawal and revocation -------------------------------------------------------
+
+WITHDRAWAL = Withdrawal("P-1", Secret("code"), accepted=True)
+REVOCATION = Revocation(Secret("code"), product_id="P-1")
+
+
+def withdraw(platform, journal, entry, save):
+    return orders.withdraw(platform, journal, entry, WITHDRAWAL, at=AT, save=save)
+
+
+def test_a_withdrawn_certificate_is_saved_then_noted(platform, journal, tmp_path, throw_away_ca):
+    entry = place(platform, journal)
+
+    def save(product):
+        assert journal.get("P-1").state is OrderState.WITHDRAWING
+        return tmp_path / "a.pem"
+
+    entry = withdraw(platform, journal, entry, save)
+    assert entry.state is OrderState.WITHDRAWN
+    assert entry.certificate_path == str(tmp_path / "a.pem")
+    assert int(entry.serial, 16) == throw_away_ca.leaf.serial_number
+
+
+@pytest.mark.parametrize(
+    ("error", "works", "reachable", "state"),
+    [
+        (REFUSED, False, True, OrderState.ORDERED),
+        (NetworkError("unreachable"), False, False, OrderState.ORDERED),
+        (LOST, True, False, OrderState.WITHDRAWING),
+        (LOST, True, True, OrderState.WITHDRAWN),
+        (LOST, False, True, OrderState.ORDERED),
+    ],
+)
+def test_a_withdrawal_that_went_wrong_says_how_far(
+    platform, journal, error, works, reachable, state
+):
+    entry = place(platform, journal)
+    platform.error, platform.works, platform.reachable = error, works, reachable
+    with pytest.raises(type(error)):
+        withdraw(platform, journal, entry, lambda product: pytest.fail("nothing to save"))
+    entry = journal.get("P-1")
+    assert (entry.state, entry.certificate_path) == (state, "")
+    assert entry.last_error == error.message
+
+
+def test_a_certificate_that_could_not_be_saved_is_noted_as_issued(platform, journal):
+    entry = place(platform, journal)
+
+    def save(product):
+        raise StorageError("disk full")
+
+    with pytest.raises(StorageError):
+        withdraw(platform, journal, entry, save)
+    entry = journal.get("P-1")
+    assert (entry.state, entry.certificate_path) == (OrderState.WITHDRAWN, "")
+    assert "disk full" in entry.last_error
+    assert entry.serial
+
+
+def test_a_certificate_that_is_none_is_a_contract_error(platform, journal, tmp_path):
+    platform.certificate = b"\x30\x00"
+    with pytest.raises(ContractError):
+        withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "works", "reachable", "state"),
+    [
+        (None, True, True, OrderState.REVOKED),
+        (REFUSED, False, True, OrderState.WITHDRAWN),
+        (LOST, True, False, OrderState.REVOKING),
+        (LOST, True, True, OrderState.REVOKED),
+        (LOST, False, True, OrderState.WITHDRAWN),
+    ],
+)
+def test_a_revocation_says_how_far_it_went(
+    platform, journal, tmp_path, error, works, reachable, state
+):
+    entry = withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
+    platform.error, platform.works, platform.reachable = error, works, reachable
+    if error:
+        with pytest.raises(type(error)):
+            orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+    else:
+        _, revoked_at = orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+        assert revoked_at == AT
+    assert journal.get("P-1").state is state
