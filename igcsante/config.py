@@ -119,7 +119,14 @@ def _value(key: str, value: Any, path: Path) -> Any:
             raise ConfigError(f"{path}: {key} is a list of strings")
         if key in _TEXT_LISTS:
             return tuple(value)
-        return tuple((path.parent / item).expanduser() for item in value)
+        return tuple(_path(item, path) for item in value)
     if not isinstance(value, str):
         raise ConfigError(f"{path}: {key} is a string")
-    return (path.parent / value).expanduser() if key in _PATHS else value
+    return _path(value, path) if key in _PATHS else value
+
+
+def _path(value: str, config: Path) -> Path:
+    try:
+        return config.parent / Path(value).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{config}: {value!r} names no home folder") from None

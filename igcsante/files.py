@@ -7,6 +7,7 @@ beside the target, then one atomic step into place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from .errors import StorageError, UnreadableError, UsageError
 
 MAX_INPUT_BYTES = 256 * 1024 * 1024
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
@@ -54,7 +56,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
         if overwrite:
             temporary.replace(path)
         else:
-            path.hardlink_to(temporary)
+            _claim(path, temporary)
     except FileExistsError:
         raise StorageError(
             f"{path} is already there and was left untouched",
@@ -66,6 +68,17 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _claim(path: Path, temporary: Path) -> None:
+    """Give the file the name ``path``. Raises FileExistsError when that name is taken."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        path.touch(exist_ok=False)  # FAT and some network shares: claim the name, then fill it
+        temporary.replace(path)
 
 
 def private_directory(path: Path) -> Path:

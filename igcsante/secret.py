@@ -7,6 +7,7 @@ environment variable, ``cmd:â€¦`` the first line that a command prints (design Â
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def read_secret(source: str) -> Secret:
 
 
 def _from_descriptor(number: str) -> bytes:
-    if not number.isdigit():
+    if not re.fullmatch(r"[0-9]{1,7}", number):
         raise UsageError("fd: wants the number of an open file descriptor")
     try:
         with os.fdopen(os.dup(int(number)), "rb") as stream:
@@ -93,16 +94,24 @@ def _from_descriptor(number: str) -> bytes:
 def _from_environment(name: str) -> bytes:
     if name not in os.environ:
         raise UsageError(f"the environment variable {name} is not set")
-    return os.environb[name.encode()] if os.supports_bytes_environ else os.environ[name].encode()
+    return (
+        os.environb[os.fsencode(name)] if os.supports_bytes_environ else os.environ[name].encode()
+    )
 
 
 def _from_command(command: str) -> bytes:
     try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        raise UsageError("cmd: wants a command, its quotes closed")
+    try:
         done = subprocess.run(  # noqa: S603 - the user names the command, and no shell runs it
-            shlex.split(command), capture_output=True, timeout=COMMAND_SECONDS, check=True
+            words, capture_output=True, timeout=COMMAND_SECONDS, check=True
         )
     except (OSError, ValueError, subprocess.SubprocessError):
-        program = Path(command.split(maxsplit=1)[0]).name
+        program = Path(words[0]).name
         raise UsageError(f"the command that gives the secret failed: {program}") from None
     return done.stdout.split(b"\n", 1)[0]
 

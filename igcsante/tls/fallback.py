@@ -1,0 +1,215 @@
+"""The same context where no OpenSSL can be reached: TLS in Python, by tlslite-ng (0.8.2).
+
+For Pythons with OpenSSL built in. Chain and host name of the server are verified with
+``cryptography`` as soon as its Certificate message is in, long before anything is signed
+(RFC 8446 §4.4.2, RFC 5246 §7.4.2). Slower than OpenSSL, and not written to resist timing
+attacks on its session keys; the card's key is not in its hands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import ipaddress
+import ssl
+from collections.abc import Iterator, Sequence
+from socket import socket
+from typing import Any
+
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from tlslite.api import X509, HandshakeSettings, TLSConnection, X509CertChain
+from tlslite.constants import SignatureScheme
+from tlslite.utils.rsakey import RSAKey
+
+from ..credentials import Credential, RsaScheme
+from .context import Peer, VerifyingContext, der, peer_of
+from .signing import BoundedSigner, SigningRefusedError
+
+
+class ClientContext(VerifyingContext):
+    """See :func:`igcsante.tls.client_context`. It wraps sockets, not BIOs."""
+
+    def __init__(
+        self, credential: Credential, signer: BoundedSigner, anchors: Sequence[x509.Certificate]
+    ) -> None:
+        super().__init__(signer, anchors)
+        self.roots = [one for one in anchors if one.subject == one.issuer]
+        self.intermediates = [one for one in anchors if one.subject != one.issuer]
+        self.key = _Key(signer)
+        self.chain = X509CertChain(
+            [_parsed(one) for one in (credential.certificate, *credential.chain)]
+        )
+        self.sessions: dict[Peer, Any] = {}
+
+    def wrap_socket(  # type: ignore[override]
+        self,
+        sock: socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | None = None,
+        session: object = None,
+    ) -> Connection:
+        """A connection that looks like an SSLSocket to an HTTP client; handshake done."""
+        if server_side or not server_hostname:
+            raise ValueError("a client connection needs server_hostname")
+        connection = Connection(sock, self, server_hostname)
+        try:
+            connection.open()
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+
+class Connection(TLSConnection):  # type: ignore[misc] # tlslite has no types
+    """One TLS connection with a verified server."""
+
+    def __init__(self, sock: socket, context: ClientContext, host: str) -> None:
+        super().__init__(sock)
+        self.context, self.host = context, host
+        self._peer = peer_of(sock, host)
+
+    def open(self) -> None:
+        with _as_ssl_errors():
+            self.handshakeClientCert(
+                self.context.chain,
+                self.context.key,
+                session=self.context.sessions.get(self._peer) if self._peer else None,
+                settings=_settings(self.context.signer),
+                serverName=None if _address(self.host) else self.host,
+            )
+        if self._peer:  # it gathers tickets as they come
+            self.context.sessions[self._peer] = self.session
+
+    def selected_alpn_protocol(self) -> None:
+        """None: HTTP/1.1."""
+
+    def makefile(self, mode: str = "r", bufsize: int | None = None) -> Any:
+        raw = super().makefile(mode, bufsize or -1)
+        return io.BufferedReader(raw) if "w" not in mode else raw
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        with _as_ssl_errors():
+            return super().recv_into(buffer) or 0
+
+    def sendall(self, data: Any) -> None:
+        with _as_ssl_errors():
+            super().sendall(data)
+
+    # -- tlslite's own steps ---------------------------------------------------------------
+
+    def _clientGetKeyFromChain(self, *arguments: Any) -> Iterator[Any]:  # noqa: N802
+        for result in super()._clientGetKeyFromChain(*arguments):
+            if isinstance(result, tuple):
+                _verify(result[1], self.host, self.context)
+            yield result
+
+    @staticmethod
+    def _sigHashesToList(  # noqa: N802 - tlslite's names
+        settings: Any,
+        key: Any = None,
+        certList: Any = None,  # noqa: N803
+        version: tuple[int, int] = (3, 3),
+    ) -> Any:
+        """What is offered; with our key, only what it signs."""
+        if not isinstance(key, _Key):
+            return TLSConnection._sigHashesToList(settings, key, certList, version)
+        return [
+            _code_point(scheme)
+            for scheme in key.schemes
+            if scheme.padding == "pss" or version < (3, 4)
+        ]
+
+
+class _Key:
+    """What tlslite takes for an RSA private key, over a BoundedSigner."""
+
+    key_type = "rsa"
+
+    def __init__(self, signer: BoundedSigner) -> None:
+        self._signer = signer
+        self.schemes = signer.schemes
+
+    def sign(self, data: bytes, padding: str, hash_name: str | None, _: object) -> bytearray:
+        """Sign a digest, or a DigestInfo (RFC 8017 §9.2) when no hash is named."""
+        if hash_name:
+            return bytearray(self._signer.sign(bytes(data), RsaScheme((padding, hash_name))))
+        for scheme in self.schemes:
+            digest = data[-_DIGEST_BYTES[scheme.hash_name] :]
+            if scheme.padding == "pkcs1" and data == RSAKey.addPKCS1Prefix(
+                bytearray(digest), scheme.hash_name
+            ):
+                return bytearray(self._signer.sign(bytes(digest), scheme))
+        raise SigningRefusedError
+
+    def verify(self, *_: object) -> bool:
+        """True: the server is the one to judge the signature."""
+        return True
+
+
+_DIGEST_BYTES = {"sha256": 32, "sha384": 48, "sha512": 64}
+
+
+def _parsed(certificate: x509.Certificate) -> X509:
+    parsed = X509()
+    parsed.parseBinary(der(certificate))
+    return parsed
+
+
+def _settings(signer: BoundedSigner) -> HandshakeSettings:
+    """Forward secrecy and authenticated ciphers only, as Python's ssl has by default."""
+    settings = HandshakeSettings()
+    settings.minVersion = (3, 3)
+    settings.maxVersion = (3, 4) if signer.has_pss else (3, 3)
+    settings.minKeySize = 2048
+    settings.keyExchangeNames = ["ecdhe_rsa", "dhe_rsa", "ecdhe_ecdsa"]
+    settings.cipherNames = ["aes256gcm", "aes128gcm", "chacha20-poly1305"]
+    settings.rsaSigHashes = ["sha256", "sha384", "sha512"]
+    settings.ecdsaSigHashes = ["sha256", "sha384", "sha512"]
+    settings.dsaSigHashes = []
+    settings.psk_modes = ["psk_dhe_ke"]
+    settings.use_heartbeat_extension = False
+    # 0.8.2 sends CompressedCertificate unasked, which ends in unexpected_message.
+    settings.certificate_compression_send = []
+    settings.certificate_compression_receive = []
+    return settings
+
+
+def _code_point(scheme: RsaScheme) -> tuple[int, int]:
+    kind = "pss_rsae" if scheme.padding == "pss" else "pkcs1"
+    return getattr(SignatureScheme, f"rsa_{kind}_{scheme.hash_name}")  # type: ignore[no-any-return]
+
+
+def _verify(chain: Any, host: str, context: ClientContext) -> None:
+    try:
+        leaf, *others = [x509.load_der_x509_certificate(bytes(one.bytes)) for one in chain.x509List]
+        address = _address(host)
+        name = x509.IPAddress(address) if address else x509.DNSName(host)
+        verifier = PolicyBuilder().store(Store(context.roots)).build_server_verifier(name)
+        verifier.verify(leaf, others + context.intermediates)
+    except (VerificationError, ValueError) as error:
+        raise ssl.SSLCertVerificationError(
+            1, f"certificate verify failed for {host}: {error}"
+        ) from None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+@contextlib.contextmanager
+def _as_ssl_errors() -> Iterator[None]:
+    """tlslite's errors, and what it makes of a server's nonsense, as ssl.SSLError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except SigningRefusedError:
+        raise ssl.SSLError(1, "the client's key did not sign") from None
+    except Exception as error:
+        raise ssl.SSLError(1, f"TLS failed: {error or type(error).__name__}") from error

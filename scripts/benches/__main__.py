@@ -1,0 +1,63 @@
+"""``scripts/bench [NAME…] [--json]``: runs benches and prints our figures beside a peer's.
+
+A NAME is a bench or the beginning of one's name. With ``--json``, one object a line:
+``name``, ``ours``, ``peer``, ``peer_name``, ``unit`` and ``ratio`` (ours/peer).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+import exchanges
+import startup
+from result import Result
+
+BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
+    "card-id": exchanges.card_id,
+    "card-info": exchanges.card_info,
+    "sign": exchanges.sign,
+    "sign-from-start": exchanges.sign_from_start,
+    "start-version": startup.version,
+    "start-help": startup.help_text,
+}
+
+
+def main() -> int:
+    arguments = _arguments()
+    chosen = {
+        name: bench
+        for name, bench in BENCHES.items()
+        if not arguments.names or any(name.startswith(wanted) for wanted in arguments.names)
+    }
+    if not arguments.json:
+        _print_row("bench", "ours", "peer", "ratio", "unit", "peer is")
+    for bench in chosen.values():
+        for result in bench():
+            if arguments.json:
+                print(result.to_json(), flush=True)
+            else:
+                figures = f"{result.ours:g}", f"{result.peer:g}", f"{result.ratio:.2f}"
+                _print_row(result.name, *figures, result.unit, result.peer_name)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    known = "; ".join(f"{name}: {bench.__doc__}" for name, bench in BENCHES.items())
+    parser = argparse.ArgumentParser(prog="scripts/bench", epilog=known)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all of them when none is given")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    arguments = parser.parse_args()
+    for wanted in arguments.names:
+        if not any(name.startswith(wanted) for name in BENCHES):
+            parser.error(f"there is no bench {wanted!r}; known: " + ", ".join(BENCHES))
+    return arguments
+
+
+def _print_row(name: str, ours: str, peer: str, ratio: str, unit: str, peer_name: str) -> None:
+    print(f"{name:32} {ours:>8} {peer:>8} {ratio:>6}  {unit:10} {peer_name}".rstrip(), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Exchanges with the card and bytes on the line, beside the official middleware's.
+
+Ours are counted on a simulated card whose certificates are as long as those of the traces
+that the official figures come from, so that both read the same.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from result import Result
+
+from igcsante.card.monitor import Exchange
+from igcsante.card.readers import open_card
+from igcsante.card.session import CpsCard
+from igcsante.secret import Secret
+from igcsante.testing.cards import (
+    CardMaterial,
+    CardProfile,
+    KeyPair,
+    SimulatedCard,
+    SimulatedReader,
+    load_profile,
+)
+
+OFFICIAL = tomllib.loads((Path(__file__).parent / "official_exchanges.toml").read_text())
+GENERATIONS = ("cps3", "cps4")
+FILLING = x509.ObjectIdentifier("2.25.1")
+ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Count:
+    exchanges: int
+    bytes: int
+
+
+def card_id() -> Iterator[Result]:
+    """igc card id, on a card nobody has read yet."""
+    yield from _compare("card-id", lambda card: card.national_id(), ("token", "objects"))
+
+
+def card_info() -> Iterator[Result]:
+    """igc card info, on a card nobody has read yet."""
+    yield from _compare("card-info", _info, ("token", "objects"))
+
+
+def sign() -> Iterator[Result]:
+    """PIN and one signature of the authentication key, once the card has been read."""
+    yield from _compare("sign", _sign, ("sign",), before=_info)
+
+
+def sign_from_start() -> Iterator[Result]:
+    """The same on a card nobody has read yet."""
+    yield from _compare("sign-from-start", _sign, ("token", "objects", "sign"))
+
+
+def _info(card: CpsCard) -> None:
+    card.national_id()
+    card.card_number()
+    card.pin_status()
+    card.certificates()
+    card.label()
+    _ = card.serial
+
+
+def _sign(card: CpsCard) -> None:
+    key = card.credential().private_key
+    card.verify_pin(Secret("1234"))
+    signature = key.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
+    key.public_key().verify(signature, b"data", padding.PKCS1v15(), hashes.SHA256())
+
+
+def _compare(
+    name: str,
+    work: Callable[[CpsCard], object],
+    parts: tuple[str, ...],
+    before: Callable[[CpsCard], object] | None = None,
+) -> Iterator[Result]:
+    for generation in GENERATIONS:
+        ours = _count(generation, work, before)
+        official = [OFFICIAL[generation][part] for part in parts]
+        peer = Count(
+            sum(part["exchanges"] for part in official),
+            sum(part["sent"] + part["received"] for part in official),
+        )
+        peer_name = "Cryptolib CPS 5.2.2 (" + " + ".join(parts) + ")"
+        for unit in ("exchanges", "bytes"):
+            figures = float(getattr(ours, unit)), float(getattr(peer, unit))
+            yield Result(f"{name}/{generation}/{unit}", *figures, peer_name, unit)
+
+
+def _count(
+    generation: str, work: Callable[[CpsCard], object], before: Callable[[CpsCard], object] | None
+) -> Count:
+    """What ``work`` costs, with the opening of the card unless ``before`` comes first."""
+    seen: list[Exchange] = []
+    reader = SimulatedReader(card=SimulatedCard(load_profile(generation), _material(generation)))
+    with open_card(readers=[reader], monitor=seen.append) as card:
+        if before:
+            before(card)
+            seen.clear()
+        work(card)
+    sent = sum(len(exchange.command) for exchange in seen)
+    received = sum(len(exchange.response) + 2 for exchange in seen)
+    return Count(len(seen), sent + received)
+
+
+@cache
+def _material(generation: str) -> CardMaterial:
+    profile = load_profile(generation)
+    return CardMaterial(_pair(profile, signature=False), _pair(profile, signature=True))
+
+
+def _pair(profile: CardProfile, *, signature: bool) -> KeyPair:
+    """A key and a certificate of exactly the length of those in the traces."""
+    key = rsa.generate_private_key(65537, 2048)
+    wanted = int(OFFICIAL["certificate_bytes"])
+    for filling in range(wanted):
+        certificate = _certificate(profile, key, signature, filling)
+        if len(certificate.public_bytes(Encoding.DER)) == wanted:
+            return KeyPair(key, certificate)
+    raise AssertionError(f"no certificate of {wanted} bytes")
+
+
+def _certificate(
+    profile: CardProfile, key: rsa.RSAPrivateKey, signature: bool, filling: int
+) -> x509.Certificate:
+    surname = x509.NameAttribute(NameOID.SURNAME, profile.surname)  # that of a person
+    holder = x509.NameAttribute(NameOID.COMMON_NAME, str(profile.national_id))
+    issuer = x509.NameAttribute(NameOID.COMMON_NAME, "SIMULATION")
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([surname, holder]))
+        .issuer_name(x509.Name([issuer]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ISSUED)
+        .not_valid_after(ISSUED + timedelta(days=1095))
+        .add_extension(
+            x509.KeyUsage(
+                not signature, signature, False, False, False, False, False, False, False
+            ),
+            critical=True,
+        )
+        .add_extension(x509.UnrecognizedExtension(FILLING, bytes(filling)), critical=False)
+        .sign(key, hashes.SHA256())
+    )

@@ -1,0 +1,80 @@
+"""scripts/bench: one figure a line, beside a peer's that can be traced to its source."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+BENCHES = REPOSITORY / "scripts/benches"
+TRACES = REPOSITORY.parent / "shared/facts/traces"
+PARTS = {"token": "1.", "objects": "3.", "sign": "9."}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHES), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_json_has_one_complete_object_a_line() -> None:
+    done = bench("card", "sign", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [result["name"] for result in results]
+    assert len(set(names)) == len(names) == 16
+    for result in results:
+        assert set(result) == {"name", "ours", "peer", "peer_name", "unit", "ratio"}
+        assert result["ratio"] == pytest.approx(result["ours"] / result["peer"], abs=1e-4)
+
+
+def test_fewer_exchanges_than_the_official_middleware() -> None:
+    results = map(json.loads, bench("card", "sign", "--json").stdout.splitlines())
+    ratios = {r["name"]: r["ratio"] for r in results if r["unit"] == "exchanges"}
+    assert len(ratios) == 8
+    assert all(ratio < 1 for ratio in ratios.values()), ratios
+
+
+def test_table_is_for_people() -> None:
+    done = bench("card-id")
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:4] == ["bench", "ours", "peer", "ratio"]
+    assert len(rows) == 4
+    assert rows[0].startswith("card-id/cps3/exchanges")
+
+
+def test_unknown_bench_names_the_known_ones() -> None:
+    done = bench("nonsense")
+    assert done.returncode == 2
+    assert "card-id" in done.stderr
+
+
+@pytest.mark.parametrize("generation", ["cps3", "cps4"])
+def test_official_figures_are_those_of_the_traces(generation: str) -> None:
+    path = TRACES / f"{generation}.txt"
+    if not path.is_file():
+        pytest.skip("the official middleware's traces are not beside this checkout")
+    official = tomllib.loads((BENCHES / "official_exchanges.toml").read_text())[generation]
+    sections = _sections(path.read_text())
+    assert {part: sections[number] for part, number in PARTS.items()} == official
+
+
+def _sections(trace: str) -> dict[str, dict[str, Any]]:
+    """Exchanges and bytes of each ``==== N. …`` part of a trace."""
+    sections: dict[str, dict[str, Any]] = {}
+    counted: dict[str, Any] = {}
+    for line in trace.splitlines():
+        kind, _, text = line.partition(" ")
+        if kind == "====":
+            counted = sections[text.split()[0]] = {"exchanges": 0, "sent": 0, "received": 0}
+        elif kind == "C>" and counted:
+            counted["exchanges"] += 1
+            counted["sent"] += len(bytes.fromhex(text))
+        elif kind == "R<" and counted:
+            counted["received"] += len(bytes.fromhex(text))
+    return sections

@@ -1,0 +1,131 @@
+"""Files are read with a bound, and written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+
+import pytest
+
+from igcsante import files
+from igcsante.errors import StorageError, UnreadableError, UsageError
+from igcsante.files import private_directory, read_bounded, write_atomic
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_reads_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+    assert read_bounded(path, 5) == b"12345"
+    with pytest.raises(UnreadableError, match="larger than 4 bytes"):
+        read_bounded(path, 4)
+
+
+def test_endless_file_is_refused_without_reading_it_all() -> None:
+    with pytest.raises(UnreadableError):
+        read_bounded(Path("/dev/zero"), 1000)
+
+
+def test_absent_file_and_folder_are_clear_errors(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(UsageError, match=str(path)):
+            read_bounded(path)
+
+
+def test_written_file_is_private_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "key.pem"
+    write_atomic(path, b"key")
+    assert path.read_bytes() == b"key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert names(path.parent) == ["key.pem"]
+
+
+def test_umask_and_mode(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "public", b"", mode=0o644)
+    assert stat.S_IMODE((tmp_path / "public").stat().st_mode) == 0o644
+
+
+def test_file_that_is_there_is_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(b"old")
+    with pytest.raises(StorageError, match="already there"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    write_atomic(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["key.pem"]
+
+
+def test_link_to_another_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    with pytest.raises(StorageError):
+        write_atomic(tmp_path / "link", b"new")
+    assert (tmp_path / "target").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("failing", ["fsync", "link", "replace"])
+def test_failure_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def no_space(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "key.pem"
+    if failing == "replace":
+        path.write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, failing, no_space)
+        with pytest.raises(StorageError, match="No space left on device"):
+            write_atomic(path, b"new", overwrite=failing == "replace")
+    assert names(tmp_path) == (["key.pem"] if failing == "replace" else [])
+    if failing == "replace":
+        assert path.read_bytes() == b"old"
+
+
+def test_interruption_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_atomic(tmp_path / "key.pem", b"new")
+    assert names(tmp_path) == []
+
+
+def test_parent_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        write_atomic(tmp_path / "file" / "x", b"")
+    with pytest.raises(StorageError):
+        private_directory(tmp_path / "file")
+
+
+def test_private_directory_is_private(tmp_path: Path) -> None:
+    folder = private_directory(tmp_path / "a" / "b")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert private_directory(folder) == folder
+
+
+def test_a_disk_without_hard_links_takes_the_file_and_still_never_replaces_one(
+    tmp_path, monkeypatch
+):
+    def refused(self, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    write_atomic(tmp_path / "a", b"first")
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    with pytest.raises(StorageError, match="already there"):
+        write_atomic(tmp_path / "a", b"second")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"first"
