@@ -1,0 +1,244 @@
+"""A private PC/SC service: pcscd with vpcd's two virtual readers, apart from the machine's.
+
+For tests and demonstrations on Linux, with or without root. pcscd gets a socket that we
+made (systemd's LISTEN_FDS protocol) and a configuration of its own; clients find it through
+``PCSCLITE_CSOCK_NAME``. Measured in facts sheet feasibility.md part B.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from ...errors import PcscUnavailableError, StorageError
+
+_DRIVERS = tuple(
+    Path(folder, "pcsc/drivers/serial/libifdvpcd.so")
+    for folder in ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu")
+)
+_INSTALL = "apt-get install -y pcscd vsmartcard-vpcd"
+_MACHINE_FOLDER = Path("/run/pcscd")
+_NOBODY = 65534
+# Under Linux's ephemeral ports (32768 and up), so that no client socket sits there.
+_PORTS = range(20000, 32000, 2)
+_ATTEMPTS = 5
+_START_SECONDS = 10.0
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.01
+_MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
+
+
+class PrivatePcscd:
+    """A running pcscd, for the time of a ``with`` block.
+
+    It ends with the thread that entered the block, however that ends.
+
+    ``ports`` are those of its two virtual readers (vpcd takes two in a row, and listens on
+    all interfaces); ``socket`` is where clients reach it.
+    """
+
+    def __init__(self) -> None:
+        self.ports = (0, 0)
+        self.socket = Path()
+        self._resources = ExitStack()
+
+    @property
+    def port(self) -> int:
+        """The port of the first virtual reader."""
+        return self.ports[0]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a client needs before it loads the PC/SC library."""
+        return {"PCSCLITE_CSOCK_NAME": str(self.socket)}
+
+    def __enter__(self) -> Self:
+        """Start. Raises PcscUnavailableError, which says what to install."""
+        pcscd, driver = _program(), _driver()
+        reasons: list[str] = []
+        for _ in range(_ATTEMPTS):
+            with ExitStack() as resources:
+                ports = resources.enter_context(_reserved_ports())
+                folder = resources.enter_context(_folder())
+                listener = resources.enter_context(_listener(folder / "pcscd.comm"))
+                _configure(folder / "config", driver, ports[0])
+                process = resources.enter_context(_running(pcscd, folder, listener))
+                reason = _wait_listening(process, ports, folder / "log")
+                if reason is None:
+                    self.ports, self.socket = ports, folder / "pcscd.comm"
+                    self._resources = resources.pop_all()
+                    return self
+                reasons.append(reason)
+        raise PcscUnavailableError(
+            f"a private pcscd did not start: {reasons[-1]}",
+            advice=f"check: {_INSTALL}; mkdir -p {_MACHINE_FOLDER} (both as root)",
+        )
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the service and remove its files."""
+        self._resources.close()
+
+
+def _program() -> str:
+    found = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise PcscUnavailableError("pcscd is not installed", advice=_INSTALL)
+    return found
+
+
+def _driver() -> Path:
+    for path in _DRIVERS:
+        if path.exists():
+            return path
+    raise PcscUnavailableError("the vpcd driver is not installed", advice=_INSTALL)
+
+
+@contextmanager
+def _reserved_ports() -> Iterator[tuple[int, int]]:
+    """Two ports in a row that nobody has, kept from other runs of this code.
+
+    The reservation is an abstract socket name: the kernel drops it with us, and it lives in
+    the network namespace of the ports.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket(socket.AF_UNIX) as reservation:
+            try:
+                reservation.bind(f"\0igcsante-vpcd-{port}")
+            except OSError:
+                continue
+            if _free(port) and _free(port + 1):
+                yield port, port + 1
+                return
+    raise PcscUnavailableError("no pair of free ports is left for the virtual readers")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - where vpcd will listen
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    try:
+        name = tempfile.mkdtemp(prefix="igcsante-pcscd-")
+        if len(name) > _MAX_SOCKET_PATH - len("/pcscd.comm"):
+            Path(name).rmdir()
+            name = tempfile.mkdtemp(prefix="igcsante-pcscd-", dir="/tmp")
+        folder = Path(name)
+        folder.chmod(0o755)  # pcscd reads it as nobody when we are root
+        (folder / "config").mkdir()
+    except OSError as error:
+        raise StorageError(f"no folder for a private pcscd: {error.strerror}") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _listener(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(16)
+        yield listener
+
+
+def _configure(folder: Path, driver: Path, port: int) -> None:
+    (folder / "vpcd").write_text(
+        'FRIENDLYNAME "Virtual PCD"\n'
+        f"DEVICENAME /dev/null:0x{port:X}\n"
+        f"LIBPATH {driver}\n"
+        f"CHANNELID 0x{port:X}\n"
+    )
+
+
+@contextmanager
+def _running(
+    pcscd: str, folder: Path, listener: socket.socket
+) -> Iterator[subprocess.Popen[bytes]]:
+    # LISTEN_PID must be pcscd's own pid, which a shell knows before it becomes pcscd; the
+    # socket comes as its standard input because a shell can't name descriptors over 9.
+    become = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; "
+    command = [
+        "/bin/sh", "-c", become + 'exec "$@"', "sh",
+        *_isolation(), pcscd, "--foreground", "--error", "--config", str(folder / "config"),
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            command, stdin=listener.fileno(), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        _kill_group(process)
+
+
+def _isolation() -> list[str]:
+    """What to put before pcscd so that the machine's own service is never touched.
+
+    As root it would replace and remove the machine's pid file, so it runs as nobody. It
+    wants its folder to exist: root makes it, as pcscd itself would; anyone else covers
+    /run, in a namespace of pcscd's own. If we are killed it ends too.
+    """
+    mortal = ["setpriv", "--pdeathsig=TERM"]
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # pcscd itself says what is wrong with it
+            _MACHINE_FOLDER.mkdir(mode=0o755, exist_ok=True)
+        return [*mortal, f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    if _MACHINE_FOLDER.exists():
+        return mortal
+    cover = f'mount -t tmpfs tmpfs {_MACHINE_FOLDER.parent} && mkdir {_MACHINE_FOLDER} && exec "$@"'
+    return ["unshare", "--mount", "--map-root-user", "/bin/sh", "-c", cover, "sh", *mortal]
+
+
+def _wait_listening(
+    process: subprocess.Popen[bytes], ports: tuple[int, int], log: Path
+) -> str | None:
+    """Wait until vpcd listens on both ports: None, or why it doesn't."""
+    deadline = time.monotonic() + _START_SECONDS
+    while not set(ports) <= _listening_ports():
+        if process.poll() is not None:
+            lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
+            return f"it ended with code {process.returncode}: {lines[-1]}"
+        if time.monotonic() > deadline:
+            return f"nothing listened on ports {ports} within {_START_SECONDS:g} s"
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _listening_ports() -> set[int]:
+    """The TCP ports that somebody listens on (proc(5), /proc/net/tcp; 0A is LISTEN)."""
+    ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                _, address, _, state = line.split()[:4]
+                if state == "0A":
+                    ports.add(int(address.rpartition(":")[2], 16))
+    return ports
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
