@@ -1,0 +1,7 @@
+"""A simulated PKI with IGC-Santé's shape: real X.509 under names that say SIMULATION."""
+
+from .leaves import PersonName, SoftwareSubject, StructureName
+from .server import PkiServer
+from .simulated import SimulatedPki
+
+__all__ = ["PersonName", "PkiServer", "SimulatedPki", "SoftwareSubject", "StructureName"]

@@ -1,0 +1,89 @@
+"""The shape of the simulated hierarchy: roots, intermediates and their names.
+
+It follows the TEST hierarchy of IGC-Santé (facts sheet pki.md §1.2: gammes, domains, order
+of the DN, file codes), with names and numbers of our own, so that no certificate made here
+can pass for one of the ANS's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+COUNTRY = "FR"
+ORGANISATION = "IGCSANTE SIMULATION"
+REGISTRATION = "0002 000000000"
+UNIT = "IGC-SANTE TEST SIMULATION"
+CPS_URI = "http://simulation.invalid/PC%20TEST"
+
+_GAMMES = {"EL": "ELEMENTAIRE", "ST": "STANDARD", "FO": "FORT"}
+_DOMAINS = {"ORG": "ORGANISATIONS", "PP": "PERSONNES"}
+
+
+@dataclass(frozen=True)
+class AuthorityName:
+    """One authority: file code (``ACI-EL-ORG-TEST``), common name, code of its issuer."""
+
+    code: str
+    common_name: str
+    issuer_code: str
+
+    @property
+    def is_root(self) -> bool:
+        return self.code == self.issuer_code
+
+    @property
+    def subject(self) -> x509.Name:
+        """C, O, OU, OU, CN in the order of the DN that the ANS uses."""
+        return x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, COUNTRY),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, REGISTRATION),
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, UNIT),
+                x509.NameAttribute(NameOID.COMMON_NAME, self.common_name),
+            ]
+        )
+
+    @property
+    def crl_path(self) -> str:
+        return f"/CRL/{self.code}.crl"
+
+    @property
+    def certificate_path(self) -> str:
+        """Path of its certificate; the space is part of the ANS's own URLs."""
+        return f"/AC TEST/{self.code}.cer"
+
+    def crl_url(self, base_url: str) -> str:
+        return base_url + quote(self.crl_path)
+
+    def certificate_url(self, base_url: str) -> str:
+        return base_url + quote(self.certificate_path)
+
+
+def _root(gamme: str) -> AuthorityName:
+    code = f"ACR-{gamme}-TEST"
+    return AuthorityName(code, f"TEST AC RACINE IGC-SANTE {_GAMMES[gamme]} SIMULATION", code)
+
+
+def _intermediate(gamme: str, domain: str) -> AuthorityName:
+    return AuthorityName(
+        f"ACI-{gamme}-{domain}-TEST",
+        f"TEST AC IGC-SANTE {_GAMMES[gamme]} {_DOMAINS[domain]} SIMULATION",
+        f"ACR-{gamme}-TEST",
+    )
+
+
+# Only the intermediates that are known to issue something (pki.md §1.1, last point).
+HIERARCHY: tuple[AuthorityName, ...] = (
+    _root("EL"),
+    _root("ST"),
+    _root("FO"),
+    _intermediate("EL", "ORG"),
+    _intermediate("EL", "PP"),
+    _intermediate("ST", "PP"),
+    _intermediate("FO", "PP"),
+)

@@ -1,0 +1,286 @@
+"""Leaf profiles: what each product's certificate looks like (pki.md §3, card.md §4.2).
+
+Profiles marked "not observed" have no public sample: they follow their observed
+neighbours, and nothing should be concluded from them about the ANS's own.
+"""
+
+from __future__ import annotations
+
+import calendar
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ...errors import UsageError
+from ...identifiers import NationalId
+from ..cards.profile import CARD_TYPES, CardProfile
+from . import extensions as ext
+from .authority import Authority
+
+LIFETIME_YEARS = 3
+ORGANISATION_LENGTH = 40
+DEFAULT_DEPARTMENT = "Paris (75)"
+
+_CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+_SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+_MAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
+_ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+
+
+@dataclass(frozen=True)
+class LeafProfile:
+    """Issuing authority, usages, and how the name shows in the SAN (``none``, ``dns``,
+    ``mail`` or ``upn``); a ``signature`` lives a month longer than its key is used."""
+
+    authority: str
+    key_usage: tuple[str, ...]
+    extended: tuple[x509.ObjectIdentifier, ...]
+    san: str = "none"
+    signature: bool = False
+
+
+_ORG, _PP = "ACI-EL-ORG-TEST", "ACI-EL-PP-TEST"
+_SIGN = ("digital_signature", "content_commitment")
+_PERSON_AUTH = LeafProfile(_PP, ("digital_signature",), (_CLIENT, ext.SMARTCARD_LOGON), "upn")
+_PERSON_SIGN = LeafProfile(_PP, ("content_commitment",), (_MAIL,), "mail", signature=True)
+_PERSON_CONF = LeafProfile(_PP, ("key_encipherment",), (_MAIL,), "mail")  # not observed
+
+SOFTWARE: dict[tuple[str, str], LeafProfile] = {
+    ("ORG", "AUTH_CLI"): LeafProfile(_ORG, ("digital_signature",), (_CLIENT,)),
+    ("ORG", "SIGN"): LeafProfile(_ORG, _SIGN, (_MAIL,), signature=True),
+    ("ORG", "CONF"): LeafProfile(_ORG, ("key_encipherment",), (_MAIL, _ANY)),
+    ("SERV", "SSL_SERV"): LeafProfile(
+        _ORG, ("digital_signature", "key_encipherment"), (_SERVER, _CLIENT), "dns"
+    ),
+    # Mail servers: not observed.
+    ("SERV", "SMIME"): LeafProfile(
+        _ORG, ("digital_signature", "key_encipherment"), (_MAIL,), "mail"
+    ),
+    ("SERV", "SIGN"): LeafProfile(_ORG, _SIGN, (_MAIL,), "mail", signature=True),
+    ("SERV", "CONF"): LeafProfile(_ORG, ("key_encipherment",), (_MAIL, _ANY), "mail"),
+    ("PS", "AUTH"): _PERSON_AUTH,
+    ("PS", "SIGN"): _PERSON_SIGN,
+    ("PS", "CONF"): _PERSON_CONF,
+    # Persons in a structure: not observed as software, named like the cards of the staff.
+    ("PRO", "AUTH"): _PERSON_AUTH,
+    ("PRO", "SIGN"): _PERSON_SIGN,
+    ("PRO", "CONF"): _PERSON_CONF,
+}
+
+
+@dataclass(frozen=True)
+class StructureName:
+    """The structure part of a DN: department (``Paris (75)``), name, national identifier."""
+
+    department: str
+    organisation: str
+    structure_id: str
+
+    def attributes(self) -> Iterator[x509.NameAttribute[str]]:
+        """ST, O (cut as the ANS cuts it) and OU."""
+        organisation = self.organisation[:ORGANISATION_LENGTH]
+        yield x509.NameAttribute(NameOID.STATE_OR_PROVINCE_NAME, self.department)
+        yield x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)
+        yield x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, self.structure_id)
+
+
+@dataclass(frozen=True)
+class PersonName:
+    """The person part of a DN. ``title`` is the profession in clear, ``identifier`` the CN."""
+
+    title: str
+    given_name: str
+    surname: str
+    identifier: str
+
+    def relative_names(self) -> Iterator[x509.RelativeDistinguishedName]:
+        """``title``, then one RDN that holds given name, common name and surname."""
+        yield x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.TITLE, self.title)])
+        yield x509.RelativeDistinguishedName(
+            [
+                x509.NameAttribute(NameOID.GIVEN_NAME, self.given_name),
+                x509.NameAttribute(NameOID.COMMON_NAME, self.identifier),
+                x509.NameAttribute(NameOID.SURNAME, self.surname),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class SoftwareSubject:
+    """Who a software certificate names: a structure, a person, or a person in a structure.
+
+    ``names`` are DNS names or addresses (SSL_SERV), ``mail`` an e-mail address, which is
+    also the UPN of a person's AUTH certificate.
+    """
+
+    common_name: str = ""
+    structure: StructureName | None = None
+    person: PersonName | None = None
+    names: tuple[str, ...] = ()
+    mail: str = ""
+    profession_code: int | None = None
+    specialty: str = ""
+
+    @property
+    def name(self) -> x509.Name:
+        return distinguished_name(self.structure, self.person, self.common_name)
+
+
+def distinguished_name(
+    structure: StructureName | None, person: PersonName | None, common_name: str = ""
+) -> x509.Name:
+    """C, then ST, O, OU of the structure, then the person or the CN of the service."""
+    attributes = [x509.NameAttribute(NameOID.COUNTRY_NAME, "FR")]
+    attributes += structure.attributes() if structure else ()
+    if person is None:
+        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+    names = [x509.RelativeDistinguishedName([attribute]) for attribute in attributes]
+    return x509.Name([*names, *(person.relative_names() if person else ())])
+
+
+def software_leaf(
+    authority: Authority,
+    base_url: str,
+    profile: LeafProfile,
+    subject: SoftwareSubject,
+    public_key: rsa.RSAPublicKey,
+    at: datetime,
+) -> x509.Certificate:
+    """A software certificate for ``public_key``, three years from ``at``."""
+    end = years_after(at, LIFETIME_YEARS)
+    builder = _leaf(authority, base_url, profile, subject.name, public_key)
+    builder = builder.not_valid_before(at).not_valid_after(
+        _a_month_after(end) if profile.signature else end
+    )
+    if profile.signature:
+        builder = builder.add_extension(ext.key_usage_period(at, end), critical=False)
+    if profile.san != "none":
+        builder = builder.add_extension(_alternative_name(profile.san, subject), critical=False)
+    builder = builder.add_extension(ext.product_category(ext.CATEGORY_SOFTWARE), critical=False)
+    if subject.profession_code is not None:
+        builder = builder.add_extension(ext.profession(subject.profession_code), critical=False)
+    if subject.specialty:
+        builder = builder.add_extension(ext.specialty(subject.specialty), critical=False)
+    return authority.sign(builder)
+
+
+def card_authority(profile: CardProfile) -> str:
+    """FORT for professionals and those in training, STANDARD for the staff of structures."""
+    return "ACI-FO-PP-TEST" if CARD_TYPES[profile.card_type] < 2 else "ACI-ST-PP-TEST"
+
+
+def card_leaf(
+    authority: Authority,
+    base_url: str,
+    profile: CardProfile,
+    purpose: str,
+    public_key: rsa.RSAPublicKey,
+    at: datetime,
+) -> x509.Certificate:
+    """The ``authentication`` or ``signature`` certificate of a card, three years from ``at``."""
+    end = years_after(at, LIFETIME_YEARS)
+    usages = _CARD_USAGES[purpose]
+    subject = distinguished_name(_card_structure(profile), _card_person(profile))
+    builder = _leaf(authority, base_url, usages, subject, public_key)
+    builder = builder.not_valid_before(at).not_valid_after(end)
+    if usages.signature:
+        builder = builder.add_extension(ext.key_usage_period(at, end), critical=False)
+    if usages.san == "upn":
+        names = x509.SubjectAlternativeName([ext.upn_name(_card_upn(profile.national_id))])
+        builder = builder.add_extension(names, critical=False)
+    for extension in _card_extensions(profile):
+        builder = builder.add_extension(extension, critical=False)
+    return authority.sign(builder)
+
+
+_CARD_USAGES = {
+    "authentication": LeafProfile(
+        "", ("digital_signature",), (_CLIENT, ext.SMARTCARD_LOGON), "upn"
+    ),
+    "signature": LeafProfile("", ("content_commitment",), (_MAIL,), signature=True),
+}
+
+
+def years_after(moment: datetime, years: int) -> datetime:
+    """The same second, years later; 29 February gives 28 February."""
+    last = calendar.monthrange(moment.year + years, moment.month)[1]
+    return moment.replace(year=moment.year + years, day=min(moment.day, last))
+
+
+def _a_month_after(moment: datetime) -> datetime:
+    year, month = divmod(moment.year * 12 + moment.month, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+
+
+def _leaf(
+    authority: Authority,
+    base_url: str,
+    profile: LeafProfile,
+    subject: x509.Name,
+    public_key: rsa.RSAPublicKey,
+) -> x509.CertificateBuilder:
+    issuer = authority.name
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(public_key)
+        .serial_number(authority.new_serial())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(ext.key_usage(*profile.key_usage), critical=True)
+        .add_extension(ext.policies(ext.TEST_POLICY), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(profile.extended), critical=False)
+        .add_extension(ext.crl_distribution_point(issuer, base_url), critical=False)
+        .add_extension(ext.authority_access(issuer, base_url), critical=False)
+    )
+
+
+def _alternative_name(kind: str, subject: SoftwareSubject) -> x509.SubjectAlternativeName:
+    names: Sequence[x509.GeneralName]
+    if kind == "dns":
+        names = [_host_name(name) for name in subject.names]
+    elif kind == "mail":
+        names = [x509.RFC822Name(subject.mail)]
+    else:
+        names = [ext.upn_name(subject.mail)]
+    return x509.SubjectAlternativeName(names)
+
+
+def _host_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _card_person(profile: CardProfile) -> PersonName:
+    return PersonName(profile.title, profile.given_name, profile.surname, str(profile.national_id))
+
+
+def _card_structure(profile: CardProfile) -> StructureName | None:
+    """The structure of its staff; a professional's card names none (card.md §4)."""
+    if CARD_TYPES[profile.card_type] < 2:
+        return None
+    if not profile.activities:
+        raise UsageError(f"a {profile.card_type} names a structure: it needs an activity")
+    activity = profile.activities[0]
+    return StructureName(DEFAULT_DEPARTMENT, activity.raison_sociale, str(activity.structure_id))
+
+
+def _card_upn(identifier: NationalId) -> str:
+    parts = [identifier.type_code, identifier.value, identifier.internal]
+    return ".".join(part for part in parts if part) + NationalId.UPN_SUFFIX
+
+
+def _card_extensions(profile: CardProfile) -> Iterator[x509.UnrecognizedExtension]:
+    yield ext.product_category(ext.CATEGORY_CARD, test=profile.test)
+    yield ext.card_type(CARD_TYPES[profile.card_type])
+    yield ext.card_number(profile.card_number)
+    if profile.profession_code is not None and CARD_TYPES[profile.card_type] < 2:
+        yield ext.profession(profile.profession_code)
