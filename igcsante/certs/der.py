@@ -1,0 +1,52 @@
+"""DER elements, just enough to slice signed octets out of a structure (X.690 §8.1, §10.1).
+
+``cryptography`` re-encodes what it parsed; a signature is checked over the octets that
+were received.
+"""
+
+from __future__ import annotations
+
+INTEGER, OCTET_STRING, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+
+
+def element(data: bytes, offset: int = 0) -> tuple[int, int, int]:
+    """Tag, content start and end of the element at ``offset``. Raises ValueError.
+
+    One-octet tags and definite lengths only, within ``data``.
+    """
+    if offset + 2 > len(data):
+        raise ValueError("truncated element")
+    tag, length, start = data[offset], data[offset + 1], offset + 2
+    if tag & 0x1F == 0x1F:
+        raise ValueError("multi-octet tag")
+    if length & 0x80:
+        octets = length & 0x7F
+        if not 1 <= octets <= 4 or start + octets > len(data):
+            raise ValueError("length out of bounds")
+        length, start = int.from_bytes(data[start : start + octets]), start + octets
+    end = start + length
+    if end > len(data):
+        raise ValueError("truncated element")
+    return tag, start, end
+
+
+def children(data: bytes, start: int, end: int, limit: int) -> list[tuple[int, int, int, int]]:
+    """(tag, offset, content start, end) of the first ``limit`` elements within [start, end)."""
+    found: list[tuple[int, int, int, int]] = []
+    offset = start
+    while offset < end and len(found) < limit:
+        tag, content, stop = element(data, offset)
+        if stop > end:
+            raise ValueError("element longer than what holds it")
+        found.append((tag, offset, content, stop))
+        offset = stop
+    return found
+
+
+def signed_part(data: bytes) -> tuple[bytes, bytes]:
+    """Of a SEQUENCE {toBeSigned, algorithm, signature}: the octets of the first two."""
+    tag, start, end = element(data)
+    parts = children(data, start, end, 4)
+    if tag != SEQUENCE or end != len(data) or len(parts) != 3:
+        raise ValueError("not a signed structure")
+    return data[parts[0][1] : parts[0][3]], data[parts[1][1] : parts[1][3]]

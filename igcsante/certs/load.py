@@ -1,0 +1,267 @@
+"""Certificates and CRLs out of whatever they are delivered in.
+
+PEM (several blocks, any line ends, text between them: RFC 7468), DER, PKCS#7 bundles
+(RFC 5652, the ANS's ``.p7b``) and PKCS#12 (RFC 7292). Private keys are passed over.
+Sizes and the cost of a password are bounded, whatever the file says.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+
+from ..errors import UnreadableError, UsageError
+from ..files import MAX_INPUT_BYTES, read_bounded
+from ..secret import Secret
+from . import der
+from .crl import Crl
+from .signatures import KEY_ERRORS
+
+MAX_CONTAINER_BYTES = 16 * 1024 * 1024
+MAX_CRL_BYTES = MAX_INPUT_BYTES
+MAX_KDF_ITERATIONS = 5_000_000
+
+_CERTIFICATE_SUFFIXES = {".pem", ".cer", ".crt", ".der", ".p7b", ".p7c"}
+_CRL_SUFFIXES = {".crl", ".pem", ".der"}
+_WHAT_WE_READ = "PEM, DER, PKCS#7 (.p7b) and PKCS#12 (.p12) files are read"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file held. ``format`` is PEM, DER, PKCS#7 or PKCS#12."""
+
+    format: str
+    certificates: tuple[x509.Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
+
+
+def load(data: bytes, password: Secret | None = None, *, source: str = "") -> Contents:
+    """Everything that the octets of a file hold. ``source`` names it in errors and evidence.
+
+    Raises UnreadableError, also for a PKCS#12 without its right password.
+    """
+    if not data.strip():
+        raise UnreadableError(f"{source or 'the input'} is empty")
+    try:
+        if b"-----BEGIN " in data:
+            return _pem(data, source)
+        return _der(data, password, source)
+    except UnreadableError as error:
+        where = f"{source}: " if source else ""
+        raise UnreadableError(
+            where + error.message, advice=error.advice or _WHAT_WE_READ, **error.fields
+        ) from None
+
+
+def load_certificates(
+    data: bytes, password: Secret | None = None, *, source: str = ""
+) -> tuple[x509.Certificate, ...]:
+    """The certificates in the octets of a file, at least one. Raises UnreadableError."""
+    found = load(data, password, source=source).certificates
+    if not found:
+        raise UnreadableError(f"{source or 'the input'} holds no certificate")
+    return found
+
+
+def load_crls(data: bytes, *, source: str = "") -> tuple[Crl, ...]:
+    """The CRLs in the octets of a file, at least one. Raises UnreadableError."""
+    found = load(data, source=source).crls
+    if not found:
+        raise UnreadableError(f"{source or 'the input'} holds no CRL")
+    return found
+
+
+def certificates_from_path(
+    path: Path, password: Secret | None = None
+) -> tuple[x509.Certificate, ...]:
+    """The certificates of a file, or of the certificate files right in a folder.
+
+    In a folder, files are told by their suffix (.pem .cer .crt .der .p7b .p7c) and those
+    with only a key or a CRL are passed over. Raises UsageError when the path can't be
+    opened, UnreadableError when a file can't be understood or nothing is found.
+    """
+    if not path.is_dir():
+        data = read_bounded(path, MAX_CONTAINER_BYTES)
+        return load_certificates(data, password, source=str(path))
+    found = [
+        certificate
+        for contents in _folder(path, _CERTIFICATE_SUFFIXES, MAX_CONTAINER_BYTES)
+        for certificate in contents.certificates
+    ]
+    return tuple(dict.fromkeys(found)) or _nothing(path, "certificate", _CERTIFICATE_SUFFIXES)
+
+
+def crls_from_path(path: Path) -> tuple[Crl, ...]:
+    """The CRLs of a file, or of the CRL files (.crl .pem .der) right in a folder.
+
+    Raises as :func:`certificates_from_path` does.
+    """
+    if not path.is_dir():
+        return load_crls(read_bounded(path, MAX_CRL_BYTES), source=str(path))
+    found = [
+        crl for contents in _folder(path, _CRL_SUFFIXES, MAX_CRL_BYTES) for crl in contents.crls
+    ]
+    return tuple(found) or _nothing(path, "CRL", _CRL_SUFFIXES)
+
+
+def _folder(path: Path, suffixes: set[str], limit: int) -> Iterator[Contents]:
+    try:
+        files = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    for file in files:
+        if file.is_file():
+            yield load(read_bounded(file, limit), source=str(file))
+
+
+def _nothing(path: Path, what: str, suffixes: set[str]) -> Any:
+    raise UnreadableError(
+        f"{path}: no {what} in this folder",
+        advice="files right in it are read when they end in " + " ".join(sorted(suffixes)),
+    )
+
+
+# -- PEM -----------------------------------------------------------------------------------
+
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9][A-Z0-9 ]{0,39})-----")
+
+
+def _pem(data: bytes, source: str) -> Contents:
+    certificates: list[x509.Certificate] = []
+    crls: list[Crl] = []
+    for label, octets in _pem_blocks(data):
+        if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+            certificates.append(_certificate(octets))
+        elif label == b"X509 CRL":
+            crls.append(Crl(octets, source))
+        elif label in (b"PKCS7", b"CMS"):
+            certificates += _pkcs7(octets)
+    return Contents("PEM", tuple(certificates), tuple(crls))
+
+
+def _pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(label, octets) of the blocks; those of private keys are not decoded."""
+    position = 0
+    while begin := _BEGIN.search(data, position):
+        label = begin.group(1)
+        end = data.find(b"-----END " + label + b"-----", begin.end())
+        if end < 0:
+            raise UnreadableError(f"a PEM block {label.decode()} has no end")
+        position = end
+        if b"PRIVATE KEY" in label:
+            continue
+        try:
+            body = b"".join(data[begin.end() : end].split())
+            yield label, base64.b64decode(body, validate=True)
+        except binascii.Error:
+            raise UnreadableError(f"a PEM block {label.decode()} is not base64") from None
+
+
+_PKCS12_VERSION = bytes((der.INTEGER, 1, 3))  # RFC 7292 §4: what every PFX starts with
+
+
+# -- DER, PKCS#7, PKCS#12 ------------------------------------------------------------------
+
+
+def _der(data: bytes, password: Secret | None, source: str) -> Contents:
+    first = _start_of_content(data)
+    if first[:1] == bytes((der.OID,)):
+        return Contents("PKCS#7", _pkcs7(data))
+    if first == _PKCS12_VERSION:
+        return Contents("PKCS#12", _pkcs12(data, password))
+    if first[:1] == bytes((der.INTEGER,)):
+        raise UnreadableError("a private key, or something else that is no certificate")
+    if first[:1] != bytes((der.SEQUENCE,)):
+        raise UnreadableError("neither a certificate, nor a CRL, nor a container of them")
+    try:
+        return Contents("DER", certificates=(_certificate(data),))
+    except UnreadableError as error:
+        try:
+            return Contents("DER", crls=(Crl(data, source),))
+        except UnreadableError:
+            raise error from None
+
+
+def _start_of_content(data: bytes) -> bytes:
+    """The first three octets inside the outer SEQUENCE, in DER or BER; empty without one."""
+    if len(data) < 2 or data[0] != der.SEQUENCE:
+        return b""
+    octets = data[1] & 0x7F if data[1] & 0x80 else 0
+    return data[2 + octets : 5 + octets]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Serial numbers that aren't positive and BER are findings, not news for a terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _certificate(octets: bytes) -> x509.Certificate:
+    try:
+        with _without_warnings():
+            return x509.load_der_x509_certificate(octets)
+    except KEY_ERRORS as error:
+        raise UnreadableError(f"not a certificate that can be read: {error}") from None
+
+
+def _pkcs7(octets: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        with _without_warnings():
+            return tuple(pkcs7.load_der_pkcs7_certificates(octets))
+    except KEY_ERRORS as error:
+        raise UnreadableError(f"not a PKCS#7 bundle that can be read: {error}") from None
+
+
+def _pkcs12(octets: bytes, password: Secret | None) -> tuple[x509.Certificate, ...]:
+    _bound_key_derivation(octets)
+    secrets = [password.reveal()] if password else [None, b""]
+    for secret in secrets:
+        try:
+            with _without_warnings():
+                found = pkcs12.load_pkcs12(octets, secret)
+        except KEY_ERRORS:
+            continue
+        held = [found.cert, *found.additional_certs]
+        return tuple(item.certificate for item in held if item is not None)
+    raise UnreadableError(
+        "a PKCS#12 file that this password does not open"
+        if password
+        else "a PKCS#12 file that needs its password",
+        advice="give the password that was chosen when the file was made",
+    )
+
+
+def _bound_key_derivation(octets: bytes) -> None:
+    """Refuse a PKCS#12 whose iteration counts would keep the machine busy for minutes."""
+    from asn1crypto.pkcs12 import Pfx
+
+    try:
+        pfx = Pfx.load(octets)
+        counts = []
+        if pfx["mac_data"].native:
+            counts.append(pfx["mac_data"]["iterations"].native)
+            kind = pfx["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
+            if not kind.startswith("sha"):  # PBMAC1, RFC 9579: counts its iterations elsewhere
+                raise UnreadableError("a PKCS#12 file with a kind of MAC that is not read")
+        for content in pfx.authenticated_safe:
+            if content["content_type"].native == "encrypted_data":
+                encrypted = content["content"]["encrypted_content_info"]
+                counts.append(encrypted["content_encryption_algorithm"].kdf_iterations)
+    except KEY_ERRORS as error:
+        raise UnreadableError(f"not a PKCS#12 file that can be read: {error}") from None
+    if any(count > MAX_KDF_ITERATIONS for count in counts):
+        raise UnreadableError(
+            f"a PKCS#12 file that asks for more than {MAX_KDF_ITERATIONS:,} iterations"
+        )

@@ -1,0 +1,104 @@
+"""Keys and certificate requests (PKCS#10, RFC 2986) made on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from ..errors import UnreadableError, UsageError
+from ..files import read_bounded
+from ..secret import Secret
+
+KEY_BITS = (2048, 3072, 4096)
+MAX_KEY_BYTES = 64 * 1024
+
+
+def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    """A new RSA key, of 2048, 3072 or 4096 bits. Raises UsageError for another size."""
+    if bits not in KEY_BITS:
+        raise UsageError(f"an RSA key has {', '.join(map(str, KEY_BITS))} bits, not {bits}")
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def build_csr(
+    private_key: rsa.RSAPrivateKey,
+    common_name: str,
+    *,
+    country: str = "",
+    state: str = "",
+    organisation: str = "",
+    organisational_unit: str = "",
+    dns_names: Sequence[str] = (),
+) -> x509.CertificateSigningRequest:
+    """A request signed with SHA-256, its subject in the ANS's order: C, ST, O, OU, CN.
+
+    Empty attributes are left out; ``dns_names`` become a subjectAltName. Raises UsageError
+    for a value that a name can't hold (RFC 5280 appendix A.1: a CN has 64 characters at most).
+    """
+    wanted = (
+        (NameOID.COUNTRY_NAME, country),
+        (NameOID.STATE_OR_PROVINCE_NAME, state),
+        (NameOID.ORGANIZATION_NAME, organisation),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, organisational_unit),
+        (NameOID.COMMON_NAME, common_name),
+    )
+    if not common_name.strip():
+        raise UsageError("a certificate request needs a common name")
+    try:
+        subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in wanted if value])
+        builder = x509.CertificateSigningRequestBuilder(subject)
+        if dns_names:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+            builder = builder.add_extension(alternatives, critical=False)
+        return builder.sign(private_key, hashes.SHA256())
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the certificate request can't be made: {error}") from None
+
+
+def csr_pem(request: x509.CertificateSigningRequest) -> bytes:
+    """The request as PEM."""
+    return request.public_bytes(Encoding.PEM)
+
+
+def key_pem(private_key: rsa.RSAPrivateKey, passphrase: Secret | None = None) -> bytes:
+    """The key as PEM, PKCS#8 (RFC 5958), encrypted when a passphrase is given.
+
+    Raises UsageError for an empty passphrase.
+    """
+    encryption: KeySerializationEncryption = NoEncryption()
+    if passphrase is not None:
+        if not len(passphrase):
+            raise UsageError("the passphrase of the key is empty")
+        encryption = BestAvailableEncryption(passphrase.reveal())
+    return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def read_key(path: Path, passphrase: Secret | None = None) -> rsa.RSAPrivateKey:
+    """The RSA key of a PEM file. Raises UsageError (no file, passphrase), UnreadableError."""
+    data = read_bounded(path, MAX_KEY_BYTES)
+    try:
+        key = load_pem_private_key(data, passphrase.reveal() if passphrase else None)
+    except TypeError:
+        raise UsageError(
+            f"{path}: this key " + ("has no" if passphrase else "needs its") + " passphrase",
+            advice="" if passphrase else "give --key-passphrase-source",
+        ) from None
+    except ValueError:
+        what = "the passphrase is wrong, or the file is damaged" if passphrase else "no PEM key"
+        raise UnreadableError(f"{path}: {what}") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise UnreadableError(f"{path}: not an RSA key")
+    return key
