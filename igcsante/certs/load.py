@@ -20,7 +20,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
-from ..errors import UnreadableError, UsageError
+from ..errors import IgcError, UnreadableError, UsageError
 from ..files import MAX_INPUT_BYTES, read_bounded
 from ..secret import Secret
 from . import der
@@ -32,6 +32,7 @@ MAX_CRL_BYTES = MAX_INPUT_BYTES
 MAX_KDF_ITERATIONS = 5_000_000
 
 _CERTIFICATE_SUFFIXES = {".pem", ".cer", ".crt", ".der", ".p7b", ".p7c"}
+_PKCS12_SUFFIXES = {".p12", ".pfx"}
 _CRL_SUFFIXES = {".crl", ".pem", ".der"}
 _WHAT_WE_READ = "PEM, DER, PKCS#7 (.p7b) and PKCS#12 (.p12) files are read"
 
@@ -114,14 +115,43 @@ def crls_from_path(path: Path) -> tuple[Crl, ...]:
     return tuple(found) or _nothing(path, "CRL", _CRL_SUFFIXES)
 
 
+def certificates_by_file(
+    path: Path, password: Secret | None = None
+) -> Iterator[tuple[Path, tuple[x509.Certificate, ...] | IgcError]]:
+    """Each file of ``path`` (itself, or those right in it) with its certificates, or its error.
+
+    In a folder, files are chosen by suffix as above, .p12 and .pfx too when a password is
+    given; those with only a key or a CRL are passed over. Raises UsageError when the folder
+    can't be read, UnreadableError when it has none.
+    """
+    if not path.is_dir():
+        files = [path]
+    else:
+        suffixes = _CERTIFICATE_SUFFIXES | (_PKCS12_SUFFIXES if password else set())
+        files = _files(path, suffixes) or _nothing(path, "certificate", suffixes)
+    for file in files:
+        try:
+            contents = load(read_bounded(file, MAX_CONTAINER_BYTES), password, source=str(file))
+        except IgcError as error:
+            yield file, error
+            continue
+        if contents.certificates:
+            yield file, contents.certificates
+        elif file == path:
+            yield file, UnreadableError(f"{file} holds no certificate")
+
+
 def _folder(path: Path, suffixes: set[str], limit: int) -> Iterator[Contents]:
+    for file in _files(path, suffixes):
+        yield load(read_bounded(file, limit), source=str(file))
+
+
+def _files(path: Path, suffixes: set[str]) -> list[Path]:
     try:
-        files = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
+        found = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    for file in files:
-        if file.is_file():
-            yield load(read_bounded(file, limit), source=str(file))
+    return [item for item in found if item.is_file()]
 
 
 def _nothing(path: Path, what: str, suffixes: set[str]) -> Any:
