@@ -80,7 +80,7 @@ def reader_statuses(readers: Sequence[Reader]) -> list[ReaderStatus]:
 
 def _status(reader: Reader) -> ReaderStatus:
     try:
-        transport = PcscTransport(reader.createConnection(), str(reader))
+        transport = PcscTransport.of(reader)
     except (CardBusyError, CardUnsupportedError):
         return ReaderStatus(str(reader), card_present=True, atr=None, generation=None)
     except (CardAbsentError, ReaderAbsentError):
@@ -136,7 +136,7 @@ def _only_card(readers: list[Reader]) -> PcscTransport:
     try:
         for reader in readers:
             try:
-                connected.append(PcscTransport(reader.createConnection(), str(reader)))
+                connected.append(PcscTransport.of(reader))
             except CardError as error:
                 failures.append(error)
         usable = [found for found in connected if generation_of(found.atr) in GENERATIONS]

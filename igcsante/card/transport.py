@@ -8,9 +8,10 @@ connection of pyscard's. PC/SC errors are told by the ``hresult`` of the excepti
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, Self
 
 from ..errors import (
     CardAbsentError,
@@ -25,6 +26,8 @@ from ..errors import (
 
 SHARE_SHARED = 2
 LEAVE_CARD = 0
+# pcscd looks whether the card is there every 0.4 s (PCSCLITE_STATUS_POLL_RATE).
+NOTICE_SECONDS = 1.0
 _PROTOCOLS = {1: "T=0", 2: "T=1"}
 
 
@@ -66,10 +69,9 @@ class PcscTransport:
         self._connection = connection
         self._depth = 0
         self._open = True
-        with _errors_named(reader_name, _AT_CONNECTION):
-            connection.connect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
         try:
             with _errors_named(reader_name, _AT_CONNECTION):
+                connection.connect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
                 self.atr = bytes(connection.getATR())
                 protocol = _PROTOCOLS.get(connection.getProtocol())
             if protocol is None:
@@ -78,6 +80,13 @@ class PcscTransport:
         except CardError:
             self.close()
             raise
+
+    @classmethod
+    def of(cls, reader: Any) -> Self:
+        """Connect to the card in one of pyscard's readers. Raises as the constructor does."""
+        with _errors_named(str(reader), _AT_CONNECTION):
+            connection = reader.createConnection()
+        return cls(connection, str(reader))
 
     def transmit(self, command: bytes) -> tuple[bytes, int]:
         """Send a command, get (data, status word).
@@ -125,8 +134,11 @@ class PcscTransport:
         with contextlib.suppress(Exception):
             self._connection.disconnect()
         # pyscard holds one PC/SC context a connection until this call (2.2 and newer).
-        with contextlib.suppress(Exception):
+        try:
             self._connection.release()
+        except Exception:
+            # pyscard would try again when the object goes, and print the failure.
+            getattr(self._connection, "component", self._connection).hcontext = None
 
     def _check_open(self) -> None:
         if not self._open:
@@ -140,7 +152,7 @@ class PcscTransport:
                 f"{self.reader_name}: another program reset the card",
                 advice="its PIN state is lost; run the command again",
             ) from error
-        if code in _AMBIGUOUS and not self._card_present():
+        if code in _AMBIGUOUS and not self._card_stays():
             code = _REMOVED
         _raise_named(error, code, self.reader_name, _IN_SESSION)
 
@@ -150,6 +162,15 @@ class PcscTransport:
             reconnect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
         except Exception as error:
             _raise_named(error, _code(error), self.reader_name, _IN_SESSION)
+
+    def _card_stays(self) -> bool:
+        """Whether the card is still there once PC/SC had the time to notice that it left."""
+        deadline = time.monotonic() + NOTICE_SECONDS
+        while self._card_present():
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(NOTICE_SECONDS / 20)
+        return False
 
     def _card_present(self) -> bool:
         try:

@@ -107,7 +107,9 @@ def retrieve(
     if entry.state.in_doubt or not entry.product_id:
         entry = refresh(platform, journal, entry, at=at)
     if entry.state is not OrderState.ORDERED:
-        raise UsageError(f"order {entry.id} can't be retrieved: {entry.state.meaning}")
+        raise UsageError(
+            f"order {entry.id} can't be retrieved: {entry.state.meaning}", advice=_what_now(entry)
+        )
     key_path = Path(entry.key_path)
     key = read_key(key_path, key_passphrase)
     issued: dict[str, Any] = {}
@@ -131,6 +133,17 @@ def retrieve(
     withdrawal = Withdrawal(entry.product_id, revocation_code, accepted)
     entry = withdraw(platform, journal, entry, withdrawal, at=at, save=save)
     return Issued(entry, **issued)
+
+
+def _what_now(entry: Entry) -> str:
+    if entry.state is not OrderState.WITHDRAWN:
+        return ""
+    if entry.certificate_path:
+        return f"it is in {entry.certificate_path}"
+    return (
+        "a certificate is delivered once, and this one did not arrive: "
+        f"revoke it (igc revoke {entry.id}), then order again"
+    )
 
 
 def _certificates(

@@ -219,7 +219,7 @@ def _note_failure(
 ) -> None:
     state = started.state if _in_doubt(error) else before.state
     entry = journal.update(started, at=at, state=state, last_error=error.message)
-    if _in_doubt(error):
+    if entry.state.in_doubt:  # by this failure, or already before
         with contextlib.suppress(IgcError):
             refresh(platform, journal, entry, at=at)
 

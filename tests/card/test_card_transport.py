@@ -7,6 +7,7 @@ import sys
 import pytest
 from scripted_card import CPS3, CPS4
 
+from igcsante.card import transport as transport_module
 from igcsante.card.readers import ReaderStatus, open_card, reader_statuses, system_readers
 from igcsante.card.transport import PcscTransport
 from igcsante.errors import (
@@ -109,6 +110,32 @@ def test_the_card_is_shared_and_left_as_it_is():
     assert connection.names().count("disconnect") == 1
 
 
+def test_a_service_that_died_is_let_go_of_in_silence():
+    """pyscard's connections try to release again when they go, unless told not to."""
+
+    class Orphan(FakeConnection):
+        hcontext = 7
+
+        def release(self):
+            raise PcscError(0x80100003)
+
+    connection = Orphan()
+    PcscTransport(connection, "R").close()
+    assert connection.hcontext is None
+    with pytest.raises(CardAbsentError):
+        PcscTransport(connection := Orphan(connect=[NO_CARD]), "R")
+    assert connection.hcontext is None
+
+
+def test_a_service_that_dies_before_the_connection_is_named():
+    class Reader(FakeReader):
+        def createConnection(self):
+            raise PcscError(0x8010001D)
+
+    with pytest.raises(PcscUnavailableError):
+        open_card(readers=[Reader("R", None)])
+
+
 def test_bytes_go_and_come():
     transport = PcscTransport(FakeConnection(script=[("00B0000002", "010261FF")]), "R")
     assert transport.transmit(bytes.fromhex("00B0000002")) == (b"\x01\x02", 0x61FF)
@@ -158,7 +185,9 @@ def test_errors_in_a_session_are_named(code, kind, as_int, call):
 
 
 @pytest.mark.parametrize("code", [NOT_TRANSACTED, 0x8010002F, 0, -1])
-def test_a_failed_exchange_is_a_removal_only_when_the_card_is_gone(code):
+def test_a_failed_exchange_is_a_removal_only_when_the_card_is_gone(monkeypatch, code):
+    monkeypatch.setattr(transport_module, "NOTICE_SECONDS", 0.01)
+
     class Failing(FakeConnection):
         def transmit(self, command):
             raise PcscError(code)
@@ -167,9 +196,11 @@ def test_a_failed_exchange_is_a_removal_only_when_the_card_is_gone(code):
     with pytest.raises(CardError) as caught:
         transport.transmit(b"\x00")
     assert type(caught.value) is CardError
-    transport = PcscTransport(Failing(getATR=[0, REMOVED]), "R")
-    with pytest.raises(CardRemovedError):
-        transport.transmit(b"\x00")
+    monkeypatch.setattr(transport_module, "NOTICE_SECONDS", 60)
+    for noticed in ([REMOVED], [0, REMOVED]):  # PC/SC may still believe that it is there
+        transport = PcscTransport(Failing(getATR=[0, *noticed]), "R")
+        with pytest.raises(CardRemovedError):
+            transport.transmit(b"\x00")
 
 
 @pytest.mark.parametrize("code", [RESET, UNPOWERED])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from fake_platform import FakePlatform
 
 from igcsante.errors import (
     CardRemovedError,
@@ -19,19 +20,13 @@ from igcsante.secret import Secret
 from igcsante.ws import orders
 from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import (
-    KeyMode,
     Offre,
-    OrderReceipt,
     Product,
     ProductPage,
     ProductRequest,
-    ProductState,
     Revocation,
-    RevocationReceipt,
-    Structure,
     Usage,
     Withdrawal,
-    WithdrawnProduct,
 )
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -47,71 +42,6 @@ REQUEST = ProductRequest(
 LOST = NetworkError("hung up", outcome_unknown=True)
 REFUSED = PlatformRefusedError("no", fault="MOCK-F03")
 DOWN = PlatformUnavailableError("broken", outcome_unknown=True)
-
-
-class FakePlatform:
-    """Keeps its products in a list; ``fail_*`` happens after the work, or instead of it."""
-
-    keeps_references = True
-
-    def __init__(self, certificate: bytes) -> None:
-        self.certificate = certificate
-        self.products: list[Product] = []
-        self.error: Exception | None = None
-        self.works = True
-        self.reachable = True
-        self.seen_by_journal = None
-
-    def _add(self, request):
-        self.products.append(
-            Product(
-                product_id=f"P-{len(self.products) + 1}",
-                offre=request.offre,
-                usage=request.usage,
-                structure=Structure(request.structure, "X"),
-                label=request.label,
-                state=ProductState.A_RETIRER,
-                requested_at=AT,
-                key_mode=KeyMode.CSR,
-                renewable=False,
-                client_reference=request.client_reference,
-            )
-        )
-        return OrderReceipt(self.products[-1].product_id, ProductState.A_RETIRER)
-
-    def _become(self, state):
-        self.products[-1] = replace(self.products[-1], state=state, serial="0AFF")
-
-    def _finish(self, work, result=None):
-        done = work() if self.works else None
-        if self.error:
-            raise self.error
-        return result or done
-
-    def order_product(self, request):
-        if self.seen_by_journal:
-            self.seen_by_journal(request)
-        return self._finish(lambda: self._add(request))
-
-    def withdraw_product(self, withdrawal):
-        product = WithdrawnProduct("a.cer", "x", b"c", self.certificate)
-        return self._finish(lambda: self._become(ProductState.ACTIF), product)
-
-    def revoke_product(self, revocation):
-        receipt = RevocationReceipt(ProductState.REVOQUE, AT)
-        return self._finish(lambda: self._become(ProductState.REVOQUE), receipt)
-
-    def search_products(self, search):
-        if not self.reachable:
-            raise NetworkError("unreachable")
-        start = (search.page - 1) * search.page_size
-        found = self.products[start : start + search.page_size]
-        return ProductPage(tuple(found), len(self.products))
-
-    def get_product(self, product_id):
-        if not self.reachable:
-            raise NetworkError("unreachable")
-        return next(p for p in self.products if p.product_id == product_id)
 
 
 @pytest.fixture
