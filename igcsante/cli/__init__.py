@@ -1,0 +1,1 @@
+"""The command ``igc``: one module per command group, imported when its command runs."""

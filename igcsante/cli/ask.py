@@ -1,0 +1,51 @@
+"""Asking the person: secrets without echo, and decisions that must not be taken for them.
+
+Every secret has a source option (``--pin-source fd:3``); without it, and on a terminal, it
+is asked. Without a terminal nothing blocks: the error says which option to give.
+"""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import UsageError
+from ..secret import Secret, read_secret
+from .output import is_interactive
+
+
+def secret(
+    source: str | None, prompt: str, option: str, *, confirm: bool = False, why: str = ""
+) -> Secret:
+    """The secret from ``source``, or asked on the terminal. Raises UsageError."""
+    if source:
+        return read_secret(source)
+    if not is_interactive():
+        raise UsageError(
+            f"{prompt} is needed{why} and there is no terminal to ask it on",
+            advice=f"give {option} fd:N, env:NAME or cmd:COMMAND (see: igc help secrets)",
+        )
+    answer = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return Secret(answer)
+
+
+def optional_secret(source: str | None) -> Secret | None:
+    """The secret of a source that need not be given."""
+    return read_secret(source) if source else None
+
+
+def agreement(given: bool, question: str, option: str) -> None:
+    """Raises UsageError unless the option was given or the person says yes."""
+    if given:
+        return
+    if not is_interactive():
+        raise UsageError(f"{question} Nothing was done.", advice=f"say yes with {option}")
+    if not click.confirm(question, err=True):
+        raise UsageError("You did not agree: nothing was done.")
+
+
+def retyped(expected: str, question: str) -> None:
+    """Raises UsageError unless the person types ``expected``."""
+    if not is_interactive():
+        raise UsageError(f"{question} Nothing was done.", advice="say yes with --yes")
+    if click.prompt(question, err=True).strip().lower() != expected.lower():
+        raise UsageError("That is not it: nothing was done.")

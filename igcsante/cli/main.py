@@ -1,0 +1,118 @@
+"""Entry point of ``igc``: finds the command, runs it, turns errors into exit codes.
+
+Commands are named here and imported only when they run, so that ``igc --help`` and every
+command that needs no SOAP or no card start quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn, TextIO
+
+import click
+
+from .. import __version__
+from ..errors import ExitCode, IgcError, UsageError
+from .output import Settings, common_options, print_error
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Run the main job on simulated parts: card, order, check, revoke."),
+    "readers": ("readers", "List the card readers and what is in them."),
+    "card": ("card", "Read a CPx card: info, identifier, certificates."),
+    "habilitations": ("order", "List what this card may order."),
+    "order": ("order", "Order a certificate with the card, and retrieve it."),
+    "orders": ("order", "List the orders made from this machine."),
+    "retrieve": ("order", "Retrieve a certificate that was ordered."),
+    "revoke": ("order", "Revoke a certificate. Final."),
+    "check": ("check", "Verify certificates: chain and revocation."),
+    "inspect": ("inspect", "Say in words what a certificate is."),
+    "trust": ("trust", "List and import trust anchors."),
+    "ws": ("ws", "Check the contract with the platform: WSDL and mapping."),
+    "sim": ("sim", "Run a simulated card or platform in the foreground."),
+    "help": ("help", "Explain a topic, such as exit-codes."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"igcsante.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="igc")
+@common_options
+def igc(settings: Settings) -> None:
+    """IGC-Santé from the command line: CPx cards, certificates, Plateforme de confiance.
+
+    \b
+    Examples:
+      igc demo                      everything, on simulated parts
+      igc card id                   the national identifier of the card's holder
+      igc check CERTIFICATE.pem     is it valid, is it revoked?
+    """
+
+
+def main() -> NoReturn:
+    """Run ``igc`` and exit with a code of :class:`igcsante.errors.ExitCode`."""
+    for stream in (sys.stdout, sys.stderr):
+        _tolerate_any_locale(stream)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code."""
+    as_json = "--json" in arguments
+    try:
+        code = igc.main(args=arguments, prog_name="igc", standalone_mode=False)
+    except IgcError as error:
+        print_error(error, as_json=as_json)
+        return int(error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "igc"
+        refused = UsageError(error.format_message(), advice=f"see: {command} --help")
+        print_error(refused, as_json=as_json)
+        return int(ExitCode.USAGE)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader of our pipe has left
+        return int(ExitCode.FAILURE)
+    except Exception as error:
+        if os.environ.get("IGC_DEBUG"):
+            raise
+        print_error(
+            IgcError(
+                f"unexpected {type(error).__name__}",
+                advice="this is a defect of igcsante: run again with IGC_DEBUG=1 and report it",
+            ),
+            as_json=as_json,
+        )
+        return int(ExitCode.FAILURE)
+    return code if isinstance(code, int) else int(ExitCode.GOOD)
+
+
+def _tolerate_any_locale(stream: TextIO) -> None:
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    main()

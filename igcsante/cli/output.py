@@ -1,0 +1,161 @@
+"""What commands share: common options, and printing for people and for programs.
+
+stdout carries data only; the talk goes to stderr (design §5). With ``--json``, one JSON
+object a line, each with the name and version of its schema.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import IgcError, UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options that every command takes."""
+
+    profile: str | None = None
+    platform: str | None = None
+    reader: str | None = None
+    json: bool = False
+
+
+_COMMON = (
+    click.option("--profile", metavar="NAME", help="Profile of config.toml to work with."),
+    click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
+    click.option("--reader", metavar="NAME", help="Card reader, by part of its name."),
+    click.option("--json", "json", is_flag=True, help="One JSON object a line on stdout."),
+)
+
+
+def common_options(command: Command) -> Command:
+    """Give a command the common options, before or after its name, as ``settings``."""
+
+    @functools.wraps(command)
+    @click.pass_context
+    def wrapped(ctx: click.Context, /, **arguments: Any) -> Any:
+        given = {name: arguments.pop(name) for name in ("profile", "platform", "reader", "json")}
+        settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+        ctx.obj = replace(settings, **{name: value for name, value in given.items() if value})
+        return ctx.invoke(command, settings=ctx.obj, **arguments)
+
+    for option in reversed(_COMMON):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def emit(value: Any, *, schema: str) -> None:
+    """One JSON object on stdout."""
+    click.echo(json.dumps({"schema": schema, **value}, ensure_ascii=False, default=_plain))
+
+
+def talk(text: str) -> None:
+    """A line for the person, on stderr."""
+    click.echo(text, err=True, color=colour())
+
+
+def say(text: str) -> None:
+    """A line of the answer, on stdout."""
+    click.echo(text, color=colour())
+
+
+def colour() -> bool | None:
+    """False when NO_COLOR asks for none, else None: click decides by the terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def print_error(error: IgcError, *, as_json: bool) -> None:
+    """What happened and what to do, on stderr; with ``--json`` also as data on stdout."""
+    talk(f"{click.style('Error', fg='red', bold=True)}: {error.message}")
+    for paragraph in error.advice.splitlines():
+        talk(wrapped(paragraph, indent="  "))
+    if as_json:
+        emit({"ok": False, "error": error.to_dict()}, schema="igc.error/1")
+
+
+def wrapped(text: str, indent: str) -> str:
+    """Words in lines as wide as the terminal, 100 columns at most."""
+    columns = min(shutil.get_terminal_size().columns, 100)
+    return textwrap.fill(
+        text,
+        columns,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """``name   value`` lines, aligned; without a value they are left out.
+
+    A pair without a name is an empty line.
+    """
+    shown = [(name, value) for name, value in pairs if value or not name]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        say(f"{click.style(name.ljust(width), bold=True)}  {value}" if name else "")
+
+
+def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of plain columns, as wide as what is in them."""
+    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+
+    say(click.style(line(headers), bold=True))
+    for row in rows:
+        say(line(row))
+
+
+def parse_instant(text: str | None) -> datetime:
+    """``--at``: an ISO 8601 instant, UTC when it names no zone; now without one."""
+    from datetime import UTC
+
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--at {text!r} is no date", advice="write it as 2026-11-22T12:00:00Z"
+        ) from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def is_interactive() -> bool:
+    """Whether a person can answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, Path):
+        return str(value)
+    return str(value)

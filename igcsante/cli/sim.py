@@ -1,0 +1,116 @@
+"""``igc sim``: the simulated world in the foreground, for other programs to talk to."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from .connect import simulated_world_directory
+from .output import Settings, common_options, emit, say, talk
+
+if TYPE_CHECKING:
+    from ..testing.cards import CardProfile
+
+POLL_SECONDS = 0.5
+
+
+@click.group("sim")
+def sim_command() -> None:
+    """Run a simulated card or platform in the foreground, until Ctrl-C.
+
+    Both belong to one simulated world, kept on this machine, so that the card's
+    certificates are those that the platform knows.
+
+    \b
+    In three terminals:
+      igc sim platform
+      igc sim run --card cps3 --pcscd     (prints a line to paste into the third)
+      igc --profile sim order --help
+    """
+
+
+@sim_command.command("run")
+@click.option("--card", "card_profile", default="cps3", help="Card profile: cps3, cps4 or a file.")
+@click.option("--port", type=click.IntRange(1, 65535), help="vpcd's port.  [default: 35963]")
+@click.option("--pcscd", is_flag=True, help="Start a pcscd of its own, beside the machine's.")
+@common_options
+def sim_run(settings: Settings, card_profile: str, port: int | None, pcscd: bool) -> None:
+    """Insert a simulated card into a virtual reader (vpcd), so that any PC/SC program sees it.
+
+    Needs pcscd with the vpcd driver: apt install pcscd vsmartcard-vpcd.
+    """
+    from ..testing.cards import PrivatePcscd, VpcdCard
+    from ..testing.cards.vpcd import DEFAULT_PORT
+    from ..testing.world import SimulatedWorld
+
+    card = SimulatedWorld(simulated_world_directory()).card(card_profile)
+    stop = _stop_on_signals()
+    with ExitStack() as stack:
+        environment: dict[str, str] = {}
+        if pcscd:
+            private = stack.enter_context(PrivatePcscd())
+            environment, port = private.environment(), private.port
+        inserted = stack.enter_context(VpcdCard(card, port or DEFAULT_PORT))
+        inserted.wait_powered()
+        _announce(card.profile, port or DEFAULT_PORT, environment, settings.json)
+        while inserted.error is None and not stop.wait(POLL_SECONDS):
+            pass
+        if inserted.error:
+            raise inserted.error
+
+
+def _announce(profile: CardProfile, port: int, environment: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        emit(
+            {"card": profile.name, "pin": profile.pin, "port": port, "environment": environment},
+            schema="igc.sim.run/1",
+        )
+        return
+    talk(f"Simulated {profile.name} card inserted (vpcd port {port}). Its PIN is {profile.pin}.")
+    for name, value in environment.items():
+        talk("In the terminal that shall see it, type:")
+        say(f"export {name}={value}")
+    talk("Ctrl-C takes it out.")
+
+
+@sim_command.command("platform")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the platform (HTTPS).")
+@click.option("--pki-port", type=click.IntRange(0, 65535), help="Port of the PKI (HTTP: CRL, CA).")
+@common_options
+def sim_platform(settings: Settings, port: int | None, pki_port: int | None) -> None:
+    """Run the mock platform and the simulated PKI on loopback.
+
+    It is a simulation: its contract is igcsante's own, not the ANS's, which is not public.
+    """
+    from ..testing.world import SimulatedWorld
+
+    stop = _stop_on_signals()
+    world = SimulatedWorld(simulated_world_directory(), platform_port=port, pki_port=pki_port)
+    with world:
+        if settings.json:
+            emit(
+                {
+                    "platform": world.endpoint,
+                    "pki": world.pki.base_url,
+                    "profile": world.profile.name,
+                    "profile_file": str(world.directory / "profile.toml"),
+                },
+                schema="igc.sim.platform/1",
+            )
+        else:
+            talk("Mock platform and simulated PKI are running; Ctrl-C stops them.")
+            talk(f"Commands reach them with --profile {world.profile.name}, which stands for:")
+            say(world.profile_toml().rstrip())
+        stop.wait()
+    talk("Stopped.")
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

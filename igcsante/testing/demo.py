@@ -1,0 +1,291 @@
+"""The main job from end to end on simulated parts, a step at a time (issue: igc demo).
+
+:func:`main_job` is the job itself, over any reader and platform, through the code that real
+ones would go through; :func:`run_demo` gives it a simulated world.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from ..card.readers import Reader, open_card
+from ..card.session import CpsCard
+from ..certs.anchors import TrustStore
+from ..certs.chain import issuers_of
+from ..certs.check import check
+from ..certs.export import KEY_SUFFIX, certificate_pem
+from ..certs.fetch import CrlFetcher
+from ..certs.load import certificates_from_path
+from ..certs.profile import decode
+from ..certs.verdict import Kind, Verdict
+from ..config import Profile
+from ..credentials import Credential
+from ..errors import ConfigError, IgcError
+from ..files import write_atomic
+from ..secret import Secret
+from ..tls import client_context, signatures_made
+from ..ws.client import ZeepPlatform
+from ..ws.enrolment import Issued, prepare, retrieve, submit
+from ..ws.journal import Journal
+from ..ws.model import Offre, Revocation, RevocationReason, Usage
+from ..ws.orders import revoke
+from .cards import SimulatedReader
+from .world import SimulatedWorld
+
+SERVICE = "igcsante-demo"
+EMAIL = "equipe@ch-simulation.example"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that succeeded: its stable name, a title and a line for people, its data."""
+
+    step: str
+    title: str
+    text: str
+    data: dict[str, Any]
+
+
+def run_demo(card_profile: str, directory: Path) -> Iterator[Step]:
+    """The job with a simulated card, PKI and platform; its files go to ``directory``.
+
+    Yields each step when it is done. Raises the IgcError of the step that failed.
+    """
+    with SimulatedWorld() as world:
+        card = world.card(card_profile)
+        yield Step(
+            "simulation",
+            "Simulation",
+            f"mock platform and PKI on this machine, simulated {card.profile.name} test card",
+            {"platform": world.endpoint, "pki": world.pki.base_url, "card": card.profile.name},
+        )
+        reader = SimulatedReader("Simulated reader", card)
+        pin = Secret(card.profile.pin)
+        _keep_authorities(world, directory / "ca")
+        for done in main_job([reader], world.profile, pin, directory):
+            if done.step == "check":
+                _keep_crls(world, directory / "crl-before-revocation")
+            yield done
+        _keep_crls(world, directory / "crl")
+
+
+def main_job(
+    readers: Sequence[Reader], profile: Profile, pin: Secret, directory: Path
+) -> Iterator[Step]:
+    """Read the card, order, retrieve, check, revoke, check again.
+
+    ``profile`` names platform, anchors and CRL hosts. The certificate is revoked at the end.
+    """
+    store = TrustStore.from_certificates(
+        certificate for path in profile.anchors for certificate in certificates_from_path(path)
+    )
+    with ExitStack() as stack:
+        card = stack.enter_context(open_card(readers=readers))
+        yield from _identify(card)
+        card.verify_pin(pin)
+        yield Step("pin", "PIN", "verified, sent once", {})
+        authentication = card.certificate("authentication")
+        credential = card.credential(chain=issuers_of(authentication, store))
+        journal = stack.enter_context(Journal(directory / "journal.sqlite"))
+        yield from _certify(stack, credential, journal, profile, store, directory)
+
+
+def _identify(card: CpsCard) -> Iterator[Step]:
+    yield Step(
+        "reader",
+        "Reader",
+        f"{card.reader_name} holds a {card.generation}",
+        {"reader": card.reader_name, "generation": card.generation, "atr": card.atr},
+    )
+    holder = decode(card.certificate("authentication"))
+    yield Step(
+        "card",
+        "Card",
+        f"{holder.world.upper()} {holder.card_type} number {holder.card_number}, "
+        f"serial {card.serial}",
+        {"card_number": holder.card_number, "serial": card.serial, "world": holder.world},
+    )
+    identifier = card.national_id()
+    name = f"{holder.given_name} {holder.surname}"
+    yield Step(
+        "holder",
+        "Holder",
+        f"{name}, {holder.title}, {identifier} ({identifier.type_name})",
+        {"name": name, "title": holder.title, "national_id": str(identifier)},
+    )
+    pin = card.pin_status()
+    yield Step(
+        "tries",
+        "PIN tries",
+        f"{pin.tries_left} of {pin.max_tries} left (reading them uses none)",
+        {"tries_left": pin.tries_left, "max_tries": pin.max_tries},
+    )
+
+
+def _certify(
+    stack: ExitStack,
+    credential: Credential,
+    journal: Journal,
+    profile: Profile,
+    store: TrustStore,
+    directory: Path,
+) -> Iterator[Step]:
+    if profile.platform is None:
+        raise ConfigError(f"the profile {profile.name} names no platform")
+    context = client_context(credential, store.roots)
+    platform = stack.enter_context(
+        ZeepPlatform(profile.platform, context, wsdl=profile.wsdl, mapping=profile.mapping)
+    )
+    habilitations = platform.list_habilitations()
+    yield Step(
+        "tls",
+        "Mutual TLS",
+        f"{platform.tls_version}, server verified, signed by the card "
+        f"({signatures_made(context)} signature)",
+        {"version": platform.tls_version, "card_signatures": signatures_made(context)},
+    )
+    structure = next(line.structure for line in habilitations if line.offre is Offre.ORG)
+    yield Step(
+        "habilitations",
+        "Habilitations",
+        f"{len(habilitations)}; ordering for {structure.name} ({structure.national_id})",
+        {"count": len(habilitations), "structure_id": str(structure.national_id)},
+    )
+
+    enrolment = prepare(
+        directory,
+        offre=Offre.ORG,
+        usage=Usage.AUTH_CLI,
+        structure=structure.national_id,
+        service_name=SERVICE,
+        emails=(EMAIL,),
+    )
+    yield Step(
+        "key",
+        "Key and CSR",
+        f"RSA {enrolment.key.key_size}, made here; the key stays here",
+        {"bits": enrolment.key.key_size},
+    )
+    entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
+    yield Step(
+        "order",
+        "Order",
+        f"ORG AUTH_CLI {SERVICE}: product {entry.product_id}, {entry.state.meaning}",
+        {"product_id": entry.product_id, "state": str(entry.state)},
+    )
+    code, p12_password = Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(12))
+    write_atomic(
+        directory / "secrets.txt",
+        f"revocation code: {code.text()}\nPKCS#12 password: {p12_password.text()}\n".encode(),
+    )
+    issued = retrieve(
+        entry,
+        platform,
+        journal,
+        revocation_code=code,
+        accepted=True,
+        at=_now(),
+        p12_password=p12_password,
+    )
+    yield from _delivered(issued)
+    yield from _live_and_die(issued, platform, journal, profile, store, code)
+    yield Step(
+        "signatures",
+        "Card use",
+        f"{signatures_made(context)} signature and 1 PIN check for the whole job",
+        {"card_signatures": signatures_made(context)},
+    )
+
+
+def _delivered(issued: Issued) -> Iterator[Step]:
+    certificate = issued.certificate
+    serial = f"{certificate.serial_number:x}"
+    yield Step(
+        "retrieve",
+        "Certificate",
+        f"issued, serial …{serial[-8:]}, until {certificate.not_valid_after_utc:%Y-%m-%d}",
+        {
+            "serial": serial,
+            "subject": certificate.subject.rfc4514_string(),
+            "not_after": certificate.not_valid_after_utc,
+        },
+    )
+    yield Step(
+        "files",
+        "Files",
+        f"{issued.files['key'].name.removesuffix(KEY_SUFFIX)}.*: key, certificate, chain, "
+        "PKCS#12 (0600)",
+        {"files": {kind: str(path) for kind, path in issued.files.items()}},
+    )
+
+
+def _live_and_die(
+    issued: Issued,
+    platform: ZeepPlatform,
+    journal: Journal,
+    profile: Profile,
+    store: TrustStore,
+    code: Secret,
+) -> Iterator[Step]:
+    verdict = _verdict(issued.certificate, store, profile)
+    _expect(verdict, Kind.GOOD)
+    yield Step(
+        "check",
+        "Check",
+        f"good: chain of {len(verdict.chain)}, not in CRL {verdict.evidence[0].number}",
+        {"verdict": str(verdict.kind), "crl_number": verdict.evidence[0].number},
+    )
+    revocation = Revocation(code, RevocationReason.NON_PRECISE, product_id=issued.entry.product_id)
+    _, revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now())
+    yield Step(
+        "revoke",
+        "Revocation",
+        f"done on {revoked_at:%Y-%m-%d at %H:%M:%S} UTC; it is final",
+        {"revoked_on": revoked_at},
+    )
+    verdict = _verdict(issued.certificate, store, profile)
+    _expect(verdict, Kind.REVOKED)
+    yield Step(
+        "recheck",
+        "Check again",
+        f"revoked on {verdict.revoked_on:%Y-%m-%d at %H:%M:%S} UTC, "
+        f"in CRL {verdict.evidence[0].number}",
+        {
+            "verdict": str(verdict.kind),
+            "revoked_on": verdict.revoked_on,
+            "crl_number": verdict.evidence[0].number,
+        },
+    )
+
+
+def _verdict(certificate: x509.Certificate, store: TrustStore, profile: Profile) -> Verdict:
+    return check(certificate, store, fetcher=CrlFetcher(profile.http_hosts), at=_now())
+
+
+def _expect(verdict: Verdict, kind: Kind) -> None:
+    if verdict.kind is not kind:
+        verdict.raise_unless_good()
+        raise IgcError(f"the certificate is {verdict.kind}, where it should be {kind}")
+
+
+def _keep_authorities(world: SimulatedWorld, directory: Path) -> None:
+    """The authorities beside the certificate, for openssl or any other judge."""
+    for code, authority in world.pki.authorities.items():
+        write_atomic(directory / f"{code}.pem", certificate_pem(authority.certificate))
+
+
+def _keep_crls(world: SimulatedWorld, directory: Path) -> None:
+    for code in world.pki.authorities:
+        write_atomic(directory / f"{code}.crl", world.pki.crl(code, _now()))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,289 @@
+"""Without a terminal, in any locale, interrupted, on a full disk: igc stays civil."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from e2e_support import (
+    IGC,
+    ORDER,
+    RETRIEVAL,
+    REVOCATION,
+    SECONDS,
+    WITHDRAWAL,
+    Insert,
+    Machine,
+    Told,
+    both_generations,
+    files_of,
+    free_ports,
+    igc,
+    next_line,
+    serving,
+    stop,
+)
+
+from igcsante.ws.transport import HttpsTransport
+
+SIM = ("--profile", "sim")
+PLAIN = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+# -- no terminal, any locale -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("habilitations",), "--pin-source"),
+        ((*ORDER, "--accept-cgu"), "--revocation-code-source"),
+        ((*ORDER, "--revocation-code-source", "env:E2E_CODE"), "--accept-cgu"),
+        (("retrieve", "1"), "--revocation-code-source"),
+        (("revoke", "1"), "--yes"),
+        (("revoke", "1", "--yes"), "--revocation-code-source"),
+    ],
+)
+def test_nothing_is_asked_without_a_terminal(
+    inserted: Insert, home: Path, command: tuple[str, ...], option: str
+) -> None:
+    held = inserted("cps3")
+    order_only = command[0] == "retrieve"
+    placed = igc(*SIM, *ORDER, *(("--order-only",) if order_only else WITHDRAWAL), "--out", "out")
+    assert placed.code == 0
+    before = held.pins_sent
+    told = igc(*SIM, *command)
+    assert (told.code, told.out) == (2, "")
+    assert option in told.err, "which option to give is said"
+    assert held.pins_sent == before
+    assert files_of(home) == files_of(home / "out")
+
+
+@pytest.mark.parametrize("locale", [PLAIN, {"LC_ALL": "fr_FR.UTF-8"}, {"LC_ALL": "nonsense"}])
+def test_any_locale_does(machine: Machine, locale: dict[str, str]) -> None:
+    told = machine.igc("demo", **locale)
+    assert told.code == 0, told.err
+    if locale is PLAIN:
+        assert told.out.isascii() and "M\\xe9decin" in told.out
+    else:
+        assert "Médecin" in told.out
+    assert machine.igc("--help", **locale).code == 0
+
+
+def test_json_is_utf_8_in_any_locale_or_plain_ascii(machine: Machine) -> None:
+    lines = {}
+    for name, locale in {"C": PLAIN, "UTF-8": {"PYTHONUTF8": "1"}}.items():
+        told = machine.igc("demo", "--json", **locale)
+        holder = next(line for line in told.lines if line["step"] == "holder")
+        lines[name] = (told.code, holder["title"], holder["name"])
+    assert lines["C"] == lines["UTF-8"] == (0, "Médecin", "CAMILLE SIMULATION CPS3")
+
+
+def test_closed_standard_streams_are_no_defect(machine: Machine, home: Path) -> None:
+    for closed in ((0,), (1,), (0, 1), (2,), (0, 1, 2)):
+        with subprocess.Popen(
+            [*IGC, *SIM, "order", *ORDER[1:]],
+            env=machine.environment(),
+            cwd=home,
+            stdin=None if 0 in closed else subprocess.DEVNULL,
+            stdout=None if 1 in closed else subprocess.PIPE,
+            stderr=None if 2 in closed else subprocess.PIPE,
+            preexec_fn=lambda closed=closed: [os.close(number) for number in closed],
+        ) as process:
+            _, err = process.communicate(timeout=SECONDS)
+        assert process.returncode == 2, (closed, err)
+        assert b"unexpected" not in (err or b"") and b"Traceback" not in (err or b"")
+
+
+def test_reader_that_leaves_ends_the_command_quietly(machine: Machine) -> None:
+    with machine.start(*IGC, "demo", "--json", TMPDIR=str(machine.folder)) as process:
+        assert next_line(process)
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(SECONDS) == 1
+    assert err == ""
+    assert list(machine.folder.iterdir()) == []
+
+
+def test_full_standard_output_is_an_error_with_a_reason(machine: Machine) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*IGC, "help", "exit-codes"],
+            env=machine.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+        )
+    assert done.returncode not in (0, 2)
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["simulation", "pin", "order"])
+def test_interrupted_demo_leaves_nothing(machine: Machine, step: str) -> None:
+    with machine.start(*IGC, "demo", "--json", TMPDIR=str(machine.folder)) as process:
+        while f'"{step}"' not in (line := next_line(process)):
+            assert line
+        told = stop(process, signal.SIGINT)
+    assert told.code == 130, told.err
+    assert told.err == "Interrupted.\n"
+    assert list(machine.folder.iterdir()) == []
+
+
+@both_generations
+def test_interruption_at_any_exchange_leaves_nothing_half_done(
+    inserted: Insert, home: Path, generation: str
+) -> None:
+    habilitations = (*SIM, "habilitations", "--pin-source", "env:E2E_PIN")
+    whole = inserted(generation)
+    assert igc(*habilitations).code == 0
+    for exchange in range(1, len(whole.sent) + 1):
+        held = inserted(generation)
+        transmit = held.card.transmit
+
+        def interrupted(command: bytes, held: Any = held, at: int = exchange) -> bytes:
+            if len(held.sent) + 1 == at:
+                raise KeyboardInterrupt
+            return transmit(command)  # noqa: B023 - called before the next one is bound
+
+        held.card.transmit = interrupted
+        told = igc(*habilitations)
+        assert told == Told(130, "", "Interrupted.\n")
+    told = igc("orders")
+    assert (told.code, told.out) == (0, "")
+
+
+@pytest.mark.parametrize(("call", "state"), [(1, "sent"), (2, "withdrawing")])
+def test_interrupted_order_is_in_doubt_until_it_is_looked_up(
+    inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch, call: int, state: str
+) -> None:
+    """Ctrl-C while the platform answers: it did what was asked, and nobody heard it."""
+    inserted("cps3")
+    read, calls = HttpsTransport._read, []
+
+    def interrupted(self: HttpsTransport, response: Any) -> Any:
+        answer = read(self, response)
+        calls.append(answer)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(HttpsTransport, "_read", interrupted)
+    assert igc(*SIM, *ORDER, *WITHDRAWAL).code == 130
+    (order,) = igc("orders", "--json").lines
+    assert (order["state"], order["in_doubt"]) == (state, True)
+    (key,) = files_of(home)
+    assert key.endswith(".key.pem")
+    told = igc(*SIM, "retrieve", "1", *RETRIEVAL)
+    if state == "sent":
+        assert told.code == 0, told.err
+    else:
+        assert told.code == 2 and "igc revoke 1" in told.err
+        assert igc(*SIM, "revoke", "1", *REVOCATION).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sim_platform_stops_when_told(machine: Machine, number: int) -> None:
+    with free_ports(2) as ports:
+        options = ("--port", str(ports[0]), "--pki-port", str(ports[1]))
+        with serving(machine, "sim", "platform", *options) as (process, _):
+            assert stop(process, number) == Told(0, "", "Stopped.\n")
+
+
+# -- full or odd disks -------------------------------------------------------------------------
+
+
+class FullDisk:
+    """No file whose name holds ``word`` can be made: ENOSPC, as mkstemp gives it."""
+
+    def __init__(self, word: str) -> None:
+        self._word, self._mkstemp = word, tempfile.mkstemp
+
+    def __call__(self, *, dir: Path, prefix: str) -> tuple[int, str]:  # noqa: A002
+        if self._word in prefix:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._mkstemp(dir=dir, prefix=prefix)
+
+
+@pytest.mark.parametrize("word", [".cert.pem", ".cert.der", ".chain.pem", ".p12"])
+def test_certificate_that_cannot_be_written_is_given_in_the_error(
+    inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    inserted("cps3")
+    monkeypatch.setattr(tempfile, "mkstemp", FullDisk(word))
+    told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
+    assert (told.code, told.error["code"]) == (1, "storage")
+    assert "No space left on device" in told.err
+    (key,) = files_of(home)
+    private = load_pem_private_key((home / key).read_bytes(), None)
+    rescued = x509.load_pem_x509_certificates(told.error["advice"].partition("\n")[2].encode())
+    assert rescued[0].public_key() == private.public_key()
+    assert len(rescued) == 3
+    assert x509.load_pem_x509_certificates(told.err.encode()) == rescued
+    (order,) = igc("orders", "--json").lines
+    assert (order["state"], order["certificate_path"]) == ("withdrawn", "")
+    assert order["serial"] == f"{rescued[0].serial_number:X}"
+    assert "not saved" in order["last_error"]
+    assert igc(*SIM, "revoke", "1", *REVOCATION).code == 0
+
+
+def test_key_that_cannot_be_written_stops_the_order(
+    inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = inserted("cps3")
+    monkeypatch.setattr(tempfile, "mkstemp", FullDisk(".key.pem"))
+    told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
+    assert (told.code, told.error["code"]) == (1, "storage")
+    assert held.signatures == 0, "nothing was sent"
+    assert files_of(home) == set()
+    assert igc("orders").out == ""
+
+
+def test_key_that_is_gone_stops_the_withdrawal(inserted: Insert, home: Path) -> None:
+    held = inserted("cps3")
+    assert igc(*SIM, *ORDER, "--order-only").code == 0
+    (key,) = home.glob("*.key.pem")
+    away = key.rename(home / "away")
+    before = held.signatures
+    told = igc(*SIM, "--json", "retrieve", "1", *RETRIEVAL)
+    assert told.code == 2 and key.name in told.err
+    assert held.signatures == before
+    assert igc("orders", "--json").lines[0]["state"] == "ordered"
+    away.rename(key)
+    assert igc(*SIM, "retrieve", "1", *RETRIEVAL).code == 0
+
+
+def test_file_that_is_there_is_never_replaced(inserted: Insert, home: Path) -> None:
+    inserted("cps3")
+    assert igc(*SIM, *ORDER, "--order-only").code == 0
+    (key,) = home.glob("*.key.pem")
+    mine = home / key.name.replace(".key.pem", ".chain.pem")
+    mine.write_text("mine")
+    told = igc(*SIM, "--json", "retrieve", "1", *RETRIEVAL)
+    assert (told.code, told.error["code"]) == (1, "storage")
+    assert "BEGIN CERTIFICATE" in told.error["advice"]
+    assert mine.read_text() == "mine"
+    assert files_of(home) == {key.name, mine.name}
+
+
+def test_data_folder_that_is_a_file_is_told(
+    inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted("cps3")
+    (home / "file").write_text("")
+    monkeypatch.setenv("IGC_DATA_DIR", str(home / "file" / "data"))
+    told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
+    assert (told.code, told.error["code"]) == (1, "storage")
+    assert files_of(home) == {"file"}

@@ -1,0 +1,177 @@
+"""Canaries: PIN, revocation code, passwords are nowhere but where they must be."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import logging
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from e2e_support import ORDER, REVOCATION, WITHDRAWAL, Insert, Told, both_generations, igc, outage
+
+from igcsante.cli.main import igc as root_command
+from igcsante.testing.world import SimulatedWorld
+
+CANARIES = {
+    name: f"canari-{secrets.token_hex(12)}-é" for name in ("E2E_CODE", "E2E_P12", "E2E_PASSPHRASE")
+}
+PIN, WRONG_PIN = "7391", "9137"
+ENCRYPTED = ("--key-passphrase-source", "env:E2E_PASSPHRASE")
+
+
+def forms(secret: str) -> list[bytes]:
+    """How a secret may appear in bytes: as it is, in hexadecimal, in base 64."""
+    core = re.sub(r"^canari-|-é$", "", secret).encode()
+    shifted = [base64.b64encode(b"x" * shift + core)[4:-4] for shift in range(3)]
+    return [core, core.hex().encode(), core.hex().upper().encode(), *shifted]
+
+
+def pin_found(pin: str, data: bytes) -> bool:
+    """A PIN is short: it counts where nothing makes it part of a longer number or word."""
+    digits = pin.encode()
+    patterns = [
+        rb"(?<![0-9A-Za-z+/_.-])" + digits + rb"(?![0-9A-Za-z+/_-])",
+        digits.hex().encode(),
+        ", ".join(str(digit) for digit in digits).encode(),
+    ]
+    return any(re.search(pattern, data) for pattern in patterns)
+
+
+@dataclass
+class Watch:
+    """Everything that commands said, and that was logged meanwhile."""
+
+    caplog: pytest.LogCaptureFixture
+    said: list[Told]
+
+    def __call__(self, *arguments: str | Path) -> Told:
+        told = igc(*arguments)
+        self.said.append(told)
+        return told
+
+    def spoken(self) -> bytes:
+        logged = [
+            f"{record.getMessage()} {record.args!r} {record.exc_text}"
+            for record in self.caplog.records
+        ]
+        return "\n".join([*logged, *(told.out + told.err for told in self.said)]).encode()
+
+
+@pytest.fixture
+def watch(
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watch]:
+    for name, value in {**CANARIES, "E2E_PIN": PIN}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    for name in list(logging.root.manager.loggerDict):
+        caplog.set_level(1, logger=name)
+    caplog.set_level(1)
+    yield Watch(caplog, [])
+
+
+def files_under(*folders: Path) -> Iterator[tuple[Path, bytes]]:
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                yield path, path.read_bytes()
+
+
+@both_generations
+def test_secrets_are_said_logged_and_kept_nowhere(
+    world: SimulatedWorld, inserted: Insert, home: Path, watch: Watch, generation: str
+) -> None:
+    inserted(generation, pin=PIN)
+    sim = ("--profile", "sim", "--json")
+    assert watch(*sim, "habilitations", "--pin-source", "env:E2E_PIN").code == 0
+    assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 0
+    with outage(world, 2, "T01"):
+        assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 12
+    with outage(world, 2, "F14"):
+        assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 11
+    with outage(world, 1, "html", lasting=True):
+        assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 12
+    assert watch(*sim, "revoke", "1", *REVOCATION).code == 0
+    assert watch("orders").code == watch("orders", "--json").code == 0
+    spoken = watch.spoken()
+    assert not pin_found(PIN, spoken)
+    for name, secret in CANARIES.items():
+        assert not any(form in spoken for form in forms(secret)), name
+        for path, data in files_under(home, home.parent / "data", world.directory):
+            assert not any(form in data for form in forms(secret)), f"{name} in {path}"
+    for path, data in files_under(home.parent / "data"):
+        assert not pin_found(PIN, data), path
+
+
+def test_wrong_secrets_are_not_repeated(
+    inserted: Insert, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted("cps3", pin=PIN)
+    sim = ("--profile", "sim", "--json")
+    assert watch(*sim, *ORDER, *WITHDRAWAL).code == 0
+    monkeypatch.setenv("E2E_PIN", WRONG_PIN)
+    assert watch(*sim, "habilitations", "--pin-source", "env:E2E_PIN").code == 4
+    monkeypatch.setenv("E2E_PIN", PIN)
+    wrong = f"canari-{secrets.token_hex(12)}-é"
+    monkeypatch.setenv("E2E_CODE", wrong)
+    assert watch(*sim, "revoke", "1", *REVOCATION).code == 11
+    assert watch("inspect", "--password-source", "env:E2E_CODE", *_p12()).code == 6
+    spoken = watch.spoken()
+    assert not pin_found(WRONG_PIN, spoken) and not pin_found(PIN, spoken)
+    assert not any(form in spoken for form in forms(wrong))
+
+
+def test_the_canaries_would_be_found() -> None:
+    """The search itself: each form of a leak is noticed."""
+    secret = CANARIES["E2E_CODE"]
+    for shift in range(3):
+        leak = base64.b64encode(b"?" * shift + secret.encode())
+        assert any(form in leak for form in forms(secret))
+    assert any(form in secret.encode().hex().encode() for form in forms(secret))
+    for leak in (b"PIN 7391.", b"'7391'", b"> 002000010437333931", b"[55, 51, 57, 49]"):
+        assert pin_found("7391", leak), leak
+    for other in (b"17391", b"0.7391", b"a7391f", b"2026-11-22T10:00:01.739100"):
+        assert not pin_found("7391", other), other
+
+
+@pytest.mark.parametrize("option", ["--pin", "--pin-source", "--revocation-code-source"])
+def test_values_on_the_command_line_are_refused_unrepeated(
+    inserted: Insert, watch: Watch, option: str
+) -> None:
+    held = inserted("cps3", pin=PIN)
+    for words in ((option, PIN), (f"{option}={PIN}",)):
+        told = watch("--profile", "sim", "revoke", "1", *words)
+        assert told.code == 2
+    assert not pin_found(PIN, watch.spoken())
+    assert held.sent == []
+
+
+def test_every_secret_is_an_option_that_names_a_source() -> None:
+    options = {
+        option
+        for command in _commands(root_command, click.Context(root_command))
+        for parameter in command.params
+        for option in parameter.opts
+        if re.search(r"pin(?!ned)|puk|password|passphrase|code|secret", option)
+    }
+    assert options
+    assert {option for option in options if not option.endswith("-source")} == set()
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _commands(inner, click.Context(inner, parent=context))
+
+
+def _p12() -> list[Path]:
+    return list(Path.cwd().glob("*.p12"))
