@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, so that a run tells of the change and not of its luck;
+# scripts/test --long draws new ones.
+settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+settings.register_profile("searching", database=None, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from ..errors import UnreadableError
+from ..instants import iso
 from . import names, profile
 from .anchors import TrustStore
 from .signatures import KEY_ERRORS, AlgorithmPolicy, Signed
-from .verdict import Reason, iso
+from .verdict import Reason
 
 _PROCESSED = {
     ExtensionOID.BASIC_CONSTRAINTS,
@@ -166,9 +167,10 @@ def _no_issuer(certificate: x509.Certificate, pool: Pool) -> Reason:
         issuer = certificate.issuer
         shown = names.display(issuer)
         namesakes = [item for item in pool.get(issuer, ()) if item != certificate]
+        self_issued = issuer == certificate.subject
     except names.PARSE_ERRORS:
-        return Reason("chain.unreadable", "the issuer's name can't be read")
-    if certificate.issuer == certificate.subject and not namesakes:
+        return Reason("chain.unreadable", "its names can't be read")
+    if self_issued and not namesakes:
         return Reason("chain.untrusted", f"{shown} is self-issued and not among the anchors")
     more = " (a certificate of that name is known, with another key)" if namesakes else ""
     return Reason("chain.issuer_missing", f"no certificate of the issuer {shown}{more}")

@@ -16,12 +16,13 @@ from typing import Protocol
 from cryptography import x509
 
 from ..errors import UnreadableError
+from ..instants import iso
 from . import names
 from .anchors import TrustStore
 from .chain import ChainPolicy, bearers, build_chain, by_subject
 from .crl import Crl, Revocation
 from .signatures import KEY_ERRORS, public_key_octets
-from .verdict import Evidence, Kind, Reason, RevocationStatus, iso
+from .verdict import Evidence, Kind, Reason, RevocationStatus
 
 
 class RevocationSource(Protocol):

@@ -21,6 +21,7 @@ from ..errors import (
     StatusStaleError,
     StatusUnknownError,
 )
+from ..instants import iso
 from . import names
 from .anchors import fingerprint
 
@@ -158,11 +159,6 @@ class Verdict:
                 for certificate, status in zip(self.chain, self.statuses, strict=False)
             ],
         }
-
-
-def iso(moment: datetime | None) -> str | None:
-    """``2019-06-14T13:26:24Z``; None stays None."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _certificate(certificate: x509.Certificate) -> dict[str, str]:

@@ -58,7 +58,7 @@ def card_info(settings: Settings) -> None:
             {
                 "purpose": entry.purpose,
                 "label": entry.label,
-                "serial": f"{entry.certificate.serial_number:032x}",
+                "serial": f"{entry.certificate.serial_number:x}",
                 "not_before": entry.certificate.not_valid_before_utc,
                 "not_after": entry.certificate.not_valid_after_utc,
             }
@@ -132,6 +132,7 @@ def _print_info(info: dict[str, Any]) -> None:
 def card_certs(settings: Settings, out: Path | None) -> None:
     """List the card's certificates; with --out, write them as PEM files."""
     from ..certs.export import certificate_pem
+    from ..certs.names import display, display_subject
     from ..files import write_atomic
 
     with inserted_card(settings) as card:
@@ -149,9 +150,9 @@ def card_certs(settings: Settings, out: Path | None) -> None:
                     "purpose": entry.purpose,
                     "label": entry.label,
                     "id": entry.id,
-                    "serial": f"{certificate.serial_number:032x}",
-                    "subject": certificate.subject.rfc4514_string(),
-                    "issuer": certificate.issuer.rfc4514_string(),
+                    "serial": f"{certificate.serial_number:x}",
+                    "subject": display_subject(certificate),
+                    "issuer": display(certificate.issuer),
                     "not_before": certificate.not_valid_before_utc,
                     "not_after": certificate.not_valid_after_utc,
                     "file": path,

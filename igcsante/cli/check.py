@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ExitCode, IgcError
+from ..instants import parse_instant
 from . import ask
-from .output import Settings, common_options, emit, parse_instant, say, talk, wrapped
+from .output import Settings, common_options, emit, say, talk, wrapped
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -61,7 +63,7 @@ def check_command(
     from ..certs.load import certificates_by_file, certificates_from_path, crls_from_path
     from .connect import profile_of, trust_store
 
-    instant = parse_instant(at)
+    instant = parse_instant(at) if at else datetime.now(UTC)
     password = ask.optional_secret(password_source)
     profile = profile_of(settings)
     store = trust_store(profile, anchors)

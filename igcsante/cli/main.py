@@ -6,6 +6,7 @@ command that needs no SOAP or no card start quickly.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -76,7 +77,15 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
-    as_json = "--json" in arguments
+    try:
+        return _run(arguments, as_json="--json" in arguments)
+    except OSError as error:
+        if os.environ.get("IGC_DEBUG"):
+            raise
+        return _output_lost(error)
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
         code = igc.main(args=arguments, prog_name="igc", standalone_mode=False)
     except IgcError as error:
@@ -92,9 +101,8 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader of our pipe has left
-        return int(ExitCode.FAILURE)
+    except OSError:  # what we print can't be written; all else became an IgcError below us
+        raise
     except Exception as error:
         if os.environ.get("IGC_DEBUG"):
             raise
@@ -107,6 +115,15 @@ def run(arguments: list[str]) -> int:
         )
         return int(ExitCode.FAILURE)
     return code if isinstance(code, int) else int(ExitCode.GOOD)
+
+
+def _output_lost(error: OSError) -> int:
+    """The reader of our pipe has left, or the disk behind our output is full."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - else Python flushes it once more
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            click.echo(f"Error: the output can't be written: {error.strerror}", err=True)
+    return int(ExitCode.FAILURE)
 
 
 def _tolerate_any_locale(stream: TextIO) -> None:

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import IgcError, UsageError
+from ..errors import IgcError
+from ..instants import iso
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,8 +62,9 @@ def common_options(command: Command) -> Command:
 
 
 def emit(value: Any, *, schema: str) -> None:
-    """One JSON object on stdout."""
-    click.echo(json.dumps({"schema": schema, **value}, ensure_ascii=False, default=_plain))
+    """One JSON object on stdout, UTF-8 or plain ASCII where the locale has no UTF-8."""
+    escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    click.echo(json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_plain))
 
 
 def talk(text: str) -> None:
@@ -125,21 +127,6 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         say(line(row))
 
 
-def parse_instant(text: str | None) -> datetime:
-    """``--at``: an ISO 8601 instant, UTC when it names no zone; now without one."""
-    from datetime import UTC
-
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--at {text!r} is no date", advice="write it as 2026-11-22T12:00:00Z"
-        ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
 def is_interactive() -> bool:
     """Whether a person can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -147,7 +134,7 @@ def is_interactive() -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return iso(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -27,6 +27,7 @@ def trust_command() -> None:
 def trust_list(settings: Settings) -> None:
     """List the pinned authorities, where they are published, and which were imported."""
     from ..certs.anchors import fingerprint, list_anchors
+    from ..certs.names import display_subject
 
     entries = list_anchors()
     if settings.json:
@@ -41,7 +42,7 @@ def trust_list(settings: Settings) -> None:
     say_table(("Authority", "World", "Role", "Pin", "Imported"), rows)
     for entry in entries:
         if entry.pin is None and entry.certificate is not None:
-            subject = entry.certificate.subject.rfc4514_string()
+            subject = display_subject(entry.certificate)
             say(f"Imported without a pin: {subject} ({fingerprint(entry.certificate)})")
     say(
         "\nPin official: equal to the list that the ANS prints. Pin observed: the same wherever the"
@@ -58,7 +59,7 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
 
     Only certificates whose SHA-256 is pinned are accepted, unless --unpinned.
     """
-    from ..certs.anchors import fingerprint, import_anchors
+    from ..certs.anchors import AnchorEntry, fingerprint, import_anchors
     from ..certs.load import certificates_from_path
 
     certificates = [c for path in files for c in certificates_from_path(path)]
@@ -72,9 +73,11 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
         else:
             say(f"{outcome}: {_name(entry)}")
     for certificate in report.refused:
+        refused = AnchorEntry(None, certificate)
+        if settings.json:
+            emit({**_anchor(refused), "outcome": "refused"}, schema="igc.trust.import/1")
         talk(
-            f"refused, its fingerprint is not pinned: {certificate.subject.rfc4514_string()} "
-            f"({fingerprint(certificate)})"
+            f"refused, its fingerprint is not pinned: {_name(refused)} ({fingerprint(certificate)})"
         )
     if report.refused and not (report.imported or report.already):
         raise CertificateInvalidError(
@@ -99,9 +102,11 @@ def _anchor(entry: AnchorEntry) -> dict[str, object]:
 
 
 def _name(entry: AnchorEntry) -> str:
+    from ..certs.names import display_subject
+
     if entry.pin:
         return entry.pin.name
-    return entry.certificate.subject.rfc4514_string() if entry.certificate else ""
+    return display_subject(entry.certificate) if entry.certificate else ""
 
 
 def _yes(value: bool) -> str:

@@ -24,6 +24,7 @@ from ..certs.check import check
 from ..certs.export import KEY_SUFFIX, certificate_pem
 from ..certs.fetch import CrlFetcher
 from ..certs.load import certificates_from_path
+from ..certs.names import display_subject
 from ..certs.profile import decode
 from ..certs.verdict import Kind, Verdict
 from ..config import Profile
@@ -214,7 +215,7 @@ def _delivered(issued: Issued) -> Iterator[Step]:
         f"issued, serial …{serial[-8:]}, until {certificate.not_valid_after_utc:%Y-%m-%d}",
         {
             "serial": serial,
-            "subject": certificate.subject.rfc4514_string(),
+            "subject": display_subject(certificate),
             "not_after": certificate.not_valid_after_utc,
         },
     )

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from ..errors import StorageError, UsageError
 from ..files import private_directory
+from ..instants import iso
 
 SCHEMA_VERSION = 1
 LOCK_SECONDS = 10.0
@@ -68,7 +69,7 @@ _MEANINGS = {
 class Entry:
     """One order. Times are UTC; texts that are not known yet are empty.
 
-    ``label`` is the CN asked for; ``serial`` upper-case hexadecimal; ``last_error`` what
+    ``label`` is the CN asked for; ``serial`` lower-case hexadecimal; ``last_error`` what
     went wrong last.
     """
 
@@ -92,9 +93,13 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
-        values = {name: getattr(self, name) for name in ("id", "reference", *_TEXTS)}
-        times = {"created": self.created.isoformat(), "updated": self.updated.isoformat()}
-        return {**values, **times, "state": str(self.state), "in_doubt": self.state.in_doubt}
+        return {
+            **{name: getattr(self, name) for name in ("id", "reference", *_TEXTS)},
+            "created": iso(self.created),
+            "updated": iso(self.updated),
+            "state": str(self.state),
+            "in_doubt": self.state.in_doubt,
+        }
 
 
 _TEXTS = (

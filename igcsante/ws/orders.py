@@ -176,7 +176,7 @@ def refresh(
             at=at,
             state=_STATES[product.state],
             product_id=product.product_id,
-            serial=product.serial or entry.serial,
+            serial=f"{int(product.serial, 16):x}" if product.serial else entry.serial,
         )
     if settled and entry.state.in_doubt:
         return journal.update(
@@ -235,6 +235,6 @@ def _was_answered(error: IgcError) -> bool:
 
 def _serial(certificate: bytes) -> str:
     try:
-        return f"{x509.load_der_x509_certificate(certificate).serial_number:X}"
+        return f"{x509.load_der_x509_certificate(certificate).serial_number:x}"
     except ValueError:
         raise ContractError("the platform's certificate is not readable") from None

@@ -60,6 +60,11 @@ class Told:
     err: str
 
     @property
+    def said(self) -> str:
+        """Standard error, as if it had one endless line."""
+        return " ".join(self.err.split())
+
+    @property
     def lines(self) -> list[dict[str, Any]]:
         """The JSON objects of the standard output."""
         return [json.loads(line) for line in self.out.splitlines()]
@@ -192,6 +197,7 @@ class Machine:
             env=self.environment(**variables),
             cwd=self.folder,
             encoding="utf-8",
+            errors="backslashreplace",
         )
 
     def run(self, *command: str | Path, **variables: str) -> Told:

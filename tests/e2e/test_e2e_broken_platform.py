@@ -129,7 +129,7 @@ def settled(world: SimulatedWorld, home: Path, state: str) -> None:
             assert suffixes(home) == BUNDLE
     else:
         assert told.code == 2
-        assert "can't be retrieved" in told.err
+        assert "can't be retrieved" in told.said
 
 
 AT_WITHDRAWAL = [
@@ -179,7 +179,7 @@ def test_certificate_whose_delivery_was_lost_can_be_revoked(
     assert suffixes(home) == KEY
     told = sim("retrieve", "1", *RETRIEVAL)
     assert told.code == 2
-    assert "igc revoke 1" in told.err, "what to do about it is said"
+    assert "igc revoke 1" in told.said, "what to do about it is said"
     assert the_order()["serial"]
     assert sim("revoke", "1", *REVOCATION).code == 0
     check_truth(world, the_order())
@@ -269,7 +269,7 @@ def test_orders_are_told_to_people_too(world: SimulatedWorld, inserted: Insert, 
     with outage(world, 1, "hang-up", lasting=True):
         told = sim(*ORDER, *WITHDRAWAL, json=False)
     assert told.out == ""
-    assert "hung up in the middle of a call" in told.err and "igc orders" in told.err
+    assert "hung up in the middle of a call" in told.said and "igc orders" in told.said
     told = igc("orders")
     assert "ORG AUTH_CLI" in told.out and "it may have been ordered" in told.out
     assert "hung up" in told.out

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from e2e_support import Machine, igc, insert, openssl
 
 from igcsante.secret import Secret
@@ -78,28 +75,28 @@ def test_kept_files_are_for_their_owner_only(kept: Path) -> None:
     suffixes = sorted(re.sub(r"^igcsante-demo-[0-9a-f]+", "", name.name) for name in kept.iterdir())
     assert suffixes == [
         ".cert.der", ".cert.pem", ".chain.pem", ".key.pem", ".p12",
-        "ca", "crl", "journal.sqlite", "secrets.txt",
+        "ca", "crl", "crl-before-revocation", "journal.sqlite", "secrets.txt",
     ]  # fmt: skip
 
 
-def test_openssl_verifies_the_chain_and_finds_the_revocation(kept: Path, tmp_path: Path) -> None:
+def test_openssl_finds_the_certificate_good_then_revoked(kept: Path, tmp_path: Path) -> None:
     leaf, chain = _one(kept, "cert.pem"), _one(kept, "chain.pem")
-    root = kept / "ca" / "ACR-EL-TEST.pem"
-    trusted = ["verify", "-x509_strict", "-CAfile", root, "-untrusted", chain]
-    assert openssl(*trusted, leaf).strip() == f"{leaf}: OK"
-    lists = tmp_path / "lists.pem"
-    lists.write_text(
-        openssl("crl", "-inform", "DER", "-in", kept / "crl" / "ACI-EL-ORG-TEST.crl")
-        + openssl("crl", "-inform", "DER", "-in", kept / "crl" / "ACR-EL-TEST.crl")
-    )
-    refused = openssl(*trusted, "-crl_check_all", "-CRLfile", lists, leaf, fails=True)
-    assert "error 23 at 0 depth lookup: certificate revoked" in refused
-    issuer = kept / "ca" / "ACI-EL-ORG-TEST.pem"
-    assert openssl("verify", "-crl_check", "-CAfile", root, "-CRLfile", lists, issuer)
+    root, issuer = kept / "ca" / "ACR-EL-TEST.pem", kept / "ca" / "ACI-EL-ORG-TEST.pem"
+    trusted = ("verify", "-x509_strict", "-CAfile", root)
+    assert openssl(*trusted, "-untrusted", chain, leaf).strip() == f"{leaf}: OK"
+    for folder, revoked in (("crl-before-revocation", False), ("crl", True)):
+        lists = tmp_path / f"{folder}.pem"
+        sources = [kept / folder / f"{authority.stem}.crl" for authority in (root, issuer)]
+        lists.write_text("".join(openssl("crl", "-inform", "DER", "-in", file) for file in sources))
+        checked = (*trusted, "-crl_check_all", "-CRLfile", lists)
+        told = openssl(*checked, "-untrusted", chain, leaf, fails=revoked)
+        assert ("error 23 at 0 depth lookup: certificate revoked" in told) == revoked
+        assert openssl(*checked, issuer).strip() == f"{issuer}: OK"
 
 
-def test_openssl_verifies_every_list_that_was_kept(kept: Path) -> None:
-    lists = sorted((kept / "crl").iterdir())
+@pytest.mark.parametrize("folder", ["crl-before-revocation", "crl"])
+def test_openssl_verifies_every_list_that_was_kept(kept: Path, folder: str) -> None:
+    lists = sorted((kept / folder).iterdir())
     assert len(lists) == 7
     for crl in lists:
         authority = kept / "ca" / f"{crl.stem}.pem"
@@ -127,28 +124,11 @@ def test_openssl_reads_certificate_key_and_pkcs12(kept: Path) -> None:
     contained.unlink()
 
 
-def test_openssl_finds_the_certificate_good_until_it_is_revoked(
-    world: SimulatedWorld, tmp_path: Path
-) -> None:
-    held = insert(world, "cps3")
-    files: dict[str, str] = {}
-    for step in main_job([held.reader], world.profile, Secret("1234"), tmp_path / "out"):
-        files.update(step.data.get("files", {}))
-        if step.step == "check":
-            verified = openssl(
-                *("verify", "-x509_strict", "-crl_check_all"),
-                *("-CAfile", world.directory / "anchors" / "ACR-EL-TEST.pem"),
-                *("-CRLfile", _current_lists(world, tmp_path / "lists.pem")),
-                *("-untrusted", files["chain"], files["certificate"]),
-            )
-    assert verified.strip() == f"{files['certificate']}: OK"
-
-
 def test_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     told = igc("demo", "--keep", tmp_path)
     assert (told.code, told.out) == (2, "")
-    assert "not empty" in told.err and "--keep" in told.err
+    assert "not empty" in told.said and "--keep" in told.said
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -164,20 +144,9 @@ def test_demo_that_fails_says_after_which_step(monkeypatch: pytest.MonkeyPatch) 
     assert (told.lines[-1]["step"], told.lines[-1]["after"]) == ("failed", "tries")
     assert told.lines[-1]["ok"] is False
     assert told.error["code"] == "card.removed"
-    assert "the card was removed" in told.err and "insert it" in told.err
+    assert "the card was removed" in told.said and "insert it" in told.said
 
 
 def _one(folder: Path, suffix: str) -> Path:
     (found,) = folder.glob(f"*.{suffix}")
     return found
-
-
-def _current_lists(world: SimulatedWorld, file: Path) -> Path:
-    """The lists as the PKI publishes them now, as PEM."""
-    now = datetime.now(UTC)
-    lists = [
-        x509.load_der_x509_crl(world.pki.crl(code, now))
-        for code in ("ACI-EL-ORG-TEST", "ACR-EL-TEST")
-    ]
-    file.write_bytes(b"".join(crl.public_bytes(Encoding.PEM) for crl in lists))
-    return file

@@ -87,7 +87,7 @@ def test_readers_and_their_cards_are_listed(hospital: Machine) -> None:
     assert told.code == 0
     found = [(line["reader"], line["card_present"], line["generation"]) for line in told.lines]
     assert found == [("Virtual PCD 00 00", True, "CPS3"), ("Virtual PCD 00 01", True, "CPS4")]
-    assert "--reader" in told.err
+    assert "--reader" in told.said
 
 
 @pytest.mark.parametrize(("reader", "name"), [(CPS3, "cps3"), (CPS4, "cps4")])
@@ -101,7 +101,7 @@ def test_card_id_prints_the_identifier_and_nothing_else(
 def test_two_cards_and_no_choice_is_a_question_not_a_guess(hospital: Machine) -> None:
     told = hospital.igc("card", "id")
     assert (told.code, told.out) == (2, "")
-    assert "Virtual PCD 00 00" in told.err and "--reader" in told.err
+    assert "Virtual PCD 00 00" in told.said and "--reader" in told.said
 
 
 @pytest.mark.parametrize(("reader", "name"), [(CPS3, "cps3"), (CPS4, "cps4")])

@@ -21,8 +21,8 @@ def test_wrong_pin_is_sent_once_and_the_tries_left_are_told(
         told = igc(*COMMAND, "env:E2E_PIN")
         assert told.code == 4
         assert (told.error["code"], told.error["tries_left"]) == ("card.pin.wrong", left)
-        assert f"the PIN is wrong: {word}" in told.err
-        assert ("Careful: 2 of 3 PIN tries left." in told.err) == (left == 1)
+        assert f"the PIN is wrong: {word}" in told.said
+        assert ("Careful: 2 of 3 PIN tries left." in told.said) == (left == 1)
         assert held.pins_sent == before + 1
     assert igc("card", "info", "--json").lines[0]["pin"] == {"tries_left": 1, "max_tries": 3}
 
@@ -32,7 +32,7 @@ def test_last_try_is_kept_unless_asked_for(inserted: Insert, home: Path, generat
     held = inserted(generation, pin_tries_left=1)
     told = igc(*COMMAND, "cmd:touch asked")
     assert (told.code, told.error["code"]) == (5, "card.pin.refused")
-    assert "--use-last-try" in told.err
+    assert "--use-last-try" in told.said
     assert held.pins_sent == 0
     assert not (home / "asked").exists(), "the PIN is not even asked for"
     told = igc(*COMMAND, "env:E2E_PIN", "--use-last-try")
@@ -48,7 +48,7 @@ def test_last_try_that_fails_blocks_and_nothing_more_is_sent(
     monkeypatch.setenv("E2E_PIN", "4321")
     told = igc(*COMMAND, "env:E2E_PIN", "--use-last-try")
     assert (told.code, told.error["code"]) == (5, "card.pin.blocked")
-    assert "now blocked" in told.err and "PUK" in told.err
+    assert "now blocked" in told.said and "PUK" in told.said
     for _ in range(2):
         told = igc(*COMMAND, "env:E2E_PIN", "--use-last-try")
         assert (told.code, told.error["tries_left"]) == (5, 0)
@@ -63,7 +63,7 @@ def test_what_cannot_be_a_pin_is_not_sent(
     monkeypatch.setenv("E2E_PIN", pin)
     told = igc(*COMMAND, "env:E2E_PIN")
     assert (told.code, told.error["code"]) == (2, "card.pin.format")
-    assert "4 digits" in told.err
+    assert "4 digits" in told.said
     assert held.pins_sent == 0
 
 

@@ -90,5 +90,5 @@ def test_removal_while_the_card_is_read(inserted: Insert, generation: str, comma
         held.reader.remove_at(exchange)
         told = igc("card", command)
         assert (told.code, told.out) == (3, "")
-        assert "the card was removed" in told.err
+        assert "the card was removed" in told.said
         assert held.pins_sent == 0

@@ -82,7 +82,7 @@ def test_without_pyscard_readers_say_what_to_install(
 ) -> None:
     told = without_pyscard.igc(*command, "--json")
     assert (told.code, told.error["code"]) == (3, "card.pcsc.unavailable")
-    assert "pyscard is not installed" in told.err and "apt install" in told.err
+    assert "pyscard is not installed" in told.said and "apt install" in told.said
 
 
 def test_without_a_pcsc_service_readers_say_so(machine: Machine) -> None:
@@ -90,7 +90,7 @@ def test_without_a_pcsc_service_readers_say_so(machine: Machine) -> None:
     machine.variables["PCSCLITE_CSOCK_NAME"] = str(machine.folder / "nothing")
     told = machine.igc("readers", "--json")
     assert (told.code, told.error["code"]) == (3, "card.pcsc.unavailable")
-    assert "pcscd" in told.err
+    assert "pcscd" in told.said
 
 
 def test_module_and_script_are_the_same_command(machine: Machine) -> None:

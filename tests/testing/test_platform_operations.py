@@ -250,7 +250,7 @@ def test_search_filters_and_pages(client, clock):
     assert found(("etats", "ACTIF"), ("etats", "A_RETIRER")) == products[::-1]
     assert found(("libelle", "SERVICE 3")) == [products[3]]
     assert found(("numeroSerie", f"{certificate_of(serial).serial_number:X}")) == [products[0]]
-    assert found(("idStructure", "399999999700035")) == []
+    assert found(("idStructure", "399999999700037")) == []
     assert found(("offre", "SERV")) == []
     assert found(("finAvant", (NOW + timedelta(days=4 * 365)).isoformat())) == [products[0]]
     assert found(("finAvant", NOW.isoformat())) == []

@@ -17,7 +17,7 @@ FINESS_STRUCTURE = Structure(
     StructureId.parse("10B0999003"), "CENTRE HOSPITALIER SIMULATION", "Paris (75)"
 )
 SIRET_STRUCTURE = Structure(
-    StructureId.parse("399999999700035"), "PHARMACIE SIMULATION", "Côte-d'Or (21)"
+    StructureId.parse("399999999700037"), "PHARMACIE SIMULATION", "Côte-d'Or (21)"
 )
 _ORG = (Usage.AUTH_CLI, Usage.SIGN, Usage.CONF)
 _DOMAIN = Scope(ScopeKind.DOMAINE, "ch-simulation.example")
