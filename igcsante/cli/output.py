@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -92,7 +93,8 @@ def print_error(error: IgcError, *, as_json: bool) -> None:
 
 
 def wrapped(text: str, indent: str) -> str:
-    """Words in lines as wide as the terminal, 100 columns at most."""
+    """Words in lines as wide as the terminal, 100 columns at most; commands are not cut in two."""
+    text = re.sub(r"\bigc (?=\w)", "igc\0", text)
     columns = min(shutil.get_terminal_size().columns, 100)
     return textwrap.fill(
         text,
@@ -101,7 +103,7 @@ def wrapped(text: str, indent: str) -> str:
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace("\0", " ")
 
 
 def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:

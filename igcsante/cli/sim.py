@@ -78,8 +78,8 @@ def _announce(profile: CardProfile, port: int, environment: dict[str, str], as_j
 
 
 @sim_command.command("platform")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the platform (HTTPS).")
-@click.option("--pki-port", type=click.IntRange(0, 65535), help="Port of the PKI (HTTP: CRL, CA).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the platform (HTTPS).")
+@click.option("--pki-port", type=click.IntRange(1, 65535), help="Port of the PKI (HTTP: CRL, CA).")
 @common_options
 def sim_platform(settings: Settings, port: int | None, pki_port: int | None) -> None:
     """Run the mock platform and the simulated PKI on loopback.

@@ -23,10 +23,8 @@ from ..errors import ContractError, IgcError, StorageError, UnreadableError, Usa
 from ..secret import Secret
 from .journal import Entry, Journal, OrderState
 from .model import ProductRequest, Withdrawal, WithdrawnProduct, new_client_reference
-from .orders import place_order, refresh, withdraw
+from .orders import NOTHING_ORDERED, place_order, refresh, withdraw
 from .platform import Platform
-
-NOTHING_ORDERED = (OrderState.REFUSED, OrderState.FAILED)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from .platform import Platform
 from .rules import MAX_PAGE_SIZE
 
 MAX_PAGES = 50
+NOTHING_ORDERED = (OrderState.REFUSED, OrderState.FAILED)
 
 _STATES = {
     ProductState.A_RETIRER: OrderState.ORDERED,
@@ -140,9 +141,17 @@ def revoke(
 ) -> tuple[Entry, datetime]:
     """Revoke the product of an entry: it is final. Gives the entry and the revocation's time.
 
+    When a revocation was sent before, the platform is asked first: if that one was carried
+    out, its time is given and nothing is sent again.
+
     Raises what the platform raises; the entry then says what it said before (nothing was
     revoked) or REVOKING (in doubt).
     """
+    if entry.state in (OrderState.REVOKING, OrderState.REVOKED):
+        revoked_at = platform.get_product(entry.product_id).revoked_at
+        if revoked_at is not None:
+            done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
+            return done, revoked_at
     started = journal.update(entry, at=at, state=OrderState.REVOKING)
     try:
         receipt = platform.revoke_product(revocation)
@@ -171,11 +180,14 @@ def refresh(
     else:
         product = find_by_reference(platform, entry)
     if product is not None:
+        state = _STATES[product.state]
+        fine = state in (OrderState.ORDERED, OrderState.REVOKED) or entry.certificate_path
         return journal.update(
             entry,
             at=at,
-            state=_STATES[product.state],
+            state=state,
             product_id=product.product_id,
+            last_error="" if fine else entry.last_error,
             serial=f"{int(product.serial, 16):x}" if product.serial else entry.serial,
         )
     if settled and entry.state.in_doubt:
@@ -221,7 +233,8 @@ def _note_failure(
     entry = journal.update(started, at=at, state=state, last_error=error.message)
     if entry.state.in_doubt:  # by this failure, or already before
         with contextlib.suppress(IgcError):
-            refresh(platform, journal, entry, at=at)
+            entry = refresh(platform, journal, entry, at=at)
+        journal.update(entry, at=at, last_error=error.message)
 
 
 def _in_doubt(error: IgcError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,7 +35,7 @@ HANDSHAKES = [
 def server_files(world: SimulatedWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the server needs: its key and chain, and the anchors of the cards."""
     folder = tmp_path_factory.mktemp("server")
-    pair = world.pki.issue_server(("localhost", "127.0.0.1"), world._clock())
+    pair = world.pki.issue_server(("localhost", "127.0.0.1"), datetime.now(UTC))
     save_key_pair(folder, "server", pair)
     for name, certificates in {
         "server": [pair.certificate],

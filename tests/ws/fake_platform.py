@@ -51,7 +51,10 @@ class FakePlatform:
         return OrderReceipt(self.products[-1].product_id, ProductState.A_RETIRER)
 
     def _become(self, state):
-        self.products[-1] = replace(self.products[-1], state=state, serial="0AFF")
+        revoked_at = AT if state is ProductState.REVOQUE else None
+        self.products[-1] = replace(
+            self.products[-1], state=state, serial="0AFF", revoked_at=revoked_at
+        )
 
     def _finish(self, work, result=None):
         done = work() if self.works else None

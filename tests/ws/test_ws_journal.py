@@ -80,7 +80,7 @@ def test_every_state_has_its_words(journal):
     assert len({state.meaning for state in OrderState}) == len(OrderState)
     entry = journal.update(journal.record("a", at=AT), at=AT, state=OrderState.SENT)
     assert entry.to_dict()["in_doubt"] is True
-    assert entry.to_dict()["created"] == "2026-11-22T09:00:00+00:00"
+    assert entry.to_dict()["created"] == "2026-11-22T09:00:00Z"
 
 
 KILLED = """

@@ -236,3 +236,14 @@ def test_a_revocation_says_how_far_it_went(
         _, revoked_at = orders.revoke(platform, journal, entry, REVOCATION, at=AT)
         assert revoked_at == AT
     assert journal.get("P-1").state is state
+
+
+def test_a_revocation_whose_answer_was_lost_is_told_and_not_sent_again(platform, journal, tmp_path):
+    entry = withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
+    platform.error, platform.reachable = LOST, False
+    with pytest.raises(NetworkError):
+        orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+
+    platform.error, platform.reachable = REFUSED, True  # what a second one would get
+    entry, revoked_at = orders.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
+    assert (entry.state, entry.last_error, revoked_at) == (OrderState.REVOKED, "", AT)
