@@ -82,7 +82,7 @@ def _claim(path: Path, temporary: Path) -> None:
 
 
 def private_directory(path: Path) -> Path:
-    """``path`` as a folder that only its owner may enter (0700), made when absent."""
+    """``path`` as a folder, made when absent, for its owner only (0700). Raises StorageError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

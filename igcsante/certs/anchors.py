@@ -7,6 +7,8 @@ the ANS printed; those of TEST were only observed, in many public copies.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,7 +247,14 @@ def imported_store(directory: Path | None = None) -> TrustStore:
 
 def _imported(folder: Path) -> list[AnchorEntry]:
     """The certificates of the folder, each checked against the fingerprint it is named for."""
-    entries = []
+    entries: list[AnchorEntry] = []
+    if not folder.is_dir():
+        return entries
+    if os.name == "posix" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CertificateInvalidError(
+            f"{folder}: others than its owner may write there, so nothing in it is trusted",
+            advice="look at what is in it, then: chmod 700 the folder",
+        )
     for path in sorted(folder.glob("*.pem")):
         for certificate in certificates_from_path(path):
             pin = pinned_entry(certificate)

@@ -7,7 +7,7 @@ is written whole or not at all, readable by its owner only, and never over anyth
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -27,6 +27,12 @@ from .signatures import KEY_ERRORS
 
 PKCS12_ITERATIONS = 100_000
 KEY_SUFFIX = ".key.pem"
+BUNDLE_SUFFIXES = {
+    "certificate": ".cert.pem",
+    "certificate_der": ".cert.der",
+    "chain": ".chain.pem",
+    "pkcs12": ".p12",
+}
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:
@@ -97,20 +103,19 @@ def write_bundle(
     "certificate_der", "chain", "pkcs12"}``. Raises StorageError, UsageError for a stem
     that is no plain file name, CertificateInvalidError for a key of another certificate.
     """
-    _file_stem(stem)
+    require_free(directory, stem)
     _require_pair(key, certificate)
     contents = {
-        "certificate": (".cert.pem", certificate_pem(certificate)),
-        "certificate_der": (".cert.der", certificate_der(certificate)),
-        "chain": (".chain.pem", chain_pem(chain)),
+        "certificate": certificate_pem(certificate),
+        "certificate_der": certificate_der(certificate),
+        "chain": chain_pem(chain),
     }
     if p12_password is not None:
-        contents["pkcs12"] = (".p12", pkcs12_bytes(stem, key, certificate, chain, p12_password))
-    paths = {kind: directory / (stem + suffix) for kind, (suffix, _) in contents.items()}
-    _require_free(paths.values())
+        contents["pkcs12"] = pkcs12_bytes(stem, key, certificate, chain, p12_password)
+    paths = {kind: directory / (stem + BUNDLE_SUFFIXES[kind]) for kind in contents}
     written: list[Path] = []
     try:
-        for kind, (_, data) in contents.items():
+        for kind, data in contents.items():
             write_atomic(paths[kind], data)
             written.append(paths[kind])
     except BaseException:  # an interruption too must not leave half a bundle
@@ -127,8 +132,13 @@ def _file_stem(stem: str) -> str:
     return stem
 
 
-def _require_free(paths: Iterable[Path]) -> None:
-    for path in paths:
+def require_free(directory: Path, stem: str) -> None:
+    """Raise StorageError when a file that write_bundle would write is already there.
+
+    Raises UsageError for a stem that is no plain file name.
+    """
+    for suffix in BUNDLE_SUFFIXES.values():
+        path = directory / (_file_stem(stem) + suffix)
         if path.exists() or path.is_symlink():
             raise StorageError(
                 f"{path} is already there: nothing was written",

@@ -38,7 +38,10 @@ def agreement(given: bool, question: str, option: str) -> None:
     if given:
         return
     if not is_interactive():
-        raise UsageError(f"{question} Nothing was done.", advice=f"say yes with {option}")
+        raise UsageError(
+            f"{question} There is no terminal to ask it on: nothing was done",
+            advice=f"say yes with {option}",
+        )
     if not click.confirm(question, err=True):
         raise UsageError("You did not agree: nothing was done.")
 
@@ -46,6 +49,8 @@ def agreement(given: bool, question: str, option: str) -> None:
 def retyped(expected: str, question: str) -> None:
     """Raises UsageError unless the person types ``expected``."""
     if not is_interactive():
-        raise UsageError(f"{question} Nothing was done.", advice="say yes with --yes")
+        raise UsageError(
+            "there is no terminal to confirm this on: nothing was done", advice="say yes with --yes"
+        )
     if click.prompt(question, err=True).strip().lower() != expected.lower():
         raise UsageError("That is not it: nothing was done.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..text import printable
 from .output import Settings, common_options, emit, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def card_id(settings: Settings) -> None:
     with inserted_card(settings) as card:
         identifier = card.national_id()
     for warning in identifier.warnings:
-        talk(f"Warning: {warning}")
+        talk(f"Warning: {printable(warning)}")
     if settings.json:
         emit({"national_id": str(identifier), "type": identifier.type_name}, schema="igc.card.id/1")
     else:
@@ -121,7 +122,7 @@ def _print_info(info: dict[str, Any]) -> None:
         ]
     )
     for warning in info["warnings"]:
-        talk(f"Warning: {warning}")
+        talk(f"Warning: {printable(warning)}")
 
 
 @card_command.command("certs")

@@ -10,6 +10,7 @@ import click
 
 from ..errors import ExitCode, IgcError
 from ..instants import parse_instant
+from ..text import printable
 from . import ask
 from .output import Settings, common_options, emit, say, talk, wrapped
 
@@ -51,7 +52,9 @@ def check_command(
     """Verify the certificates in FILES: chain, validity, revocation of each and of its CAs.
 
     FILES hold certificates as PEM, DER, PKCS#7 or PKCS#12; a folder stands for its files.
-    Exit code: the worst verdict (see: igc help exit-codes).
+    Anchors are those of the profile, those that were imported, and --anchors. With --at, give
+    the CRLs of that time with --crl: those that are published now were made later, and say
+    nothing of it. Exit code: the worst verdict (see: igc help exit-codes).
 
     \b
     Examples:
@@ -111,12 +114,12 @@ def _print_verdict(path: Path, verdict: Verdict, as_json: bool) -> None:
 
     kind = str(verdict.kind)
     word = click.style(kind.upper(), fg=_COLOURS.get(kind, "yellow"), bold=True)
-    say(f"{word}  {path}")
+    say(f"{word}  {printable(str(path))}")
     for reason in verdict.reasons:
-        say(f"    {reason}")
+        say(f"    {printable(str(reason))}")
     if verdict.exit_code is ExitCode.GOOD:
         for authority, evidence in zip(verdict.chain[1:], verdict.evidence, strict=True):
-            say(f"    issued by {display_subject(authority)}")
+            say(f"    issued by {printable(display_subject(authority))}")
             say(
                 f"        not in its CRL {evidence.number or ''} of {evidence.this_update:%Y-%m-%d}"
             )
@@ -126,7 +129,7 @@ def _print_unreadable(path: Path, error: IgcError, as_json: bool) -> None:
     if as_json:
         emit({"file": str(path), "ok": False, "error": error.to_dict()}, schema="igc.check/1")
         return
-    say(f"{click.style('UNREADABLE', fg='red', bold=True)}  {path}")
-    say(f"    {error.message.removeprefix(f'{path}: ')}")
+    say(f"{click.style('UNREADABLE', fg='red', bold=True)}  {printable(str(path))}")
+    say(f"    {printable(error.message.removeprefix(f'{path}: '))}")
     if error.advice:
         talk(wrapped(error.advice, indent="    "))

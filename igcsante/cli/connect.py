@@ -82,9 +82,9 @@ def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
 def verify_pin(card: CpsCard, source: str | None, *, use_last_try: bool) -> None:
     """Ask for the PIN and send it once; what is said before depends on the tries left."""
     status = card.pin_status()
+    card.check_pin_policy(use_last_try=use_last_try)
     if status.tries_left < status.max_tries:
         talk(f"Careful: {status.tries_left} of {status.max_tries} PIN tries left.")
-    card.check_pin_policy(use_last_try=use_last_try)
     pin = ask.secret(source, "PIN of the card", "--pin-source")
     card.verify_pin(pin, use_last_try=use_last_try)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text import printable
 from . import ask
 from .output import Settings, common_options, emit, say, say_pairs, talk
 
@@ -52,7 +53,7 @@ def _print(path: Path, certificate: x509.Certificate, profile: CertificateProfil
 
     holder = " ".join(filter(None, (profile.given_name, profile.surname)))
     profession = f"{profile.profession} ({profile.profession_code})" if profile.profession else ""
-    say(click.style(str(path), bold=True))
+    say(click.style(printable(str(path)), bold=True))
     say_pairs(
         [
             ("What", _what(profile)),
@@ -75,7 +76,7 @@ def _print(path: Path, certificate: x509.Certificate, profile: CertificateProfil
         ]
     )
     for warning in profile.warnings:
-        talk(f"Warning: {warning}")
+        talk(f"Warning: {printable(str(path))}: {printable(warning)}")
 
 
 def _what(profile: CertificateProfile) -> str:

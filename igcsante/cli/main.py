@@ -91,6 +91,9 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except IgcError as error:
         print_error(error, as_json=as_json)
         return int(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return int(ExitCode.USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "igc"
         refused = UsageError(error.format_message(), advice=f"see: {command} --help")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import IgcError, UsageError
+from ..ws.vocabulary import RevocationReason
 from . import ask
 from .connect import connected, open_journal, profile_of, target_of
-from .output import Settings, common_options, emit, say, say_pairs, say_table, talk
+from .output import Settings, common_options, emit, grouped, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
-    from ..ws.enrolment import Issued
-    from ..ws.journal import Entry
+    from ..ws.enrolment import Delivery, Issued
+    from ..ws.journal import Entry, Journal
 
 _FILES = {
     "key": "Private key",
@@ -30,6 +32,19 @@ CGU_QUESTION = (
 )
 
 
+@contextmanager
+def doubts_told(journal: Journal, name: str) -> Iterator[None]:
+    """Say so when Ctrl-C leaves an order of which nobody knows how far it went."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with suppress(IgcError):
+            entry = journal.get(name)
+            if entry.state.in_doubt:
+                talk(f"Order {entry.id}: {entry.state.meaning}. Later: igc orders")
+        raise
+
+
 def pin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How the PIN is given, for commands that need the card's key."""
     command = click.option(
@@ -41,16 +56,35 @@ def pin_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def retrieval_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a withdrawal asks for, and how its files are protected."""
-    for name, text in (
-        ("--key-passphrase-source", "Encrypts the private key's file."),
-        ("--p12-password-source", "Password of the PKCS#12; without it none is written."),
-        ("--revocation-code-source", "The code that will be asked for to revoke."),
-    ):
-        command = click.option(name, metavar="SOURCE", help=text)(command)
-    return click.option("--accept-cgu", is_flag=True, help="The beneficiary accepts the CGU.")(
-        command
-    )
+    """What a withdrawal asks for, and how its files are protected, as ``sources``."""
+    return grouped(
+        "sources",
+        click.option("--accept-cgu", is_flag=True, help="The beneficiary accepts the CGU."),
+        *(
+            click.option(name, metavar="SOURCE", help=text)
+            for name, text in (
+                ("--revocation-code-source", "The code that will be asked for to revoke."),
+                ("--p12-password-source", "Password of the PKCS#12; without it none is written."),
+                ("--key-passphrase-source", "Encrypts the private key's file."),
+            )
+        ),
+    )(command)
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is ordered, as ``wanted``."""
+    return grouped(
+        "wanted",
+        click.option("--offre", default="ORG", show_default=True, help="ORG, SERV, PRO or PS."),
+        click.option(
+            "--usage", required=True, help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH."
+        ),
+        click.option("--structure", required=True, help="Its national id: 1 + FINESS, 3 + SIRET…"),
+        click.option("--service", default="", help="ORG: the service's name (becomes the CN)."),
+        click.option("--fqdn", multiple=True, help="SERV SSL_SERV: a server's name. Repeatable."),
+        click.option("--mail", default="", help="SERV mail usages: the server's address."),
+        click.option("--email", multiple=True, required=True, help="Whom to notify. Repeatable."),
+    )(command)
 
 
 @click.command("habilitations")
@@ -91,15 +125,20 @@ def habilitations_command(settings: Settings, pin_source: str | None, use_last_t
 
 
 @click.command("order")
-@click.option("--offre", default="ORG", show_default=True, help="ORG, SERV, PRO or PS.")
-@click.option("--usage", required=True, help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH.")
-@click.option("--structure", required=True, help="Its national id: 1 + FINESS, 3 + SIRET…")
-@click.option("--service", default="", help="ORG: the service's name (becomes the CN).")
-@click.option("--fqdn", multiple=True, help="SERV SSL_SERV: the server's name. Repeatable.")
-@click.option("--mail", default="", help="SERV mail usages: the server's address.")
-@click.option("--email", multiple=True, required=True, help="Whom to notify. Repeatable.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path())
-@click.option("--key-bits", type=click.Choice(["2048", "3072", "4096"]), default="2048")
+@request_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder of the files.  [default: this one]",
+)
+@click.option(
+    "--key-bits",
+    type=click.Choice(["2048", "3072", "4096"]),
+    default="2048",
+    show_default=True,
+    help="Size of the RSA key.",
+)
 @click.option("--order-only", is_flag=True, help="Don't retrieve it now (see: igc retrieve).")
 @retrieval_options
 @pin_options
@@ -111,11 +150,8 @@ def order_command(
     order_only: bool,
     out: Path,
     key_bits: str,
-    key_passphrase_source: str | None,
-    p12_password_source: str | None,
-    revocation_code_source: str | None,
-    accept_cgu: bool,
-    **wanted: Any,
+    wanted: dict[str, Any],
+    sources: dict[str, Any],
 ) -> None:
     """Order a certificate with the card, and retrieve it.
 
@@ -128,40 +164,39 @@ def order_command(
                 --email team@example.org --out certs/
     """
     from ..ws.enrolment import prepare, retrieve, submit
+    from ..ws.journal import OrderState
 
     target = target_of(settings)
     enrolment = prepare(out, bits=int(key_bits), **_request_fields(**wanted))
     for warning in enrolment.request.warnings():
         talk(f"Warning: {warning}")
-    key_passphrase = ask.optional_secret(key_passphrase_source)
-    p12_password = ask.optional_secret(p12_password_source)
-    if not order_only:
-        code = _new_revocation_code(revocation_code_source)
-        ask.agreement(accept_cgu, CGU_QUESTION, "--accept-cgu")
+    delivery = None if order_only else _delivery(**sources)
+    key_passphrase = (
+        delivery.key_passphrase
+        if delivery
+        else ask.optional_secret(sources["key_passphrase_source"])
+    )
     with (
         open_journal() as journal,
         connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
             client,
             about,
         ),
+        doubts_told(journal, enrolment.request.client_reference),
     ):
         now = datetime.now(UTC)
         entry = submit(enrolment, client, journal, at=now, key_passphrase=key_passphrase, **about)
         talk(f"Order {entry.id} is placed: product {entry.product_id}, {entry.state.meaning}.")
-        if order_only:
+        if delivery is None:
             _show_entry(entry, settings.json)
             talk(f"Next: igc retrieve {entry.id}")
             return
-        issued = retrieve(
-            entry,
-            client,
-            journal,
-            revocation_code=code,
-            accepted=True,
-            at=now,
-            key_passphrase=key_passphrase,
-            p12_password=p12_password,
-        )
+        try:
+            issued = retrieve(entry, client, journal, delivery, at=now)
+        except IgcError:
+            if journal.get(str(entry.id)).state is OrderState.ORDERED:
+                talk(f"Order {entry.id} stays, to be finished with: igc retrieve {entry.id}")
+            raise
     _show_issued(issued, settings.json)
 
 
@@ -175,45 +210,40 @@ def retrieve_command(
     order: str,
     pin_source: str | None,
     use_last_try: bool,
-    key_passphrase_source: str | None,
-    p12_password_source: str | None,
-    revocation_code_source: str | None,
-    accept_cgu: bool,
+    sources: dict[str, Any],
 ) -> None:
     """Retrieve the certificate of ORDER (its number in igc orders, reference or product).
 
     The certificate is issued at this moment. The revocation code is chosen now: keep it,
     it is asked for to revoke and can't be recovered.
     """
-    from ..ws.enrolment import retrieve
+    from ..ws.enrolment import check_retrievable, retrieve
 
     target = target_of(settings)
     with open_journal() as journal:
         entry = journal.get(order)
-        key_passphrase = ask.optional_secret(key_passphrase_source)
-        p12_password = ask.optional_secret(p12_password_source)
-        code = _new_revocation_code(revocation_code_source)
-        ask.agreement(accept_cgu, CGU_QUESTION, "--accept-cgu")
-        with connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
-            client,
-            _,
-        ):
-            issued = retrieve(
-                entry,
+        check_retrievable(entry)
+        delivery = _delivery(**sources)
+        with (
+            connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
                 client,
-                journal,
-                revocation_code=code,
-                accepted=True,
-                at=datetime.now(UTC),
-                key_passphrase=key_passphrase,
-                p12_password=p12_password,
-            )
+                _,
+            ),
+            doubts_told(journal, str(entry.id)),
+        ):
+            issued = retrieve(entry, client, journal, delivery, at=datetime.now(UTC))
     _show_issued(issued, settings.json)
 
 
 @click.command("revoke")
 @click.argument("order")
-@click.option("--reason", default="NON_PRECISE", show_default=True, help="Why (platform's list).")
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in RevocationReason], case_sensitive=False),
+    default=RevocationReason.NON_PRECISE.value,
+    show_default=True,
+    help="Why. (The causes that the arrêté of 4 April 2022 names; the platform's are not public.)",
+)
 @click.option("--revocation-code-source", metavar="SOURCE", help="The code of the withdrawal.")
 @click.option("--yes", is_flag=True, help="Don't ask to retype the end of the serial.")
 @pin_options
@@ -231,7 +261,7 @@ def revoke_command(
 
     To be sure that it is the right one, the end of its serial is asked for, unless --yes.
     """
-    from ..ws.model import Revocation, RevocationReason
+    from ..ws.model import Revocation
     from ..ws.orders import revoke
 
     target = target_of(settings)
@@ -244,9 +274,12 @@ def revoke_command(
             talk(f"{entry.offre} {entry.usage} {entry.label}, serial {entry.serial}")
             ask.retyped(entry.serial[-6:], "Revoking is final. Last six characters of the serial")
         code = ask.secret(revocation_code_source, "Revocation code", "--revocation-code-source")
-        with connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
-            client,
-            _,
+        with (
+            connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
+                client,
+                _,
+            ),
+            doubts_told(journal, str(entry.id)),
         ):
             revocation = Revocation(code, why, product_id=entry.product_id)
             entry, revoked_at = revoke(client, journal, entry, revocation, at=datetime.now(UTC))
@@ -315,12 +348,28 @@ def _request_fields(
     }
 
 
-def _new_revocation_code(source: str | None) -> Any:
-    return ask.secret(
-        source,
+def _delivery(
+    *,
+    revocation_code_source: str | None,
+    accept_cgu: bool,
+    key_passphrase_source: str | None,
+    p12_password_source: str | None,
+) -> Delivery:
+    """Ask for what a withdrawal needs. Raises UsageError when one of them can't be right."""
+    from ..ws.enrolment import Delivery
+
+    code = ask.secret(
+        revocation_code_source,
         "Revocation code (choose one and keep it)",
         "--revocation-code-source",
         confirm=True,
+    )
+    ask.agreement(accept_cgu, CGU_QUESTION, "--accept-cgu")
+    return Delivery(
+        code,
+        accepted=True,
+        key_passphrase=ask.optional_secret(key_passphrase_source),
+        p12_password=ask.optional_secret(p12_password_source),
     )
 
 

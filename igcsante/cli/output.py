@@ -24,6 +24,7 @@ import click
 
 from ..errors import IgcError
 from ..instants import iso
+from ..text import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,6 +37,28 @@ class Settings:
     platform: str | None = None
     reader: str | None = None
     json: bool = False
+
+
+def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options whose values a command takes together, as the dictionary ``name``."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathered(**arguments: Any) -> Any:
+            group = {key: arguments.pop(key) for key in keys}
+            return command(**{name: group}, **arguments)
+
+        outside = {option.name for option in getattr(command, "__click_params__", ())}
+        for option in reversed(options):
+            option(gathered)
+        keys = {
+            str(option.name)
+            for option in gathered.__click_params__  # type: ignore[attr-defined]
+            if option.name not in outside
+        }
+        return gathered  # type: ignore[return-value]
+
+    return decorate
 
 
 _COMMON = (
@@ -85,9 +108,9 @@ def colour() -> bool | None:
 
 def print_error(error: IgcError, *, as_json: bool) -> None:
     """What happened and what to do, on stderr; with ``--json`` also as data on stdout."""
-    talk(f"{click.style('Error', fg='red', bold=True)}: {error.message}")
+    talk(f"{click.style('Error', fg='red', bold=True)}: {printable(error.message)}")
     for paragraph in error.advice.splitlines():
-        talk(wrapped(paragraph, indent="  "))
+        talk(wrapped(printable(paragraph), indent="  "))
     if as_json:
         emit({"ok": False, "error": error.to_dict()}, schema="igc.error/1")
 
@@ -114,11 +137,12 @@ def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     shown = [(name, value) for name, value in pairs if value or not name]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        say(f"{click.style(name.ljust(width), bold=True)}  {value}" if name else "")
+        say(f"{click.style(name.ljust(width), bold=True)}  {printable(value)}" if name else "")
 
 
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain columns, as wide as what is in them."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 
     def line(cells: Sequence[str]) -> str:

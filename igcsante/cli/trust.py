@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CertificateInvalidError
+from ..text import printable
 from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def trust_list(settings: Settings) -> None:
     say_table(("Authority", "World", "Role", "Pin", "Imported"), rows)
     for entry in entries:
         if entry.pin is None and entry.certificate is not None:
-            subject = display_subject(entry.certificate)
+            subject = printable(display_subject(entry.certificate))
             say(f"Imported without a pin: {subject} ({fingerprint(entry.certificate)})")
     say(
         "\nPin official: equal to the list that the ANS prints. Pin observed: the same wherever the"
@@ -71,13 +72,14 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
         if settings.json:
             emit({**_anchor(entry), "outcome": outcome}, schema="igc.trust.import/1")
         else:
-            say(f"{outcome}: {_name(entry)}")
+            say(f"{outcome}: {printable(_name(entry))}")
     for certificate in report.refused:
         refused = AnchorEntry(None, certificate)
         if settings.json:
             emit({**_anchor(refused), "outcome": "refused"}, schema="igc.trust.import/1")
         talk(
-            f"refused, its fingerprint is not pinned: {_name(refused)} ({fingerprint(certificate)})"
+            f"refused, its fingerprint is not pinned: {printable(_name(refused))} "
+            f"({fingerprint(certificate)})"
         )
     if report.refused and not (report.imported or report.already):
         raise CertificateInvalidError(

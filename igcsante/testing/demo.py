@@ -34,7 +34,7 @@ from ..files import write_atomic
 from ..secret import Secret
 from ..tls import client_context, signatures_made
 from ..ws.client import ZeepPlatform
-from ..ws.enrolment import Issued, prepare, retrieve, submit
+from ..ws.enrolment import Delivery, Issued, prepare, retrieve, submit
 from ..ws.journal import Journal
 from ..ws.model import Offre, Revocation, RevocationReason, Usage
 from ..ws.orders import revoke
@@ -187,15 +187,8 @@ def _certify(
         directory / "secrets.txt",
         f"revocation code: {code.text()}\nPKCS#12 password: {p12_password.text()}\n".encode(),
     )
-    issued = retrieve(
-        entry,
-        platform,
-        journal,
-        revocation_code=code,
-        accepted=True,
-        at=_now(),
-        p12_password=p12_password,
-    )
+    delivery = Delivery(code, accepted=True, p12_password=p12_password)
+    issued = retrieve(entry, platform, journal, delivery, at=_now())
     yield from _delivered(issued)
     yield from _live_and_die(issued, platform, journal, profile, store, code)
     yield Step(

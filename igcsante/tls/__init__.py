@@ -41,7 +41,7 @@ def client_context(
     if not trusted:
         raise TlsError(
             "no trust anchor is known, so no server could be verified",
-            advice="name the platform's anchors in the profile or with --anchors",
+            advice="name its anchors in the profile, or import them: igc trust import",
         )
     signer = BoundedSigner(credential, max_signatures)
 

@@ -19,6 +19,7 @@ from lxml import etree
 from ..errors import ConfigError, ContractError, UsageError
 from ..identifiers import StructureId
 from ..secret import Secret
+from ..text import printable
 from .mapping import ContractMapping, ElementPath, FieldPaths
 from .operations import RecordField, is_record, record_fields
 
@@ -127,11 +128,6 @@ def element_text(element: etree._Element, path: ElementPath) -> str:
     """The printable text at a path below ``element``, or "": for a fault's detail."""
     found = _find(element, path)
     return _text(found[0]) if found else ""
-
-
-def printable(text: str) -> str:
-    """Foreign text on one line, without what a terminal would obey."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
 def _find(element: etree._Element, path: ElementPath) -> list[etree._Element]:

@@ -23,6 +23,7 @@ from .codec import element_text, local_name
 from .mapping import ContractMapping
 
 MAX_MESSAGE_CHARACTERS = 500
+MIN_MASKED_CHARACTERS = 4  # a shorter one would be betrayed by the holes that it leaves
 MAX_CODE_CHARACTERS = 64
 
 
@@ -47,7 +48,7 @@ def fault_error(
         code = element_text(detail, names.code)
         message = element_text(detail, names.message) or message
         field = element_text(detail, names.field)
-    for secret in secrets:
+    for secret in (text for text in secrets if len(text) >= MIN_MASKED_CHARACTERS):
         code, message, field = (text.replace(secret, "***") for text in (code, message, field))
     shown = message[:MAX_MESSAGE_CHARACTERS] or "no reason given"
     if code:

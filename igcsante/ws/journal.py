@@ -179,28 +179,57 @@ class Journal:
         self, entry: Entry, *, at: datetime, state: OrderState | None = None, **texts: str
     ) -> Entry:
         """Write what became of an order. Texts that are not given stay as they are."""
-        names, values = _columns(texts)
-        changes = ", ".join(f"{name} = ?" for name in ("updated", "state", *names))
-        row = (_stamp(at), (state or entry.state).value, *values, entry.id)
-        with self._storage_errors(), self._transaction():
-            self._database.execute(f"UPDATE orders SET {changes} WHERE id = ?", row)  # noqa: S608
+        self._change("", entry, at=at, state=state or entry.state, **texts)
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def claim(self, entry: Entry, state: OrderState, *, at: datetime) -> Entry:
+        """Enter ``state``, unless the order is no longer as ``entry`` says: then UsageError."""
+        claimed = self._change("AND state = ?", entry, entry.state, at=at, state=state)
+        if not claimed:
+            raise UsageError(
+                f"another command is at work on order {entry.id}: nothing was sent",
+                advice="see how far it went: igc orders",
+            )
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def yield_back(self, entry: Entry, state: OrderState, *, at: datetime, **texts: str) -> Entry:
+        """Leave the state that was claimed, unless another command has moved on meanwhile."""
+        self._change("AND state = ?", entry, entry.state, at=at, state=state, **texts)
         return self._select("WHERE id = ?", entry.id)[0]
 
     def get(self, name: str) -> Entry:
-        """The order of that number, reference or product. Raises UsageError."""
-        found = self._select(
-            "WHERE CAST(id AS TEXT) = ? OR reference = ? OR product_id = ? ORDER BY id DESC",
-            *(name, name, name),
-        )
-        if not found:
-            raise UsageError(
-                f"the journal has no order {name!r}", advice="list them with: igc orders"
-            )
-        return found[0]
+        """The order of that number, else of that reference, else of that product.
+
+        Raises UsageError, also when several products have that name.
+        """
+        for column in ("CAST(id AS TEXT)", "reference", "product_id"):
+            found = self._select(f"WHERE {column} = ?", name)
+            if len(found) == 1:
+                return found[0]
+            if found:
+                numbers = ", ".join(str(entry.id) for entry in found)
+                raise UsageError(f"{name!r} is the product of several orders: {numbers}")
+        raise UsageError(f"the journal has no order {name!r}", advice="list them with: igc orders")
 
     def list(self) -> tuple[Entry, ...]:
         """All orders, the newest first."""
         return self._select("ORDER BY id DESC")
+
+    def _change(
+        self,
+        condition: str,
+        entry: Entry,
+        *more: str,
+        at: datetime,
+        state: OrderState,
+        **texts: str,
+    ) -> bool:
+        names, values = _columns(texts)
+        changes = ", ".join(f"{name} = ?" for name in ("updated", "state", *names))
+        query = f"UPDATE orders SET {changes} WHERE id = ? {condition}"  # noqa: S608 - our own
+        row = (_stamp(at), state.value, *values, entry.id, *map(str, more))
+        with self._storage_errors(), self._transaction():
+            return self._database.execute(query, row).rowcount == 1
 
     def _prepare(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")

@@ -20,9 +20,11 @@ from ..errors import (
     IgcError,
     PlatformRefusedError,
     PlatformUnavailableError,
+    StorageError,
     UsageError,
 )
 from ..identifiers import StructureId
+from ..instants import iso
 from .journal import Entry, Journal, OrderState
 from .model import (
     Offre,
@@ -104,10 +106,12 @@ def withdraw(
     """Withdraw the product of an entry; ``save`` puts it on disk and says where.
 
     The certificate is issued once, so it is saved before anything else can fail. Raises
-    what the platform or ``save`` raises; the entry then says ORDERED (still to be
-    withdrawn), WITHDRAWING (in doubt) or WITHDRAWN without a path (issued, not saved).
+    UsageError when another command works on this order, and what the platform or ``save``
+    raises; the entry then says ORDERED (still to be withdrawn), WITHDRAWING (in doubt) or
+    WITHDRAWN without a path (issued, not saved). A journal that can't be written by then
+    never hides what ``save`` raised or where it saved.
     """
-    started = journal.update(entry, at=at, state=OrderState.WITHDRAWING)
+    started = journal.claim(entry, OrderState.WITHDRAWING, at=at)
     try:
         product = platform.withdraw_product(withdrawal)
     except IgcError as error:
@@ -118,22 +122,29 @@ def withdraw(
         serial = _serial(product.certificate)
         path = save(product)
     except BaseException as error:
-        journal.update(
+        with contextlib.suppress(StorageError):
+            journal.update(
+                started,
+                at=at,
+                state=OrderState.WITHDRAWN,
+                serial=serial,
+                last_error=str(error) or "the certificate was issued, but not saved",
+            )
+        raise
+    try:
+        return journal.update(
             started,
             at=at,
             state=OrderState.WITHDRAWN,
             serial=serial,
-            last_error=f"the certificate was issued, but not saved: {error}",
+            certificate_path=str(path),
+            last_error="",
         )
-        raise
-    return journal.update(
-        started,
-        at=at,
-        state=OrderState.WITHDRAWN,
-        serial=serial,
-        certificate_path=str(path),
-        last_error="",
-    )
+    except StorageError as error:
+        raise StorageError(
+            f"the certificate is in {path}, but the journal could not note it: {error.message}",
+            advice="nothing is lost: keep those files, and make room for the journal",
+        ) from None
 
 
 def revoke(
@@ -152,13 +163,20 @@ def revoke(
         if revoked_at is not None:
             done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
             return done, revoked_at
-    started = journal.update(entry, at=at, state=OrderState.REVOKING)
+    started = journal.claim(entry, OrderState.REVOKING, at=at)
     try:
         receipt = platform.revoke_product(revocation)
     except IgcError as error:
         _note_failure(platform, journal, entry, started, error, at)
         raise
-    done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
+    try:
+        done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
+    except StorageError as error:
+        raise StorageError(
+            f"the certificate is revoked since {iso(receipt.revoked_at)}, but the journal could "
+            f"not note it: {error.message}",
+            advice="nothing more is to be done, but to make room for the journal",
+        ) from None
     return done, receipt.revoked_at
 
 
@@ -230,11 +248,13 @@ def _note_failure(
     at: datetime,
 ) -> None:
     state = started.state if _in_doubt(error) else before.state
-    entry = journal.update(started, at=at, state=state, last_error=error.message)
-    if entry.state.in_doubt:  # by this failure, or already before
+    entry = journal.yield_back(started, state, at=at, last_error=error.message)
+    # In doubt by this failure or already before; or refused, since it is not as we thought.
+    if entry.state.in_doubt or isinstance(error, PlatformRefusedError):
         with contextlib.suppress(IgcError):
             entry = refresh(platform, journal, entry, at=at)
-        journal.update(entry, at=at, last_error=error.message)
+        if not entry.certificate_path:
+            journal.update(entry, at=at, last_error=error.message)
 
 
 def _in_doubt(error: IgcError) -> bool:

@@ -132,7 +132,7 @@ class HttpsTransport:
         except TimeoutError:
             raise TimeoutExceededError(
                 f"{self.host} did not answer in time",
-                advice="it may have carried out the request: see `igc orders`",
+                advice=_HOW_FAR,
                 outcome_unknown=True,
             ) from None
         except ssl.SSLError as error:
@@ -179,7 +179,7 @@ def _checked_endpoint(endpoint: str) -> Any:
 def _broken(host: str) -> NetworkError:
     return NetworkError(
         f"{host} hung up in the middle of a call",
-        advice="it may have carried out the request: see `igc orders`",
+        advice=_HOW_FAR,
         outcome_unknown=True,
     )
 
@@ -188,15 +188,28 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
     if failure := signing_failure(context):
         return failure
     if isinstance(error, ssl.SSLCertVerificationError):
+        advice = (
+            "give the address by the name that its certificate has"
+            if error.verify_code in _OTHER_NAME
+            else "if it is the right one, import its authorities: igc trust import, or anchors "
+            "in the profile"
+        )
         return TlsError(
-            f"the certificate of {host} is not trusted: {error.verify_message}",
-            advice="name the platform's anchors in the profile or with --anchors",
+            f"the certificate of {host} is not trusted: {error.verify_message}", advice=advice
         )
     reason = (error.reason or "the handshake failed").replace("_", " ").lower()
+    refused = "alert" in reason and ("certificate" in reason or "unknown ca" in reason)
     return TlsError(
         f"no TLS connection with {host}: {reason}",
-        advice="an alert about the certificate means that the platform refuses this card",
+        advice="the platform refuses this card's certificate"
+        if refused
+        else "is that the address of a platform, and of its TLS port?",
     )
+
+
+_HOW_FAR = "what was sent may have been carried out: igc orders says how far an order went"
+# X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL's x509_vfy.h)
+_OTHER_NAME = {62, 64}
 
 
 class _Connection(http.client.HTTPSConnection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -122,3 +123,12 @@ def test_real_authorities_are_imported_by_their_pins(tmp_path, real_certificates
     assert {path.stem for path in tmp_path.iterdir()} == {pin.name for pin in PINNED}
     leaf = next(iter(real_certificates.glob("ee/*.pem")))
     assert pinned_entry(certificates_from_path(leaf)[0]) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_trust_folder_that_others_may_write_to_is_not_trusted(tmp_path):
+    import_anchors([ROOT.certificate], tmp_path / "trust", accept_unpinned=True)
+    assert imported_store(tmp_path / "trust").roots == (ROOT.certificate,)
+    (tmp_path / "trust").chmod(0o770)
+    with pytest.raises(CertificateInvalidError, match="others than its owner"):
+        imported_store(tmp_path / "trust")

@@ -221,12 +221,28 @@ class FullDisk:
         return self._mkstemp(dir=dir, prefix=prefix)
 
 
-@pytest.mark.parametrize("word", [".cert.pem", ".cert.der", ".chain.pem", ".p12"])
-def test_certificate_that_cannot_be_written_is_given_in_the_error(
+@pytest.mark.parametrize("word", [".cert.der", ".chain.pem", ".p12"])
+def test_certificate_is_kept_when_a_file_beside_it_cannot_be_written(
     inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     inserted("cps3")
     monkeypatch.setattr(tempfile, "mkstemp", FullDisk(word))
+    told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
+    assert (told.code, told.error["code"]) == (1, "storage")
+    assert "No space left on device" in told.said
+    (order,) = igc("orders", "--json").lines
+    kept = Path(order["certificate_path"])
+    assert kept.name in told.error["message"]
+    assert len(files_of(home)) == 2
+    certificate = x509.load_pem_x509_certificate(kept.read_bytes())
+    assert f"{certificate.serial_number:x}" == order["serial"]
+
+
+def test_certificate_that_cannot_be_written_is_given_in_the_error(
+    inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted("cps3")
+    monkeypatch.setattr(tempfile, "mkstemp", FullDisk(".cert.pem"))
     told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
     assert (told.code, told.error["code"]) == (1, "storage")
     assert "No space left on device" in told.said
@@ -239,7 +255,7 @@ def test_certificate_that_cannot_be_written_is_given_in_the_error(
     (order,) = igc("orders", "--json").lines
     assert (order["state"], order["certificate_path"]) == ("withdrawn", "")
     assert int(order["serial"], 16) == rescued[0].serial_number
-    assert "not saved" in order["last_error"]
+    assert "could not be written" in order["last_error"]
     assert igc(*SIM, "revoke", "1", *REVOCATION).code == 0
 
 
@@ -277,7 +293,8 @@ def test_file_that_is_there_is_never_replaced(inserted: Insert, home: Path) -> N
     mine.write_text("mine")
     told = igc(*SIM, "--json", "retrieve", "1", *RETRIEVAL)
     assert (told.code, told.error["code"]) == (1, "storage")
-    assert "BEGIN CERTIFICATE" in told.error["advice"]
+    assert "already there" in told.error["message"]
+    assert igc("orders", "--json").lines[0]["state"] == "ordered", "nothing was sent"
     assert mine.read_text() == "mine"
     assert files_of(home) == {key.name, mine.name}
 

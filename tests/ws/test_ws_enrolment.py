@@ -18,7 +18,6 @@ from fake_platform import AT, FakePlatform
 from igcsante.certs.load import certificates_from_path
 from igcsante.certs.requests import read_key
 from igcsante.errors import (
-    CertificateInvalidError,
     NetworkError,
     PlatformRefusedError,
     StorageError,
@@ -27,7 +26,7 @@ from igcsante.errors import (
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws import enrolment as module
-from igcsante.ws.enrolment import prepare, retrieve, submit
+from igcsante.ws.enrolment import Delivery, prepare, retrieve, submit
 from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, Usage
 
@@ -86,7 +85,8 @@ def order(platform, journal, folder, **options):
 
 
 def withdraw(entry, platform, journal, **options):
-    return retrieve(entry, platform, journal, revocation_code=CODE, accepted=True, at=AT, **options)
+    delivery = Delivery(CODE, accepted=True, **options)
+    return retrieve(entry, platform, journal, delivery, at=AT)
 
 
 def test_wrong_field_is_told_before_anything_is_written(tmp_path):
@@ -127,7 +127,7 @@ def test_order_in_doubt_keeps_its_key_and_is_found_again(tmp_path, platform, jou
 
 def test_unwritable_folder_stops_before_the_order(tmp_path, platform, journal):
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(StorageError):
+    with pytest.raises(UsageError, match="nothing can be written"):
         order(platform, journal, tmp_path / "out")
     assert platform.products == [] and journal.list() == ()
 
@@ -170,15 +170,96 @@ def test_full_disk_gives_the_certificate_in_the_error(tmp_path, platform, journa
         raise StorageError("No space left on device; nothing was written")
 
     monkeypatch.setattr(module, "write_bundle", full)
+    monkeypatch.setattr(module, "write_atomic", full)
     with pytest.raises(StorageError, match="issued, but could not be written") as caught:
         withdraw(entry, platform, journal)
     assert x509.load_pem_x509_certificate(caught.value.advice.encode().split(b"\n", 1)[1])
     assert journal.get(str(entry.id)).state is OrderState.WITHDRAWN
 
 
-def test_certificate_of_another_key_is_refused(tmp_path, platform, journal):
+def the_certificate_is_kept(journal, entry):
+    entry = journal.get(str(entry.id))
+    assert entry.state is OrderState.WITHDRAWN
+    assert certificates_from_path(Path(entry.certificate_path))
+    assert {path.name.split(".", 1)[1] for path in Path(entry.key_path).parent.iterdir()} == {
+        "key.pem",
+        "cert.pem",
+    }
+
+
+@pytest.mark.parametrize("trouble", [ValueError("a defect"), StorageError("half full")])
+def test_whatever_fails_after_the_issue_the_certificate_is_kept(
+    tmp_path, platform, journal, monkeypatch, trouble
+):
+    entry = order(platform, journal, tmp_path / "out")
+
+    def fails(*args, **options):
+        raise trouble
+
+    monkeypatch.setattr(module, "write_bundle", fails)
+    with pytest.raises(StorageError, match=f"is in .*cert.pem; .*{trouble}"):
+        withdraw(entry, platform, journal)
+    the_certificate_is_kept(journal, entry)
+
+
+def test_interruption_after_the_issue_keeps_the_certificate(
+    tmp_path, platform, journal, monkeypatch
+):
+    entry = order(platform, journal, tmp_path / "out")
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "write_bundle", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        withdraw(entry, platform, journal)
+    the_certificate_is_kept(journal, entry)
+
+
+def test_certificate_of_another_key_is_kept_and_told(tmp_path, platform, journal):
     platform.certified = rsa.generate_private_key(65537, 2048).public_key()
     entry = order(platform, journal, tmp_path / "out")
-    with pytest.raises(CertificateInvalidError, match="not that of the certificate"):
+    with pytest.raises(StorageError, match="not that of the certificate"):
         withdraw(entry, platform, journal)
-    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".pem"]  # the key
+    the_certificate_is_kept(journal, entry)
+
+
+def test_file_in_the_way_stops_before_the_withdrawal(tmp_path, platform, journal):
+    entry = order(platform, journal, tmp_path / "out")
+    Path(entry.key_path.replace(".key.pem", ".chain.pem")).write_text("mine")
+    with pytest.raises(StorageError, match="already there"):
+        withdraw(entry, platform, journal)
+    assert journal.get(str(entry.id)).state is OrderState.ORDERED
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"revocation_code": Secret(b"\xff\xfe")},
+        {"revocation_code": Secret("a\nb")},
+        {"p12_password": Secret(b"\xff\xfe")},
+        {"p12_password": Secret("")},
+        {"accepted": False},
+    ],
+)
+def test_what_a_delivery_needs_is_checked_before_anything_is_sent(wrong):
+    with pytest.raises(UsageError):
+        Delivery(**{"revocation_code": CODE, "accepted": True, **wrong})
+
+
+def test_journal_that_fails_afterwards_does_not_hide_where_the_certificate_is(
+    tmp_path, platform, journal, monkeypatch
+):
+    entry = order(platform, journal, tmp_path / "out")
+    change, calls = Journal._change, []
+
+    def full(self, *args, **options):
+        calls.append(args)
+        if len(calls) > 1:  # the first one claims the order
+            raise StorageError("the journal's disk is full")
+        return change(self, *args, **options)
+
+    monkeypatch.setattr(Journal, "_change", full)
+    with pytest.raises(StorageError, match=r"cert\.pem, but the journal could not note it"):
+        withdraw(entry, platform, journal)
+    assert list((tmp_path / "out").glob("*.cert.pem"))

@@ -165,3 +165,32 @@ def test_a_strange_state_is_a_damaged_journal(path, journal):
     journal._database.execute("UPDATE orders SET state = 'dreaming'")
     with pytest.raises(StorageError):
         journal.list()
+
+
+def test_a_number_names_the_order_of_that_number_whatever_the_platform_calls_its_products(journal):
+    first = journal.record("a", at=AT)
+    second = journal.update(journal.record("b", at=AT), at=AT, product_id=str(first.id))
+    assert journal.get(str(first.id)).reference == "a"
+    assert journal.get(str(second.id)).reference == "b"
+    third = journal.update(journal.record("c", at=AT), at=AT, product_id="P-9")
+    assert journal.get("P-9") == third
+    journal.update(journal.record("d", at=AT), at=AT, product_id="P-9")
+    with pytest.raises(UsageError, match="several orders"):
+        journal.get("P-9")
+
+
+def test_an_order_is_claimed_by_one_command_at_a_time(journal):
+    seen = journal.update(journal.record("a", at=AT), at=AT, state=OrderState.ORDERED)
+    claimed = journal.claim(seen, OrderState.WITHDRAWING, at=AT)
+    assert claimed.state is OrderState.WITHDRAWING
+    with pytest.raises(UsageError, match="another command"):
+        journal.claim(seen, OrderState.WITHDRAWING, at=AT)
+
+
+def test_a_command_that_lost_does_not_undo_what_another_achieved(journal):
+    seen = journal.update(journal.record("a", at=AT), at=AT, state=OrderState.ORDERED)
+    claimed = journal.claim(seen, OrderState.WITHDRAWING, at=AT)
+    journal.update(claimed, at=AT, state=OrderState.WITHDRAWN, certificate_path="/a.pem")
+    after = journal.yield_back(claimed, OrderState.ORDERED, at=AT, last_error="refused")
+    assert (after.state, after.certificate_path) == (OrderState.WITHDRAWN, "/a.pem")
+    assert after.last_error == ""
