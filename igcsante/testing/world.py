@@ -138,13 +138,11 @@ class SimulatedWorld:
 
         def build(target: Path) -> None:
             material = self.pki.issue_card(profile, self._clock())
-            save_key_pair(target, "authentication", material.authentication)
-            save_key_pair(target, "signature", material.signature)
+            for role in profile.key_roles:
+                save_key_pair(target, role, getattr(material, role))
 
         _make_once(folder, build)
-        return CardMaterial(
-            load_key_pair(folder, "authentication"), load_key_pair(folder, "signature")
-        )
+        return CardMaterial(**{role: load_key_pair(folder, role) for role in profile.key_roles})
 
     # -- serving -----------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """What the tests of the simulated cards share: quick keys and certificates, cards, traces."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,8 +37,16 @@ def material() -> CardMaterial:
     return CardMaterial(key_pair("SIMULATION AUT"), key_pair("SIMULATION SIG"))
 
 
-def powered_card(name: str) -> SimulatedCard:
-    card = SimulatedCard(load_profile(name), material())
+@functools.cache
+def contactless_material() -> CardMaterial:
+    return replace(material(), technical=key_pair("SIMULATION TECH"))
+
+
+def powered_card(name: str, **changes: Any) -> SimulatedCard:
+    """A card of the package, some of its profile changed."""
+    profile = replace(load_profile(name), **changes)
+    contactless = profile.variant == "contactless"
+    card = SimulatedCard(profile, contactless_material() if contactless else material())
     card.power_on()
     return card
 

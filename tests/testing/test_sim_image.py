@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_support import AID_ROOT, answer, material, powered_card, send
 
+from igcsante.card import pkcs15 as pkcs15_reader
 from igcsante.card import tlv
 from igcsante.errors import ConfigError, UsageError
 from igcsante.testing.cards import (
@@ -21,7 +22,8 @@ from igcsante.testing.cards import (
 )
 from igcsante.testing.cards.der import bit_string, integer
 from igcsante.testing.cards.der import tlv as write_tlv
-from igcsante.testing.cards.image import activity, application_template, serial_file
+from igcsante.testing.cards.image import application_template, serial_file
+from igcsante.testing.cards.objects import activity
 from igcsante.testing.cards.sha import finish
 
 APPLICATION = bytes.fromhex("3F000001")
@@ -195,7 +197,7 @@ def test_cps4_control_information_is_that_of_the_sheet() -> None:
     assert send(card, "01A4080C02D003") == "9000"
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", ["cps3", "cps4"])
 def test_certificates_and_public_keys_are_where_the_directories_say(name: str) -> None:
     pairs = {"SIG": material().signature, "AUT": material().authentication}
     card = powered_card(name)
@@ -233,8 +235,9 @@ def test_certificates_and_public_keys_are_where_the_directories_say(name: str) -
 
 def test_token_label_and_holder_are_the_profiles() -> None:
     card = powered_card("cps3")
-    answer(card, "00A40904063F0000015032")
-    token = answer(card, "00B0000031")
+    size = int.from_bytes(answer(card, "00A40904063F0000015032")[4:6])
+    token = answer(card, f"00B00000{size:02X}")
+    assert pkcs15_reader.parse_token_label(token) == "CPS3v3-2900997003"
     assert b"CPS3v3-2900997003" in token
     answer(card, "00A40904063F000001D101")
     assert b"899700990031" in answer(card, "00B000002A")
@@ -250,15 +253,18 @@ def test_short_file_identifier_reads_the_serial_in_one_exchange() -> None:
 
 
 def test_profiles_of_the_package_are_plainly_simulated_test_cards() -> None:
-    assert profile_names() == ("cps3", "cps4")
+    assert {"cps3", "cps4"} < set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
-        assert profile.generation == name
+        assert profile.name == name
+        assert profile.note
         assert profile.test
         assert "SIMULATION" in profile.surname
-        assert str(profile.national_id).startswith("899700")
         assert profile.national_id.warnings == ()
         assert (profile.pin, profile.puk) == ("1234", "12345678")
+    for name in ("cps3", "cps4"):
+        assert load_profile(name).generation == name
+        assert str(load_profile(name).national_id).startswith("899700")
     assert load_profile("cps3").profession_code == 10
     assert load_profile("cps4").profession_code == 21
 
@@ -285,7 +291,13 @@ given_name = "A"
         ('card_type = "CPX"', "card_type"),
         ('[[activities]]\nraison_sociale = "X"\nstructure_id = "9"\nsecteur = "SA07"', "9"),
         ('[[activities]]\nraison_sociale = "X"', "missing: structure_id, secteur"),
-        ("activities = 3", "activities are tables"),
+        ("activities = 3", "activities is a list"),
+        ("activities = [3]", "activities are tables"),
+        ('like = "cps5"', "no card profile 'cps5'"),
+        ('variant = "t0"', "variant must be one of contact, contactless"),
+        ('state = "late"', "state must be one of valid"),
+        ('[files]\n"EF.DIR" = "gone"', "files.EF.DIR must be missing, empty"),
+        ('[files]\n"EF.DIR" = 3', "files are missing, empty"),
         ("pin = ", "not a TOML file"),
     ],
 )

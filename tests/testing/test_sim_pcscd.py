@@ -10,8 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sim_support import material
 
 from igcsante.errors import NetworkError, PcscUnavailableError, ReaderAbsentError
@@ -315,3 +319,64 @@ def test_opensc_names_the_cps3_and_lists_its_objects() -> None:
     ):
         assert line in listing
     assert "BEGIN CERTIFICATE" in certificate
+
+
+AUTHENTICATION_KEY = "e828bd080f8025000001ff001002"
+PIN_1234 = ("--pin", "1234")
+
+
+@needs("pcscd", "pkcs15-crypt", "pkcs11-tool", "openssl")
+def test_opensc_signs_and_deciphers_with_the_cps3_and_openssl_agrees(tmp_path: Path) -> None:
+    # The signature key can't be asked for here: OpenSC hashes a part of the document for it,
+    # which it gave up with OpenSSL 3.
+    public_key = material().authentication.private_key.public_key()
+    message = b"ordonnance simulee"
+    info = bytes.fromhex("3031300D060960864801650304020105000420") + sha256(message).digest()
+    files = {
+        "message": message,
+        "info": info,
+        "cipher": public_key.encrypt(b"secret", padding.PKCS1v15()),
+        "key.pem": public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    }
+    paths = {name: tmp_path / name for name in (*files, "one", "two", "plain")}
+    for name, content in files.items():
+        paths[name].write_bytes(content)
+    crypt = ("pkcs15-crypt", "--key", AUTHENTICATION_KEY, "--pkcs1", *PIN_1234)
+    with PrivatePcscd() as service, VpcdCard(new_card("cps3"), service.port) as inserted:
+        inserted.wait_powered()
+        run(service, *crypt, "--sign", "-i", str(paths["info"]), "-o", str(paths["one"]), "--raw")
+        run(
+            service, "pkcs11-tool", "--login", *PIN_1234, "--id", AUTHENTICATION_KEY,
+            "--sign", "-m", "RSA-PKCS", "-i", str(paths["info"]), "-o", str(paths["two"]),
+        )  # fmt: skip
+        run(
+            service, *crypt, "--decipher", "-i", str(paths["cipher"]), "-o", str(paths["plain"]),
+            "--raw",
+        )  # fmt: skip
+    for signature in ("one", "two"):
+        told = run(
+            service, "openssl", "dgst", "-sha256", "-verify", str(paths["key.pem"]),
+            "-signature", str(paths[signature]), str(paths["message"]),
+        )  # fmt: skip
+        assert told == "Verified OK\n"
+    assert paths["plain"].read_bytes() == b"secret"
+
+
+@needs("pcscd", "pkcs15-crypt")
+def test_opensc_is_told_of_a_wrong_pin_and_signs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "info").write_bytes(bytes(51))
+    output = tmp_path / "signature"
+    card = new_card("cps3")
+    with PrivatePcscd() as service, VpcdCard(card, service.port) as inserted:
+        inserted.wait_powered()
+        done = subprocess.run(
+            ["pkcs15-crypt", "--key", AUTHENTICATION_KEY, "--pkcs1", "--pin", "9999", "--sign",
+             "-i", str(tmp_path / "info"), "-o", str(output)],
+            env={**os.environ, **service.environment()}, capture_output=True, text=True,
+            timeout=SECONDS,
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert "PIN code verification failed" in done.stderr
+    assert not output.exists() or output.read_bytes() == b""
+    card.power_on()
+    assert card.transmit(bytes.fromhex("00200001")) == b"\x63\xc2"

@@ -10,6 +10,7 @@ from igcsante.testing.cards.application import CardApplication
 from igcsante.testing.cards.cps3 import Cps3Application
 from igcsante.testing.cards.cps4 import Cps4Application
 from igcsante.testing.cards.files import MF, Access, Directory, FileSystem, TransparentFile
+from igcsante.testing.cards.image import APPLICATION
 from igcsante.testing.cards.keys import CardKey
 from igcsante.testing.cards.pins import PinObject, PinStore
 
@@ -45,8 +46,8 @@ def recorded_files(exchanges: list[Exchange]) -> FileSystem:
 
 
 def recording_card(generation: str, exchanges: list[Exchange]) -> CardApplication:
-    signature = CardKey("signature", material().signature.private_key)
-    authentication = CardKey("authentication", material().authentication.private_key)
+    signature = CardKey("signature", material().signature.private_key, APPLICATION)
+    authentication = CardKey("authentication", material().authentication.private_key, APPLICATION)
     pins = PinStore({1: PinObject(b"1234", 3, 3)})
     files = recorded_files(exchanges)
     if generation == "cps3":

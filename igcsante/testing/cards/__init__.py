@@ -6,18 +6,22 @@ card to any PC/SC program.
 """
 
 from .card import SimulatedCard
+from .faults import Fault
 from .material import CardMaterial, KeyPair
 from .pcscd import PrivatePcscd
 from .profile import Activity, CardProfile, load_profile, parse_profile, profile_names
 from .reader import SimulatedReader
+from .replay import ReplayedCard
 from .vpcd import VpcdCard, serve_vpcd
 
 __all__ = [
     "Activity",
     "CardMaterial",
     "CardProfile",
+    "Fault",
     "KeyPair",
     "PrivatePcscd",
+    "ReplayedCard",
     "SimulatedCard",
     "SimulatedReader",
     "VpcdCard",

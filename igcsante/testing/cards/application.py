@@ -28,6 +28,7 @@ from ...card.apdu import (
     SW_WRONG_P1P2,
     VERIFY,
 )
+from ...errors import UsageError
 from .command import LE_ALL, Command
 from .der import tlv
 from .files import MF, Access, Directory, File, FileSystem, TransparentFile
@@ -47,6 +48,8 @@ class CardApplication:
     """A card's logic. Files, keys and PINs last; everything else is lost at a reset."""
 
     MAX_READ: ClassVar[int] = LE_ALL
+    # Status words of a card whose current application isn't ours (card.md §2.2, §2.4).
+    AWAY: ClassVar[tuple[int, ...]]
 
     def __init__(
         self, files: FileSystem, keys: Mapping[int, CardKey], pins: PinStore, protocol: str
@@ -61,6 +64,10 @@ class CardApplication:
     def reset(self) -> None:
         """Forget the session: selection, verified PINs, security environment."""
         self._pins.forget()
+        self._forget_selection()
+        self._away = 0
+
+    def _forget_selection(self) -> None:
         self._directory = MF
         self._file: bytes | None = None
         self._environment: dict[int, tuple[int, int]] = {}  # template: algorithm, key reference
@@ -70,17 +77,29 @@ class CardApplication:
     def process(self, raw: bytes) -> bytes:
         """The answer to a command: data, SW1, SW2."""
         try:
-            command = Command.parse(raw, self.protocol)
-            if command.ins == GET_RESPONSE:
-                data, sw = self._get_response(command)
-            else:
-                self._waiting = b""
-                data, sw = self._answer(command, *self._execute(command))
+            data, sw = self._respond(Command.parse(raw, self.protocol))
         except StatusError as refusal:
             data, sw = b"", refusal.sw
         return data + sw.to_bytes(2)
 
+    def leave(self, status: int = 0) -> None:
+        """Let another program have selected another application.
+
+        ``status``, one of AWAY, is what commands meet until ours is selected again.
+        """
+        if status and status not in self.AWAY:
+            known = ", ".join(f"{sw:04X}" for sw in self.AWAY)
+            raise UsageError(f"{status:04X} doesn't tell of another application here: {known} do")
+        self._forget_selection()
+        self._away = status or self.AWAY[0]
+
     # -- dispatch and transport ------------------------------------------------------------
+
+    def _respond(self, command: Command) -> Answer:
+        if command.ins == GET_RESPONSE:
+            return self._get_response(command)
+        self._waiting = b""
+        return self._answer(command, *self._execute(command))
 
     def _execute(self, command: Command) -> Answer:
         self._check_class(command)
@@ -190,7 +209,7 @@ class CardApplication:
 
     def _read_binary(self, command: Command) -> Answer:
         file, offset = self._addressed(command)
-        self._allow(file.read)
+        self._allow(file, file.read)
         if command.le is None:
             raise StatusError(0x6700)
         rest = file.content[offset:]
@@ -204,7 +223,7 @@ class CardApplication:
 
     def _update_binary(self, command: Command) -> Answer:
         file, offset = self._addressed(command)
-        self._allow(file.update)
+        self._allow(file, file.update)
         if not command.data or offset + len(command.data) > len(file.content):
             raise StatusError(0x6700)
         self._files.write(file, offset, command.data)
@@ -223,7 +242,8 @@ class CardApplication:
             raise StatusError(0x6986)
         return file, offset
 
-    def _allow(self, access: Access) -> None:
+    def _allow(self, file: TransparentFile, access: Access) -> None:
+        """Raises StatusError 6982 unless ``access``, one of the file's, is given now."""
         if access is Access.PIN:
             self._pins.require(PIN_REFERENCE)
         elif access is not Access.ALWAYS:
@@ -262,16 +282,17 @@ class CardApplication:
         raise NotImplementedError
 
     def _key(self, reference: int, *roles: str) -> CardKey:
-        """A key of the current application, its PIN verified.
+        """A key of the current application, its PIN verified if it has one.
 
         Raises StatusError 6A88 (no such key here), 6985 (its usage forbids this) or 6982.
         """
-        key = self._keys.get(reference) if self._directory != MF else None
-        if key is None:
+        key = self._keys.get(reference)
+        if key is None or key.application != self._directory:
             raise StatusError(0x6A88)
         if key.role not in roles:
             raise StatusError(SW_CONDITIONS_NOT_SATISFIED)
-        self._pins.require(PIN_REFERENCE)
+        if key.role != "technical":
+            self._pins.require(PIN_REFERENCE)
         return key
 
     def _set_up(self, template: int) -> tuple[int, int]:

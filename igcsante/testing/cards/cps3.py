@@ -1,12 +1,15 @@
-"""CPS3, contact, IAS volet: an IAS-ECC 1.0.1 card (facts sheet card.md §2.2, §5, §6.2, §12).
+"""CPS3, IAS volet: an IAS-ECC 1.0.1 card (facts sheet card.md §2.2, §5, §6.2, §12).
 
-The CPS2ter volet (class A0) is not simulated: its class is refused with 6E00. What a real
-CPS3 answers to an empty VERIFY is not public; here it is the try counter, as in ISO 7816-4.
+Class 00 is the IAS volet, class A0 the CPS2ter one (contact only). **Ours**, since no real
+card's behaviour is public: an empty VERIFY tells the try counter, as in ISO 7816-4; once a
+CPS2ter file is selected class 00 gets 6E00 until the IAS application is selected, and the
+PIN stays verified; a contactless reader sees no PIN and none of the holder's files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import ClassVar
 
 from ...card import tlv as ber
@@ -14,6 +17,7 @@ from ...card.apdu import (
     CHAINING_BIT,
     GET_DATA,
     INTERNAL_AUTHENTICATE,
+    SELECT,
     SW_CHANNEL_CLOSED,
     SW_CLASS_NOT_SUPPORTED,
     SW_CONDITIONS_NOT_SATISFIED,
@@ -21,17 +25,21 @@ from ...card.apdu import (
     SW_WRONG_P1P2,
 )
 from ...errors import CardError
-from . import sha
+from . import cps2ter, sha
 from .application import Answer, CardApplication
 from .command import Command
+from .cps2ter import Cps2terVolet
 from .der import tlv
-from .files import MF, File, TransparentFile
+from .files import MF, Access, File, FileSystem, TransparentFile
 from .image import PIN_REFERENCE, PUK_REFERENCE, ROOT_AID
-from .pins import PinObject
+from .keys import CardKey
+from .pins import PinObject, PinStore
 from .status import StatusError
 
 ATR = bytes.fromhex("3BAC00402A001225006480000310009000")
 PROTOCOLS = ("T=0",)
+CONTACTLESS_ATR = bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E")
+CONTACTLESS_PROTOCOLS = ("T=1",)
 
 # Control reference templates: P2 of MSE SET, whose P1 is always 41 here.
 _AUTHENTICATION, _HASH, _SIGNATURE, _CONFIDENTIALITY = 0xA4, 0xAA, 0xB6, 0xB8
@@ -44,26 +52,72 @@ _ALGORITHMS = {
 _HASH_NAMES = {0x10: "sha1", 0x40: "sha256", 0x12: "sha1", 0x42: "sha256"}
 _STATE_BYTES = {"sha1": 20, "sha256": 32}
 
-# Security data objects in the master file: tag BF81xx, PIN class.
-_PIN_SDO = 0xBF8100
-_DOCP, _PIN_ATTRIBUTES = 0xA0, 0x7F41
+_LOCAL = 0x80  # b8 of a key reference: the key lies in the current directory
+
+
+class _Sdo(IntEnum):
+    """Security data objects: the class is in their tag, whose last byte is their number."""
+
+    PIN = 0xBF8100
+    PRIVATE_KEY = 0xBF9000
+
+
+_DOCP, _PIN_ATTRIBUTES, _KEY_ATTRIBUTES = 0xA0, 0x7F41, 0x7F48
 _PIN_RULES = {
     # Change, verify, reset retry counter, (…), put, get (card.md §5, from a real card).
     PIN_REFERENCE: bytes.fromhex("F3000013FF00"),
     PUK_REFERENCE: bytes.fromhex("F3FF00FFFF00"),
 }
+# Sign, authenticate, decipher, (…), put, get: what the dump of a real card's keys says in
+# words (card.md §6.1), put in the same way as the rules of its PIN. The condition's value is
+# that of Access.PIN, ours.
+_KEY_RULES = {
+    "signature": bytes((0xF3, Access.PIN, 0xFF, 0xFF, 0xFF, 0x00)),
+    "authentication": bytes((0xF3, 0xFF, Access.PIN, Access.PIN, 0xFF, 0x00)),
+    "technical": bytes((0xF3, 0xFF, 0x00, 0xFF, 0xFF, 0x00)),
+}
 
 
 class Cps3Application(CardApplication):
-    """Answers a CPS3's commands, class 00."""
+    """Answers a CPS3's commands, in a contact or ``contactless`` reader."""
 
     MAX_READ: ClassVar[int] = 0xE7
+    AWAY: ClassVar[tuple[int, ...]] = (SW_CLASS_NOT_SUPPORTED, SW_WRONG_P1P2)
+
+    def __init__(
+        self,
+        files: FileSystem,
+        keys: Mapping[int, CardKey],
+        pins: PinStore,
+        protocol: str,
+        *,
+        volet: Cps2terVolet | None = None,
+        contactless: bool = False,
+    ) -> None:
+        self._volet, self._contactless = volet, contactless
+        super().__init__(files, keys, pins, protocol)
 
     def reset(self) -> None:
         super().reset()
+        if self._volet is not None:
+            self._volet.reset()
+
+    def _forget_selection(self) -> None:
+        super()._forget_selection()
         self._digest: tuple[str, bytes] | None = None  # what PSO HASH left
 
+    def _respond(self, command: Command) -> Answer:
+        if self._volet is None or command.cla != cps2ter.CLASS:
+            return super()._respond(command)
+        verified = self._pins.is_verified(PIN_REFERENCE)
+        answer = self._volet.respond(command, verified=verified)
+        if command.ins == SELECT:
+            self.leave()
+        return answer
+
     def _check_class(self, command: Command) -> None:
+        if self._away and (command.ins, command.p1) != (SELECT, 0x04):
+            raise StatusError(self._away)
         plain = command.cla & ~CHAINING_BIT
         if plain in (1, 2, 3):
             raise StatusError(SW_CHANNEL_CLOSED)
@@ -83,8 +137,16 @@ class Cps3Application(CardApplication):
         if command.p1 == 0x04 and command.data == ROOT_AID:
             # Answered without data whatever P2 says, as a real card was seen to (§2.2).
             self._directory, self._file = MF, None
+            self._away = 0
             return b"", SW_OK
+        if self._away:
+            raise StatusError(self._away)
         return super()._select(command)
+
+    def _allow(self, file: TransparentFile, access: Access) -> None:
+        if self._contactless and not file.contactless:
+            raise StatusError(0x6982)
+        super()._allow(file, access)
 
     def _access_parameters(self, file: File) -> list[bytes]:
         if not isinstance(file, TransparentFile):
@@ -94,22 +156,43 @@ class Cps3Application(CardApplication):
         return [tlv(0x88, bytes([file.sfi << 3])), rules] if file.sfi else [rules]
 
     def _get_data(self, command: Command) -> Answer:
-        """GET DATA of a PIN's security data object: counters (A0) or lengths (7F41)."""
+        """GET DATA of a part of a security data object."""
         if (command.p1, command.p2) != (0x3F, 0xFF):
             raise StatusError(SW_WRONG_P1P2)
         sdo, template = _requested(command.data)
         reference = sdo & 0xFF
-        if sdo & ~0xFF != _PIN_SDO or self._directory != MF:
+        match sdo & ~0xFF:
+            case _Sdo.PIN:
+                body = self._pin_object(reference, template)
+            case _Sdo.PRIVATE_KEY:
+                body = self._key_object(reference, template)
+            case _:
+                raise StatusError(0x6A88)
+        return tlv(0x70, tlv(sdo, body)), SW_OK
+
+    def _pin_object(self, reference: int, template: int) -> bytes:
+        """A PIN's counters and rules (A0) or lengths (7F41); it lies in the master file."""
+        if self._directory != MF:
             raise StatusError(0x6A88)
         pin = self._pins.get(reference)
         if template == _DOCP:
-            body = tlv(_DOCP, *_counters(pin), tlv(0xA1, tlv(0x8C, _PIN_RULES[reference])))
-        elif template == _PIN_ATTRIBUTES:
+            return tlv(_DOCP, *_counters(pin), tlv(0xA1, tlv(0x8C, _PIN_RULES[reference])))
+        if template == _PIN_ATTRIBUTES:
             size = bytes([len(pin.value)])
-            body = tlv(_PIN_ATTRIBUTES, tlv(0x80, size), tlv(0x81, size))
-        else:
+            return tlv(_PIN_ATTRIBUTES, tlv(0x80, size), tlv(0x81, size))
+        raise StatusError(0x6A88)
+
+    def _key_object(self, number: int, template: int) -> bytes:
+        """What a private key is for (7F48: anything) and its rules (A0)."""
+        key = self._keys.get(number | _LOCAL)
+        if key is None or key.application != self._directory:
             raise StatusError(0x6A88)
-        return tlv(0x70, tlv(sdo, body)), SW_OK
+        if template == _DOCP:
+            size = tlv(0x80, key.size.to_bytes(2))
+            return tlv(_DOCP, size, tlv(0xA1, tlv(0x8C, _KEY_RULES[key.role])))
+        if template == _KEY_ATTRIBUTES:
+            return tlv(_KEY_ATTRIBUTES, tlv(0x80, b"\x00"))
+        raise StatusError(0x6A88)
 
     # -- PIN -------------------------------------------------------------------------------
 
@@ -157,7 +240,8 @@ class Cps3Application(CardApplication):
         if command.p1 or command.p2:
             raise StatusError(SW_WRONG_P1P2)
         _, reference = self._set_up(_AUTHENTICATION)
-        return self._key(reference, "authentication").sign_padded(command.data), SW_OK
+        key = self._key(reference, "authentication", "technical")
+        return key.sign_padded(command.data), SW_OK
 
     def _perform_security_operation(self, command: Command) -> Answer:
         match command.p1, command.p2:

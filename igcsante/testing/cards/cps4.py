@@ -2,29 +2,35 @@
 
 Every byte here comes from the official middleware's source and its exchanges with a
 simulated card; no real CPS4 has been observed. **Ours**: channel 0 offers the CPS2ter
-application by its AID and nothing in it, ChipDoc is not on channel 0, and selecting an
-application forgets the PIN.
+application by its AID and nothing in it, ChipDoc is not on channel 0, selecting an
+application forgets the PIN, and a card that another program left so that it answers 6985
+needs the official middleware's detour by the issuer's domain and CPS2ter.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from ...card.apdu import (
     CHAINING_BIT,
     SELECT,
     SW_CHANNEL_CLOSED,
     SW_CLASS_NOT_SUPPORTED,
+    SW_CONDITIONS_NOT_SATISFIED,
     SW_FILE_NOT_FOUND,
     SW_OK,
     SW_WRONG_P1P2,
 )
 from .application import Answer, CardApplication
 from .command import Command
-from .files import MF
 from .image import PIN_REFERENCE, PUK_REFERENCE, ROOT_AID
 from .status import StatusError
 
 ATR = bytes.fromhex("3B9B188001001225006480040100009044")
 PROTOCOLS = ("T=0", "T=1")
+RELEASE_CANDIDATE_ATR = bytes.fromhex("3B9B188001001225006480000401009044")
+RELEASE_CANDIDATE_T0_ATR = bytes.fromhex("3BDC18FF00001225006480000401009000")
+RELEASE_CANDIDATE_T0_PROTOCOLS = ("T=0",)
 
 CPS2TER_AID = bytes.fromhex("8025000001FF0002")
 ISSUER_DOMAIN_AID = bytes.fromhex("A0000001510000")
@@ -43,8 +49,11 @@ _ALGORITHMS = {
 class Cps4Application(CardApplication):
     """Answers a CPS4's commands: ChipDoc's with class 01, CPS2ter's selection with class 00."""
 
-    def reset(self) -> None:
-        super().reset()
+    AWAY: ClassVar[tuple[int, ...]] = (SW_CHANNEL_CLOSED, SW_CONDITIONS_NOT_SATISFIED)
+
+    def _forget_selection(self) -> None:
+        super()._forget_selection()
+        self._pins.forget()
         self._application: bytes | None = None  # what channel 1 holds, None when closed
 
     def _check_class(self, command: Command) -> None:
@@ -55,6 +64,8 @@ class Cps4Application(CardApplication):
             return
         if channel == 0:
             raise StatusError(0x6D00)
+        if self._away:
+            raise StatusError(self._away)
         if self._application is None:
             raise StatusError(SW_CHANNEL_CLOSED)
         if self._application != ROOT_AID:
@@ -68,19 +79,20 @@ class Cps4Application(CardApplication):
         if command.cla & 1 == 0:
             if command.data != CPS2TER_AID:
                 raise StatusError(SW_FILE_NOT_FOUND)
+            if self._application == ISSUER_DOMAIN_AID:
+                self._away = 0
             return b"", SW_OK
+        if command.data == ROOT_AID and self._away == SW_CONDITIONS_NOT_SATISFIED:
+            raise StatusError(self._away)
         if command.data in (ROOT_AID, ISSUER_DOMAIN_AID):
-            self._open(command.data)
+            self._forget_selection()
+            self._application = command.data
+            if command.data == ROOT_AID:
+                self._away = 0
             return b"", SW_OK
         if self._application != ROOT_AID:
             raise StatusError(SW_FILE_NOT_FOUND)
         return super()._select(command)
-
-    def _open(self, aid: bytes) -> None:
-        self._pins.forget()
-        self._environment.clear()
-        self._application = aid
-        self._directory, self._file = MF, None
 
     # -- PIN -------------------------------------------------------------------------------
 

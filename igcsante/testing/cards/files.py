@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import cast
 
 MF = b"\x3f\x00"
 
@@ -86,6 +87,20 @@ class FileSystem:
             ):
                 return file
         return None
+
+    def writable(self) -> dict[bytes, bytes]:
+        """Path and content of the files that the holder's PIN lets be written."""
+        return {
+            file.path: file.content
+            for file in self._files.values()
+            if isinstance(file, TransparentFile) and file.update is Access.PIN
+        }
+
+    def restore(self, path: bytes, content: bytes) -> None:
+        """Give a writable file its content back. Raises KeyError or ValueError."""
+        if len(self.writable()[path]) != len(content):
+            raise ValueError("another size")
+        self._files[path] = replace(cast(TransparentFile, self._files[path]), content=content)
 
     def write(self, file: TransparentFile, offset: int, data: bytes) -> None:
         """Replace bytes within a file; its size stays."""

@@ -23,10 +23,14 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 class CardKey:
-    """An RSA key on a card. ``role`` is ``signature`` or ``authentication``."""
+    """An RSA key on a card, of the application at that path.
 
-    def __init__(self, role: str, private_key: rsa.RSAPrivateKey) -> None:
+    ``role`` is ``signature``, ``authentication``, or ``technical``, which needs no PIN.
+    """
+
+    def __init__(self, role: str, private_key: rsa.RSAPrivateKey, application: bytes) -> None:
         self.role = role
+        self.application = application
         self._key = private_key
         self._numbers = private_key.private_numbers()
         self.size = private_key.key_size // 8

@@ -22,3 +22,4 @@ class CardMaterial:
 
     authentication: KeyPair
     signature: KeyPair
+    technical: KeyPair | None = None  # of the contactless application, which a card may lack

@@ -6,6 +6,7 @@ seen to accept (facts sheet card.md §15).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .der import bit_string, integer, octets, tlv, utf8
@@ -19,6 +20,19 @@ ENCRYPT, DECRYPT, SIGN, UNWRAP, VERIFY, NON_REPUDIATION = 0, 1, 2, 5, 6, 9  # Ke
 SENSITIVE, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL = 0, 2, 3, 4  # KeyAccessFlags
 INITIALIZED, UNBLOCKING_PIN, SO_PIN = 4, 6, 7  # PinFlags
 LOGIN_REQUIRED, RANDOM_GENERATOR = 1, 2  # TokenFlags
+
+COMPUTE_SIGNATURE, DECIPHER, HASH = 1, 5, 6  # Operations
+
+# PKCS#11 v2.40 mechanisms, and their object identifiers.
+CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS = 0x01, 0x06, 0x40
+CKM_SHA_1, CKM_SHA256 = 0x220, 0x250
+_OBJECT_IDENTIFIERS = {
+    CKM_RSA_PKCS: bytes.fromhex("2A864886F70D010101"),
+    CKM_SHA1_RSA_PKCS: bytes.fromhex("2A864886F70D010105"),
+    CKM_SHA256_RSA_PKCS: bytes.fromhex("2A864886F70D01010B"),
+    CKM_SHA_1: bytes.fromhex("2B0E03021A"),
+    CKM_SHA256: bytes.fromhex("608648016503040201"),
+}
 
 _ODF_TAGS = {"aodf": 0xA8, "prkdf": 0xA0, "pukdf": 0xA1, "cdf": 0xA4, "dodf": 0xA7}
 
@@ -58,6 +72,15 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Algorithm:
+    """What TokenInfo tells of one: PKCS#11 mechanism, operation, reference in MSE."""
+
+    mechanism: int
+    operation: int
+    reference: int
+
+
+@dataclass(frozen=True)
 class DataObject:
     """A DODF entry; ``auth_id`` is set when the PIN guards it."""
 
@@ -67,20 +90,24 @@ class DataObject:
     auth_id: bytes = b""
 
 
-def token_info(manufacturer: str, label: str) -> bytes:
+def token_info(manufacturer: str, label: str, algorithms: Sequence[Algorithm] = ()) -> bytes:
     """EF.TokenInfo: ``label`` is what PKCS#11 shows as the token's name."""
+    supported = [_algorithm(number, item) for number, item in enumerate(algorithms, 1)]
     return tlv(
         SEQUENCE,
         tlv(0x02, b"\x00"),
         utf8(manufacturer),
         tlv(0x80, label.encode()),
         bit_string(LOGIN_REQUIRED, RANDOM_GENERATOR),
+        tlv(0xA2, *supported) if supported else b"",
     )
 
 
 def object_directory(paths: dict[str, bytes]) -> bytes:
-    """EF.ODF from the paths of ``aodf``, ``prkdf``, ``pukdf``, ``cdf`` and ``dodf``."""
-    return b"".join(tlv(tag, _path(paths[name])) for name, tag in _ODF_TAGS.items())
+    """EF.ODF from the paths of ``aodf``, ``prkdf``, ``pukdf``, ``cdf``, ``dodf``."""
+    return b"".join(
+        tlv(tag, _path(paths[name])) for name, tag in _ODF_TAGS.items() if name in paths
+    )
 
 
 def authentication_directory(pins: list[Pin]) -> bytes:
@@ -116,6 +143,18 @@ def data_directory(objects: list[DataObject]) -> bytes:
             tlv(0xA1, _path(entry.path)),
         )
         for entry in objects
+    )
+
+
+def _algorithm(number: int, algorithm: Algorithm) -> bytes:
+    return tlv(
+        SEQUENCE,
+        integer(number),
+        integer(algorithm.mechanism),
+        tlv(0x05),  # no parameters
+        bit_string(algorithm.operation),
+        tlv(0x06, _OBJECT_IDENTIFIERS[algorithm.mechanism]),
+        integer(algorithm.reference),
     )
 
 

@@ -1,8 +1,9 @@
 """Card profiles: who a simulated card belongs to and what is on it, as data.
 
-A profile is a TOML file with the fields of :class:`CardProfile`; ``cps3`` and ``cps4`` come
-with the package. Holders are invented. Codes are the ANS's: professions TRE_G15,
-specialties TRE_R01, sectors TRE_R02 (facts sheet card.md §3.2).
+A profile is a TOML file with the fields of :class:`CardProfile`; those of ``profiles/`` come
+with the package. ``like = "cps3"`` takes what a file doesn't say from one of them. Holders
+are invented. Codes are the ANS's: professions TRE_G15, specialties TRE_R01, sectors TRE_R02
+(facts sheet card.md §3.2).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,23 +23,35 @@ from ...identifiers import NationalId, StructureId
 
 MAX_PROFILE_BYTES = 64 * 1024
 MAX_ACTIVITIES = 16
-GENERATIONS = ("cps3", "cps4")
+# What a generation comes in, the usual first: another ATR, other protocols (card.md §1).
+VARIANTS = {
+    "cps3": ("contact", "contactless"),
+    "cps4": ("contact", "release-candidate", "release-candidate-t0"),
+}
 # TRE_G02, the type in certificates and in CPS_ID_CARD.
 CARD_TYPES = {"CPS": 0, "CPF": 1, "CDE": 2, "CPE": 2, "CDA": 3, "CPA": 3}
+# Of the certificates: in force, past their end, before their start, or revoked.
+STATES = ("valid", "expired", "not-yet-valid", "opposed")
+MAX_CERTIFICATE_BYTES = 8192
 
 
 @dataclass(frozen=True)
 class Activity:
-    """Where the holder works: name, Struct_IdNat (``1<FINESS>``, ``3<SIRET>``…), sector."""
+    """Where the holder works: name, Struct_IdNat (``1<FINESS>``, ``3<SIRET>``…), sector.
+
+    ``number`` is its place on the card, 1 to 16; 0 is the place after the one before.
+    """
 
     raison_sociale: str
     structure_id: str
     secteur: str
+    number: int = 0
 
     def __post_init__(self) -> None:
         _demand(len(self.raison_sociale.encode()) <= 100, "raison_sociale", "at most 100 bytes")
         StructureId.parse(self.structure_id)
         _demand(re.fullmatch(r"[A-Z]{2}\d\d", self.secteur), "secteur", "like SA07")
+        _demand(0 <= self.number <= MAX_ACTIVITIES, "number", f"1 to {MAX_ACTIVITIES}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,11 @@ class CardProfile:
     """A card and its holder. Raises UsageError for a value that no card can have.
 
     ``serial`` is the 8 digits of EF.SN, ``card_number`` the 10 digits of the token label and
-    of the certificates; ``test`` puts the card in the TEST category.
+    of the certificates; ``test`` puts the card in the TEST category. ``certificate_bytes``
+    is how long certificates are padded to (those observed have 2.2 KB; shorter than 1.4 KB
+    they don't get). ``files`` spoils the card: by name of the file, ``missing``, ``empty``
+    or its bytes in hexadecimal; names are those of the PKCS#15 objects, ``EF.DIR`` and the
+    like (:func:`~igcsante.testing.cards.image.build_image`).
     """
 
     name: str
@@ -57,7 +74,10 @@ class CardProfile:
     title: str
     surname: str
     given_name: str
+    note: str = ""
+    variant: str = "contact"
     card_type: str = "CPS"
+    state: str = "valid"
     test: bool = True
     profession_code: int | None = None
     specialty: str = ""
@@ -65,15 +85,20 @@ class CardProfile:
     puk: str = field(default="12345678", repr=False)
     pin_tries: int = 3
     pin_tries_left: int = 3
+    certificate_bytes: int = 2200
     activities: tuple[Activity, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _demand(self.generation in GENERATIONS, "generation", "cps3 or cps4")
+        _demand(self.generation in VARIANTS, "generation", "one of " + ", ".join(VARIANTS))
+        variants = VARIANTS[self.generation]
+        _demand(self.variant in variants, "variant", "one of " + ", ".join(variants))
+        _demand(self.state in STATES, "state", "one of " + ", ".join(STATES))
         _demand(self.card_type in CARD_TYPES, "card_type", "one of " + ", ".join(CARD_TYPES))
         _demand(re.fullmatch(r"\d{8}", self.serial), "serial", "8 digits")
         _demand(re.fullmatch(r"\d{10}", self.card_number), "card_number", "10 digits")
-        for name in ("name", "title", "surname", "given_name"):
-            _demand(0 < len(getattr(self, name).encode()) <= 64, name, "1 to 64 bytes")
+        for name, most in (("name", 64), ("title", 64), ("surname", 100), ("given_name", 100)):
+            _demand(0 < len(getattr(self, name).encode()) <= most, name, f"1 to {most} bytes")
         _demand(
             self.profession_code is None or 0 <= self.profession_code <= 99,
             "profession_code",
@@ -91,13 +116,42 @@ class CardProfile:
             "pin_tries_left",
             "0 to the value of pin_tries",
         )
-        _demand(len(self.activities) <= MAX_ACTIVITIES, "activities", f"at most {MAX_ACTIVITIES}")
+        _demand(
+            0 <= self.certificate_bytes <= MAX_CERTIFICATE_BYTES,
+            "certificate_bytes",
+            f"0 to {MAX_CERTIFICATE_BYTES}",
+        )
+        numbers = [number for number, _ in self._numbered()]
+        _demand(
+            len(set(numbers)) == len(numbers) and max(numbers, default=0) <= MAX_ACTIVITIES,
+            "activities",
+            f"at most {MAX_ACTIVITIES}, each with a number of its own",
+        )
+        for name, what in self.files.items():
+            _demand(_FILE_CONTENT.fullmatch(what), f"files.{name}", _FILE_RULE)
 
     @property
     def label(self) -> str:
         """The token label, e.g. ``CPS3v3-2900997003`` (card.md §4)."""
         version = {"cps3": "CPS3v3", "cps4": "CPS4v1"}[self.generation]
         return f"{version}-{self.card_number}"
+
+    @property
+    def situations(self) -> dict[int, Activity]:
+        """The activities by their number on the card."""
+        return dict(self._numbered())
+
+    @property
+    def key_roles(self) -> tuple[str, ...]:
+        """The keys that a PKI issues for the card: fields of CardMaterial."""
+        personal = ("authentication", "signature")
+        return (*personal, "technical") if self.variant == "contactless" else personal
+
+    def _numbered(self) -> Iterator[tuple[int, Activity]]:
+        number = 0
+        for activity in self.activities:
+            number = activity.number or number + 1
+            yield number, activity
 
 
 def profile_names() -> tuple[str, ...]:
@@ -133,19 +187,38 @@ def parse_profile(text: str, origin: str) -> CardProfile:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin}: not a TOML file: {error}") from None
     try:
-        activities = table.pop("activities", [])
-        values = _checked(table, _PROFILE_TYPES)
-        if not isinstance(activities, list) or not all(isinstance(a, dict) for a in activities):
-            raise UsageError("activities are tables, as in [[activities]]")
-        return CardProfile(
-            **{**values, "national_id": NationalId.parse(values["national_id"])},
-            activities=tuple(Activity(**_checked(a, _ACTIVITY_TYPES)) for a in activities),
-        )
+        return _profile(table)
     except UsageError as error:
         raise ConfigError(f"{origin}: {error.message}", advice=error.advice) from None
 
 
-def _checked(table: Mapping[str, Any], types: Mapping[str, type]) -> dict[str, Any]:
+def _profile(table: dict[str, Any]) -> CardProfile:
+    like = table.pop("like", None)
+    if like is not None and like not in profile_names():
+        raise UsageError(
+            f"like: there is no card profile {like!r}",
+            advice="known: " + ", ".join(profile_names()),
+        )
+    values = _checked(table, _PROFILE_TYPES, ("name",) if like else _REQUIRED)
+    if "national_id" in values:
+        values["national_id"] = NationalId.parse(values["national_id"])
+    if "activities" in values:
+        values["activities"] = tuple(map(_activity, values["activities"]))
+    if not all(isinstance(what, str) for what in values.get("files", {}).values()):
+        raise UsageError(f"files are {_FILE_RULE}")
+    return replace(load_profile(like), **values) if like else CardProfile(**values)
+
+
+def _activity(table: object) -> Activity:
+    if not isinstance(table, dict):
+        raise UsageError("activities are tables, as in [[activities]]")
+    required = ("raison_sociale", "structure_id", "secteur")
+    return Activity(**_checked(table, _ACTIVITY_TYPES, required))
+
+
+def _checked(
+    table: Mapping[str, Any], types: Mapping[str, type], required: Sequence[str]
+) -> dict[str, Any]:
     for key, value in table.items():
         if key not in types:
             near = difflib.get_close_matches(key, types, 1)
@@ -153,7 +226,6 @@ def _checked(table: Mapping[str, Any], types: Mapping[str, type]) -> dict[str, A
             raise UsageError(f"unknown key {key!r}", advice=hint)
         if type(value) is not types[key]:
             raise UsageError(f"{key} is a {types[key].__name__}, not {value!r}")
-    required = _REQUIRED if types is _PROFILE_TYPES else types
     if missing := [key for key in required if key not in table]:
         raise UsageError("missing: " + ", ".join(missing))
     return dict(table)
@@ -165,11 +237,18 @@ def _demand(holds: object, name: str, rule: str) -> None:
 
 
 _FOLDER = resources.files(__package__) / "profiles"
-_ACTIVITY_TYPES: dict[str, type] = dict.fromkeys((f.name for f in fields(Activity)), str)
+_FILE_CONTENT = re.compile(r"missing|empty|([0-9A-Fa-f]{2})+")
+_FILE_RULE = "missing, empty, or bytes in hexadecimal"
+_ACTIVITY_TYPES: dict[str, type] = {
+    **dict.fromkeys(("raison_sociale", "structure_id", "secteur"), str),
+    "number": int,
+}
 _PROFILE_TYPES: dict[str, type] = {
-    **{f.name: str for f in fields(CardProfile) if f.name != "activities"},
+    **dict.fromkeys((f.name for f in fields(CardProfile)), str),
     "test": bool,
-    **dict.fromkeys(("profession_code", "pin_tries", "pin_tries_left"), int),
+    **dict.fromkeys(("profession_code", "pin_tries", "pin_tries_left", "certificate_bytes"), int),
+    "activities": list,
+    "files": dict,
 }
 _REQUIRED = (
     "name", "generation", "serial", "card_number", "national_id",

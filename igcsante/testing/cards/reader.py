@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from ...errors import CardError, UsageError
-from .card import SimulatedCard
+from .faults import READER_FAULTS, Fault, FaultScript
+from .insertable import Insertable
 
 T0, T1 = 0x01, 0x02
 LEAVE_CARD, RESET_CARD, UNPOWER_CARD = 0, 1, 2
@@ -27,6 +28,7 @@ E_SHARING_VIOLATION = 0x8010000B
 E_NO_SMARTCARD = 0x8010000C
 E_PROTO_MISMATCH = 0x8010000F
 E_INVALID_HANDLE = 0x80100003
+E_READER_UNAVAILABLE = 0x80100017
 E_UNSUPPORTED_FEATURE = 0x8010001F
 W_RESET_CARD = 0x80100068
 W_REMOVED_CARD = 0x80100069
@@ -58,20 +60,21 @@ class ConnectionEvent:
 class SimulatedReader:
     """A reader that holds one card, or none. Readers are equal by name, as pyscard's."""
 
-    def __init__(self, name: str = "Simulated reader", card: SimulatedCard | None = None) -> None:
+    def __init__(self, name: str = "Simulated reader", card: Insertable | None = None) -> None:
         self.name = name
-        self._card: SimulatedCard | None = None
+        self._card: Insertable | None = None
         self._connections: list[SimulatedConnection] = []
-        self._exchanges_left: int | None = None
+        self._faults = FaultScript()
+        self._unplugged = False
         if card is not None:
             self.insert(card)
 
     @property
-    def card(self) -> SimulatedCard | None:
+    def card(self) -> Insertable | None:
         """The card inside."""
         return self._card
 
-    def insert(self, card: SimulatedCard) -> None:
+    def insert(self, card: Insertable) -> None:
         """Put a card in. Raises UsageError when there is one already."""
         if self._card is not None:
             raise UsageError(f"{self.name} already holds a card", advice="remove() it first")
@@ -82,15 +85,30 @@ class SimulatedReader:
         if self._card is not None:
             self._card.power_off()
             self._card = None
-        self._exchanges_left = None
         for connection in self._connections:
             connection._lost = W_REMOVED_CARD
 
     def remove_at(self, exchange: int) -> None:
         """Let the card vanish at the ``exchange``-th command from now on (1: the next one)."""
-        if exchange < 1:
-            raise UsageError("exchanges are counted from 1")
-        self._exchanges_left = exchange
+        self.inject(Fault(exchange, "remove"))
+
+    def inject(self, *faults: Fault) -> None:
+        """Let these faults happen, instead of those that are still to come.
+
+        Exchanges are counted from now on, over all connections.
+        """
+        self._faults = FaultScript(faults)
+
+    def unplug(self) -> None:
+        """Take the reader away, with its card; every use fails until :meth:`plug`."""
+        self.remove()
+        self._unplugged = True
+        for connection in self._connections:
+            connection._lost = E_READER_UNAVAILABLE
+
+    def plug(self) -> None:
+        """Give the reader back, empty."""
+        self._unplugged = False
 
     def createConnection(self) -> SimulatedConnection:
         """A connection, not yet connected."""
@@ -110,7 +128,12 @@ class SimulatedReader:
 
     # -- for its connections ---------------------------------------------------------------
 
-    def _attach(self, connection: SimulatedConnection, mode: int) -> SimulatedCard:
+    def _attach(self, connection: SimulatedConnection, mode: int) -> Insertable:
+        fault = self._faults.at_connection()
+        if fault is not None:
+            self._suffer(fault)
+        if self._unplugged:
+            _fail(_NO_CONNECTION, E_READER_UNAVAILABLE)
         others = self._connections
         if others and (mode == SHARE_EXCLUSIVE or any(c._exclusive for c in others)):
             _fail(_NO_CONNECTION, E_SHARING_VIOLATION)
@@ -136,11 +159,24 @@ class SimulatedReader:
         for connection in self._connections:
             connection._lost = W_RESET_CARD
 
-    def _count_exchange(self) -> None:
-        if self._exchanges_left is not None:
-            self._exchanges_left -= 1
-            if self._exchanges_left == 0:
+    def _exchange(self, connection: SimulatedConnection, command: bytes) -> bytes:
+        fault = self._faults.at_exchange()
+        if fault is not None and fault.kind in READER_FAULTS:
+            self._suffer(fault)
+            fault = None
+        return self._faults.answer(connection._present(), command, fault)
+
+    def _suffer(self, fault: Fault) -> None:
+        """What the faults that PC/SC tells of do; the connections notice by themselves."""
+        match fault.kind:
+            case "remove":
                 self.remove()
+            case "unplug":
+                self.unplug()
+            case "reset":
+                self._dispose(RESET_CARD)
+            case "sharing":
+                _fail("Failed to transmit" if fault.at else _NO_CONNECTION, E_SHARING_VIOLATION)
 
 
 class SimulatedConnection:
@@ -152,7 +188,7 @@ class SimulatedConnection:
     def __init__(self, reader: SimulatedReader) -> None:
         self.reader = reader.name
         self._reader = reader
-        self._card: SimulatedCard | None = None
+        self._card: Insertable | None = None
         self._protocols = T0 | T1
         self._disposition = UNPOWER_CARD
         self._exclusive = False
@@ -205,8 +241,7 @@ class SimulatedConnection:
         """Send a command APDU: (data, SW1, SW2). Raises CardConnectionException."""
         self._notify("command", [command, protocol])
         self._present()
-        self._reader._count_exchange()
-        answer = self._present().transmit(bytes(command))
+        answer = self._reader._exchange(self, bytes(command))
         data, sw1, sw2 = list(answer[:-2]), answer[-2], answer[-1]
         self._notify("response", [data, sw1, sw2])
         if self._error_checker is not None:
@@ -273,7 +308,7 @@ class SimulatedConnection:
             _fail(_NO_CONNECTION, E_PROTO_MISMATCH)
         card.protocol = offered[-1]
 
-    def _present(self, tolerated: int = 0) -> SimulatedCard:
+    def _present(self, tolerated: int = 0) -> Insertable:
         if self._card is None:
             _fail("Card not connected", E_INVALID_HANDLE)
         if self._lost not in (0, tolerated):

@@ -12,7 +12,7 @@ import threading
 from typing import Self
 
 from ...errors import CardError, IgcError, NetworkError, ReaderAbsentError
-from .card import SimulatedCard
+from .insertable import Insertable
 
 DEFAULT_PORT = 35963
 _STOP_CHECK_SECONDS = 0.2
@@ -29,9 +29,7 @@ class VpcdCard:
     ``error`` is what ended the service early, None while all is well.
     """
 
-    def __init__(
-        self, card: SimulatedCard, port: int = DEFAULT_PORT, host: str = "127.0.0.1"
-    ) -> None:
+    def __init__(self, card: Insertable, port: int = DEFAULT_PORT, host: str = "127.0.0.1") -> None:
         self.card = card
         self.powered = threading.Event()
         self.error: IgcError | None = None
@@ -146,7 +144,7 @@ class VpcdCard:
 
 
 def serve_vpcd(
-    card: SimulatedCard,
+    card: Insertable,
     port: int = DEFAULT_PORT,
     host: str = "127.0.0.1",
     stop: threading.Event | None = None,

@@ -23,6 +23,9 @@ CARD_NUMBER = x509.ObjectIdentifier("1.2.250.1.71.1.2.3")
 PROFESSION = x509.ObjectIdentifier("1.2.250.1.71.1.2.7")
 SPECIALTY = x509.ObjectIdentifier("1.2.250.1.71.4.2.5")
 
+# Ours, of the UUID arc: says nothing, makes a certificate longer.
+PADDING = x509.ObjectIdentifier("2.25.118402394213390711405318305372316094753")
+
 CATEGORY_CARD = 0x00
 CATEGORY_SOFTWARE = 0x03
 CATEGORY_TEST = 0x80
@@ -101,6 +104,11 @@ def profession(code: int) -> x509.UnrecognizedExtension:
 def specialty(code: str) -> x509.UnrecognizedExtension:
     """TRE_R01: one specialty, ``SM26``."""
     return _private(SPECIALTY, 0x30, _tlv(0x0C, code.encode()))
+
+
+def padding(size: int) -> x509.UnrecognizedExtension:
+    """``size`` zero bytes, more than nothing of which is meant."""
+    return x509.UnrecognizedExtension(PADDING, bytes(size))
 
 
 def _private(oid: x509.ObjectIdentifier, tag: int, value: bytes) -> x509.UnrecognizedExtension:

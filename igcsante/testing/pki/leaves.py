@@ -14,6 +14,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ...errors import UsageError
@@ -182,27 +183,53 @@ def card_leaf(
     public_key: rsa.RSAPublicKey,
     at: datetime,
 ) -> x509.Certificate:
-    """The ``authentication`` or ``signature`` certificate of a card, three years from ``at``."""
-    end = years_after(at, LIFETIME_YEARS)
+    """A card's ``authentication``, ``signature`` or ``technical`` certificate, for three years.
+
+    They start at ``at``, or as long before or after as the profile's state wants. Observed
+    are those of a CPS, a CPE and a CPA; a CPF's, a CDE's, a CDA's and the technical one are
+    not, and made like them.
+    """
+    start = years_after(at, _YEARS_TO_START[profile.state])
+    end = years_after(start, LIFETIME_YEARS)
     usages = _CARD_USAGES[purpose]
-    subject = distinguished_name(_card_structure(profile), _card_person(profile))
+    if purpose == "technical":
+        subject = distinguished_name(None, None, f"{ext.CARD_ISSUER}/{profile.card_number}")
+    else:
+        subject = distinguished_name(_card_structure(profile), _card_person(profile))
     builder = _leaf(authority, base_url, usages, subject, public_key)
-    builder = builder.not_valid_before(at).not_valid_after(end)
+    builder = builder.not_valid_before(start).not_valid_after(end)
     if usages.signature:
-        builder = builder.add_extension(ext.key_usage_period(at, end), critical=False)
+        builder = builder.add_extension(ext.key_usage_period(start, end), critical=False)
     if usages.san == "upn":
         names = x509.SubjectAlternativeName([ext.upn_name(_card_upn(profile.national_id))])
         builder = builder.add_extension(names, critical=False)
     for extension in _card_extensions(profile):
         builder = builder.add_extension(extension, critical=False)
-    return authority.sign(builder)
+    return _padded(authority, builder, profile.certificate_bytes)
 
+
+def _padded(authority: Authority, builder: x509.CertificateBuilder, size: int) -> x509.Certificate:
+    """The certificate, made about ``size`` bytes long by a harmless extension if it is shorter."""
+    plain = certificate = authority.sign(builder)
+    filling = 0
+    for _ in range(3):  # the extension's own bytes count too, and its lengths may change
+        filling += size - len(certificate.public_bytes(Encoding.DER))
+        if filling <= 0:
+            return plain
+        certificate = authority.sign(builder.add_extension(ext.padding(filling), critical=False))
+    return certificate
+
+
+# When a card's certificates start, in years from now. Those of a card that is not in use any
+# more were good for a while.
+_YEARS_TO_START = {"valid": 0, "expired": -4, "not-yet-valid": 1, "opposed": -1}
 
 _CARD_USAGES = {
     "authentication": LeafProfile(
         "", ("digital_signature",), (_CLIENT, ext.SMARTCARD_LOGON), "upn"
     ),
     "signature": LeafProfile("", ("content_commitment",), (_MAIL,), signature=True),
+    "technical": LeafProfile("", ("digital_signature",), (_CLIENT,)),
 }
 
 
@@ -282,5 +309,5 @@ def _card_extensions(profile: CardProfile) -> Iterator[x509.UnrecognizedExtensio
     yield ext.product_category(ext.CATEGORY_CARD, test=profile.test)
     yield ext.card_type(CARD_TYPES[profile.card_type])
     yield ext.card_number(profile.card_number)
-    if profile.profession_code is not None and CARD_TYPES[profile.card_type] < 2:
+    if profile.profession_code is not None and profile.card_type == "CPS":
         yield ext.profession(profile.profession_code)

@@ -125,15 +125,20 @@ class SimulatedPki:
     # -- issuing -----------------------------------------------------------------------
 
     def issue_card(self, profile: CardProfile, at: datetime) -> CardMaterial:
-        """Keys and certificates of a card (card.md §4.2), three years from ``at``."""
+        """Keys and certificates of a card (card.md §4.2), three years from ``at``.
+
+        Those of a card whose state is ``opposed`` are revoked at ``at``.
+        """
         authority = self._authorities[card_authority(profile)]
         pairs = {}
-        for purpose in ("authentication", "signature"):
+        for purpose in profile.key_roles:
             key = new_key()
             certificate = card_leaf(
                 authority, self.base_url, profile, purpose, key.public_key(), _second(at)
             )
             pairs[purpose] = KeyPair(key, certificate)
+            if profile.state == "opposed":
+                self.revoke(certificate.serial_number, at)
         return CardMaterial(**pairs)
 
     def issue_software(

@@ -1,0 +1,100 @@
+"""A card that gives the answers of a recording, in a simulated reader or over vpcd.
+
+It takes the recorded commands in their order and no others; a PIN command matches whatever
+its PIN, since none was recorded. Power-on, reset and the first recorded command start the
+recording again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ...card.apdu import masked
+from ...card.monitor import Exchange, command_text
+from ...card.recording import Recording
+from ...errors import CardError
+
+
+class ReplayedCard:
+    """A recorded card: :class:`~igcsante.testing.cards.SimulatedReader` and VpcdCard take it.
+
+    ``refused`` receives the error of each command that can't be answered, for those who
+    see only its status word 6F00.
+    """
+
+    def __init__(
+        self, recording: Recording | Path, refused: Callable[[CardError], None] | None = None
+    ) -> None:
+        """Raises UsageError when the file is no recording."""
+        self.recording = (
+            recording if isinstance(recording, Recording) else Recording.load(recording)
+        )
+        self.atr = self.recording.link.atr
+        self.protocols = (self.recording.link.protocol,)
+        self.protocol = self.recording.link.protocol
+        self.powered = False
+        self._refused = refused
+        self._position = 0
+        self._lock = threading.Lock()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every recorded command was played."""
+        return self._position == len(self.recording.exchanges)
+
+    def power_on(self) -> None:
+        """Give power; the recording starts again."""
+        with self._lock:
+            self._position, self.powered = 0, True
+
+    def reset(self) -> None:
+        self.power_on()
+
+    def power_off(self) -> None:
+        with self._lock:
+            self.powered = False
+
+    def transmit(self, command: bytes) -> bytes:
+        """The recorded answer to a command, SW1 SW2 last.
+
+        Raises CardError for a command that isn't the next one, for an answer that was
+        recorded without its data, and without power.
+        """
+        with self._lock:
+            if not self.powered:
+                raise CardError("the recorded card has no power", advice="call power_on() first")
+            try:
+                exchange = self._next(masked(command))
+            except CardError as error:
+                if self._refused:
+                    self._refused(error)
+                raise
+            return exchange.response + exchange.sw.to_bytes(2)
+
+    def _next(self, command: bytes) -> Exchange:
+        exchanges = self.recording.exchanges
+        if not self.finished and exchanges[self._position].command == command:
+            exchange = exchanges[self._position]
+        elif exchanges and exchanges[0].command == command:
+            self._position, exchange = 0, exchanges[0]
+        else:
+            expected = (
+                "is " + exchanges[self._position].command_text
+                if not self.finished
+                else ("does not exist")
+            )
+            raise CardError(
+                f"the recording has no answer to {command_text(command)} here: "
+                f"its command {self._position + 1} {expected}",
+                advice="run the command that was recorded, with the same options",
+            )
+        if exchange.secret:
+            raise CardError(
+                f"the answer to {exchange.command_text} was recorded without its data",
+                advice="with --include-private, what is read after the PIN is recorded too; what "
+                "the card deciphers never is",
+            )
+        self._position += 1
+        return exchange
