@@ -18,6 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
 from .errors import CardError
 
+AUTHENTICATION, SIGNATURE, OTHER = "authentication", "signature", "other"
+
+
+def purpose_of(certificate: x509.Certificate) -> str:
+    """What a certificate is for, by its key usage (RFC 5280 §4.2.1.3, card.md §4.2)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return OTHER
+    if usage.content_commitment:
+        return SIGNATURE
+    return AUTHENTICATION if usage.digital_signature else OTHER
+
 
 class RsaScheme(Enum):
     """An RSA signature scheme (RFC 8017 §8): padding, and hash in ``hashlib`` spelling.
@@ -29,6 +42,7 @@ class RsaScheme(Enum):
     PKCS1_SHA256 = ("pkcs1", "sha256")
     PKCS1_SHA384 = ("pkcs1", "sha384")
     PKCS1_SHA512 = ("pkcs1", "sha512")
+    PSS_SHA1 = ("pss", "sha1")
     PSS_SHA256 = ("pss", "sha256")
     PSS_SHA384 = ("pss", "sha384")
     PSS_SHA512 = ("pss", "sha512")
@@ -42,7 +56,9 @@ class RsaScheme(Enum):
         return self.value[1]
 
 
-SOFTWARE_SCHEMES = frozenset(RsaScheme) - {RsaScheme.PKCS1_SHA1}
+#: Broken for signatures since 2017: a key offers them only when it is asked to.
+SHA1_SCHEMES = frozenset({RsaScheme.PKCS1_SHA1, RsaScheme.PSS_SHA1})
+SOFTWARE_SCHEMES = frozenset(RsaScheme) - SHA1_SCHEMES
 
 
 @dataclass(frozen=True)
@@ -76,8 +92,9 @@ class RsaSigner(Protocol):
 class ExternalRsaKey(rsa.RSAPrivateKey):
     """An RSA private key whose private operation is done by an :class:`RsaSigner`.
 
-    ``sign`` raises CardError (``card.protocol``) for a padding or hash that the key can't
-    do, and whatever the signer raises; the private numbers never exist here.
+    ``sign`` takes data, a digest (``Prehashed``) or a DigestInfo (``NoDigestInfo``). It
+    raises CardError (``card.protocol``) for a padding or hash that the key can't do, and
+    whatever the signer raises; the private numbers never exist here.
     """
 
     def __init__(self, public_key: rsa.RSAPublicKey, signer: RsaSigner) -> None:
@@ -91,8 +108,8 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
         algorithm: utils.Prehashed | hashes.HashAlgorithm | utils.NoDigestInfo,
     ) -> bytes:
         if isinstance(algorithm, utils.NoDigestInfo):
-            raise CardError("a signature without DigestInfo can't be made by this key")
-        if isinstance(algorithm, utils.Prehashed):
+            hash_algorithm, digest = _read_digest_info(bytes(data))
+        elif isinstance(algorithm, utils.Prehashed):
             hash_algorithm, digest = algorithm._algorithm, bytes(data)
         else:
             hash_algorithm = algorithm
@@ -132,6 +149,22 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
 
     def __deepcopy__(self, memo: dict[int, object]) -> ExternalRsaKey:
         return self
+
+
+# RFC 8017 §9.2, note 1: the DER of DigestInfo before the digest.
+DIGEST_INFO = {
+    "sha1": bytes.fromhex("3021300906052B0E03021A05000414"),
+    "sha256": bytes.fromhex("3031300D060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300D060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300D060960864801650304020305000440"),
+}
+
+
+def _read_digest_info(data: bytes) -> tuple[hashes.HashAlgorithm, bytes]:
+    for name, prefix in DIGEST_INFO.items():
+        if data.startswith(prefix):
+            return _HASHES[name](), data[len(prefix) :]
+    raise CardError("that is no DigestInfo by " + ", ".join(DIGEST_INFO))
 
 
 def _scheme(pad: AsymmetricPadding, algorithm: hashes.HashAlgorithm) -> RsaScheme:

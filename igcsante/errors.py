@@ -146,12 +146,15 @@ class CardUnsupportedError(CardError):
 
 
 class PinWrongError(CardError):
-    """The card refused the PIN: one try is spent. Field: ``tries_left``."""
+    """The card refused the PIN: one try is spent.
+
+    Field: ``tries_left``, None from a PKCS#11 token that doesn't tell.
+    """
 
     code = "card.pin.wrong"
     exit_code = ExitCode.PIN_WRONG
 
-    def __init__(self, message: str, *, tries_left: int, **fields: Any) -> None:
+    def __init__(self, message: str, *, tries_left: int | None, **fields: Any) -> None:
         super().__init__(message, tries_left=tries_left, **fields)
         self.tries_left = tries_left
 

@@ -43,20 +43,27 @@ class NationalId:
     TYPES: ClassVar[dict[str, tuple[str, str]]] = {
         "0": ("ADELI", r"[0-9A-Z]{9}"),
         "1": ("cabinet ADELI", r"[0-9A-Z]{1,14}"),
+        "2": ("DRASS", r"[0-9A-Z]{1,14}"),
         "3": ("FINESS", r"[0-9A-Z]{9}"),
         "4": ("SIREN", r"[0-9]{9}"),
         "5": ("SIRET", r"[0-9]{14}"),
         "6": ("cabinet RPPS", r"[0-9A-Z]{1,14}"),
         "8": ("RPPS", r"[0-9]{11}"),
         "9": ("étudiant", r"[0-9A-Z]{1,14}"),
+        "10": ("MSSanté", r"[^\s/@]{1,64}@[^\s/@]{1,255}"),
     }
+    WITH_INTERNAL: ClassVar[frozenset[str]] = frozenset("13456")
     UPN_SUFFIX: ClassVar[str] = "@carte-cps.fr"
 
     @classmethod
     def parse(cls, text: str) -> NationalId:
-        """Read ``8<RPPS>``, ``0<ADELI>``, ``3<FINESS>/<internal>``… Raises UsageError."""
+        """Read ``8<RPPS>``, ``0<ADELI>``, ``3<FINESS>/<internal>``… Raises UsageError.
+
+        An MSSanté address after ``10`` is told by its ``@``. The types of the repertoires of
+        structures (30) have no form of their own: 30 also begins FINESS numbers.
+        """
         type_code, value, internal = _split(text.strip(), cls.TYPES, "national identifier")
-        needs_internal = type_code in "13456"
+        needs_internal = type_code in cls.WITH_INTERNAL
         if needs_internal != bool(internal):
             raise UsageError(
                 f"{text!r} is not a national identifier: type {type_code} "
@@ -85,10 +92,14 @@ class NationalId:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What looks odd, without making the identifier wrong."""
-        if self.type_name == "RPPS" and not luhn_valid(self.value):
-            return ("the last digit is not the Luhn key of the RPPS number",)
-        return ()
+        """What looks odd, without making the identifier wrong (TEST numbers need no key)."""
+        return _key_warnings(self.type_name, self.value)
+
+    @property
+    def formatted(self) -> str:
+        """For people: the kind of number, and the number as it is usually grouped."""
+        number = _grouped(self.type_name, self.value)
+        return f"{self.type_name} {number}" + (f" / {self.internal}" if self.internal else "")
 
     @property
     def masked(self) -> str:
@@ -116,11 +127,16 @@ class StructureId:
         "2": ("SIREN", r"[0-9]{9}"),
         "3": ("SIRET", r"[0-9]{14}"),
         "4": ("cabinet RPPS", r"[0-9]{11}[0-9A-Z]{0,3}"),
+        "5": ("FINESS EJ", r"[0-9A-Z]{9}"),
+        "6": ("FINESS EG", r"[0-9A-Z]{9}"),
     }
 
     @classmethod
     def parse(cls, text: str) -> StructureId:
-        """Read ``1<FINESS>``, ``3<SIRET>``… Raises UsageError."""
+        """Read ``1<FINESS>``, ``3<SIRET>``… Raises UsageError.
+
+        Types 40 and 41 (TRE_G07) are not read: nothing tells them from a 4.
+        """
         type_code, value, internal = _split(text.strip(), cls.TYPES, "structure identifier")
         if internal:
             raise UsageError(f"{text!r} is not a structure identifier: it has a /")
@@ -133,17 +149,45 @@ class StructureId:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What looks odd, without making the identifier wrong (TEST numbers need no key)."""
-        if self.type_name in ("SIREN", "SIRET") and not luhn_valid(self.value):
-            return (f"the last digit is not the Luhn key of the {self.type_name} number",)
-        return ()
+        return _key_warnings(self.type_name, self.value)
+
+    @property
+    def formatted(self) -> str:
+        """For people: the kind of number, and the number as it is usually grouped."""
+        return f"{self.type_name} {_grouped(self.type_name, self.value)}"
+
+    @property
+    def masked(self) -> str:
+        """For logs: type and last three characters."""
+        return f"{self.type_code}…{self.value[-3:]}"
 
     def __str__(self) -> str:
         return f"{self.type_code}{self.value}"
 
 
+# The numbers that end in a Luhn key (pki.md §6), or whose first 11 digits do: a cabinet's
+# RPPS number is followed by its rank.
+_KEYED = {"RPPS": 11, "SIREN": 9, "SIRET": 14, "cabinet RPPS": 11}
+
+
+def _key_warnings(type_name: str, value: str) -> tuple[str, ...]:
+    number = value[: _KEYED.get(type_name, 0)]
+    if len(number) < _KEYED.get(type_name, 1) or not number.isdecimal() or luhn_valid(number):
+        return ()
+    return (f"the last digit is not the Luhn key of the {type_name} number",)
+
+
+def _grouped(type_name: str, value: str) -> str:
+    """SIREN 3-3-3 and SIRET 3-3-3-5, as INSEE writes them; all others as they are."""
+    if type_name not in ("SIREN", "SIRET"):
+        return value
+    return " ".join(filter(None, (value[:3], value[3:6], value[6:9], value[9:])))
+
+
 def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str, str, str]:
     main, slash, internal = text.partition("/")
-    type_code, value = main[:1], main[1:]
+    digits = 2 if main.startswith("10") and "@" in main else 1
+    type_code, value = main[:digits], main[digits:]
     if type_code not in types:
         raise UsageError(
             f"{text!r} is not a {what}",

@@ -33,6 +33,12 @@ internal_numbers = st.text("ABCDEFGHIJ0123456789.-_", min_size=1, max_size=32)
         ("00B6077602", "ADELI", "0B6077602", ""),
         ("30B0057881/CPET0002", "FINESS", "0B0057881", "CPET0002"),
         ("500000000087098/CPAT0001", "SIRET", "00000000087098", "CPAT0001"),
+        ("10B044028/0001", "cabinet ADELI", "0B044028", "0001"),
+        ("201234", "DRASS", "01234", ""),
+        ("4187512751/AGENT7", "SIREN", "187512751", "AGENT7"),
+        ("699700735741/0001", "cabinet RPPS", "99700735741", "0001"),
+        ("9123456789", "étudiant", "123456789", ""),
+        ("10jean.dupont@exemple.mssante.fr", "MSSanté", "jean.dupont@exemple.mssante.fr", ""),
     ],
 )
 def test_identifiers_as_real_certificates_write_them(
@@ -67,7 +73,8 @@ def test_user_principal_names(upn: str, text: str) -> None:
         "899700735741/X",  # RPPS has no internal number
         "30B0057881",  # FINESS needs one
         "30B0057881/",
-        "2123",  # no such type
+        "7123",  # no such type
+        "10a/b@c",  # an address has no internal number
         "8٩٩٧٠٠٧٣٥٧٤١",
         "899700735741\nX",
         "30B0057881/a b",
@@ -137,6 +144,36 @@ def test_wrong_key_is_a_warning_not_a_refusal() -> None:
     assert NationalId.parse(good).warnings == ()
     bad = good[:-1] + str((int(good[-1]) + 1) % 10)
     assert NationalId.parse(bad).warnings != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("318751275100020", False),
+        ("318751275100021", True),
+        ("2187512751", False),
+        ("2187512752", True),
+        ("499700367909006", False),  # 4, RPPS, rank
+        ("499700367908006", True),
+        ("10B0152872", False),  # no key is known for FINESS
+        ("50B0152872", False),
+    ],
+)
+def test_structure_keys_warn_only(text: str, warned: bool) -> None:
+    assert bool(StructureId.parse(text).warnings) == warned
+
+
+def test_staff_of_a_structure_has_its_key_checked_too() -> None:
+    assert NationalId.parse("518751275100020/A1").warnings == ()
+    assert "SIRET" in NationalId.parse("518751275100021/A1").warnings[0]
+
+
+def test_written_for_people() -> None:
+    assert NationalId.parse("899700735741").formatted == "RPPS 99700735741"
+    assert NationalId.parse("30B0057881/CPET0002").formatted == "FINESS 0B0057881 / CPET0002"
+    assert StructureId.parse("318751275100020").formatted == "SIRET 187 512 751 00020"
+    assert StructureId.parse("2187512751").formatted == "SIREN 187 512 751"
+    assert StructureId.parse("318751275100020").masked == "3…020"
 
 
 def test_masked_shows_type_and_end_only() -> None:

@@ -89,14 +89,17 @@ def make_pki(directory: Path) -> Pki:
 
 
 @contextlib.contextmanager
-def openssl_server(pki: Pki, *options: str) -> Iterator[int]:
-    """The port of an ``openssl s_server -www`` that wants a client certificate of ours."""
+def openssl_server(pki: Pki, *options: str, plain: bool = False) -> Iterator[int]:
+    """The port of an ``openssl s_server -www`` that wants a client certificate of ours.
+
+    A ``plain`` one wants none.
+    """
     here = pki.directory
     command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-verify_return_error"]
     command += ["-cert", here / "server.pem", "-key", here / "server.key"]
     command += ["-cert_chain", here / "middle.pem", "-CAfile", here / "root.pem"]
     with subprocess.Popen(
-        [*command, "-Verify", "2", *options],
+        [*command, *(() if plain else ("-Verify", "2")), *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

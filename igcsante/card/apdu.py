@@ -17,6 +17,7 @@ MAX_LE = 256
 CHAINING_BIT = 0x10
 
 SELECT, READ_BINARY, GET_RESPONSE, GET_DATA = 0xA4, 0xB0, 0xC0, 0xCB
+GET_CHALLENGE = 0x84
 VERIFY, CHANGE_REFERENCE_DATA, RESET_RETRY_COUNTER = 0x20, 0x24, 0x2C
 MANAGE_SECURITY_ENVIRONMENT, PERFORM_SECURITY_OPERATION, INTERNAL_AUTHENTICATE = 0x22, 0x2A, 0x88
 
@@ -30,9 +31,15 @@ def masked(command: bytes) -> bytes:
 
     The class byte doesn't matter, so no logical channel or chaining gets round it.
     """
+    shown = public_length(command)
+    return command[:shown] + _MASK * (len(command) - shown)
+
+
+def public_length(command: bytes) -> int:
+    """How many of a command's first bytes hold no PIN."""
     if len(command) < 2 or command[1] not in _SECRET_INSTRUCTIONS:
-        return command
-    return command[:_HEADER_BYTES] + _MASK * len(command[_HEADER_BYTES:])
+        return len(command)
+    return min(_HEADER_BYTES, len(command))
 
 
 @dataclass(frozen=True, repr=False)

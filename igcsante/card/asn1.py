@@ -27,10 +27,14 @@ class Path(core.Sequence):
     ]
 
 
+class ObjectFlags(core.BitString):
+    _map = {0: "private", 1: "modifiable"}
+
+
 class CommonObjectAttributes(core.Sequence):
     _fields = [
         ("label", core.UTF8String, _OPTIONAL),
-        ("flags", core.BitString, _OPTIONAL),
+        ("flags", ObjectFlags, _OPTIONAL),
         ("auth_id", core.OctetString, _OPTIONAL),
         ("user_consent", core.Integer, _OPTIONAL),
         ("access_control_rules", core.Sequence, _OPTIONAL),
@@ -140,6 +144,26 @@ class PinObject(core.Sequence):
         ("authentication", CommonAuthenticationAttributes),
         ("sub_class", core.Sequence, {"explicit": 0, "optional": True}),
         ("type", PinAttributes, {"explicit": 1}),
+        *_EXTENSIONS,
+    ]
+
+
+class CommonDataObjectAttributes(core.Sequence):
+    _fields = [
+        ("application", core.UTF8String, _OPTIONAL),
+        ("application_oid", core.ObjectIdentifier, _OPTIONAL),
+        *_EXTENSIONS,
+    ]
+
+
+class DataObject(core.Sequence):
+    """OpaqueDO: the value is in a file."""
+
+    _fields = [
+        ("common", CommonObjectAttributes),
+        ("data", CommonDataObjectAttributes),
+        ("sub_class", core.Sequence, {"explicit": 0, "optional": True}),
+        ("value", Path, {"explicit": 1}),
         *_EXTENSIONS,
     ]
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ..errors import CardError
 
 MAX_ATR_BYTES = 33
+_COUNTRY, _PRE_ISSUING = 1, 6
+_FRANCE = "250"
+_CPX_PRE_ISSUING = b"\x80"  # that of all CPx cards begins so
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,35 @@ class Atr:
     raw: bytes
     protocols: tuple[int, ...]
     historical: bytes
+
+    @property
+    def objects(self) -> dict[int, bytes]:
+        """The compact data objects of the historical bytes: tag 1 to 15 and value.
+
+        ISO/IEC 7816-4 §12.1.1; empty when they aren't coded so.
+        """
+        found: dict[int, bytes] = {}
+        if self.historical[:1] not in (b"\x00", b"\x80"):
+            return found
+        position = 1
+        while position < len(self.historical) and (tag := self.historical[position] >> 4):
+            end = position + 1 + (self.historical[position] & 0x0F)
+            if end > len(self.historical):
+                break
+            found.setdefault(tag, self.historical[position + 1 : end])
+            position = end
+        return found
+
+    @property
+    def country(self) -> str | None:
+        """Three digits of ISO 3166-1, ``250`` for France; None when the card doesn't say."""
+        digits = self.objects.get(_COUNTRY, b"").hex()[:3]
+        return digits if len(digits) == 3 and digits.isdecimal() else None
+
+    @property
+    def pre_issuing(self) -> bytes:
+        """The pre-issuing data, by which CPx generations differ (card.md §1)."""
+        return self.objects.get(_PRE_ISSUING, b"")
 
     @classmethod
     def parse(cls, raw: bytes) -> Atr:
@@ -113,7 +145,35 @@ def describe(atr: bytes) -> str:
     for pattern, mask, description in _MASKS:
         if len(atr) == len(pattern) and _matches(atr, pattern, mask):
             return description
-    return "a card that is not of the CPx family"
+    return _described_by_history(atr)
+
+
+def _described_by_history(atr: bytes) -> str:
+    try:
+        parsed = Atr.parse(atr)
+    except CardError:
+        return "a card whose answer to reset makes no sense"
+    details = []
+    if parsed.country:
+        name = "250, France" if parsed.country == _FRANCE else parsed.country
+        details.append(f"country {name}")
+    if parsed.pre_issuing:
+        details.append(f"pre-issuing data {parsed.pre_issuing.hex().upper()}")
+    said = f" ({', '.join(details)})" if details else ""
+    if parsed.country == _FRANCE and parsed.pre_issuing.startswith(_CPX_PRE_ISSUING):
+        return f"perhaps a CPx card, of a generation that igcsante doesn't know{said}"
+    return f"a card that is not of the CPx family{said}"
+
+
+def advice_for(atr: bytes) -> str:
+    """What to do with a card that igcsante doesn't work with."""
+    entry = known(atr)
+    if entry and entry.generation == "CPS2ter":
+        return "CPS2ter cards are no longer in force: use the card that replaced it"
+    text = describe(atr)
+    if "CPx card" in text:
+        return "use a CPS3 or CPS4, or report this ATR: " + atr.hex(" ").upper()
+    return "insert a CPS card, chip first; if this is one, report its ATR: " + atr.hex(" ").upper()
 
 
 def _matches(atr: bytes, pattern: bytes, mask: bytes) -> bool:

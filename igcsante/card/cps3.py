@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..credentials import RsaScheme, hash_algorithm
 from ..errors import CardError
 from . import tlv
 from .apdu import (
+    CHANGE_REFERENCE_DATA,
     GET_DATA,
     INTERNAL_AUTHENTICATE,
     MANAGE_SECURITY_ENVIRONMENT,
     MAX_LE,
     PERFORM_SECURITY_OPERATION,
+    RESET_RETRY_COUNTER,
     SELECT,
-    VERIFY,
 )
 from .channel import checked
+from .cps2ter import Cps2terVolet
 from .fcp import FileControlParameters
-from .generation import APPLICATION, MASTER_FILE, CardKey, Generation, PinStatus
+from .generation import (
+    APPLICATION,
+    MASTER_FILE,
+    PIN_TRIES,
+    CardKey,
+    Generation,
+    PinField,
+    PinStatus,
+    PinStep,
+)
 from .rsa import digest_info
 
 _BY_PATH = 0x09  # card.md §12: always the whole path, 3F00 included
@@ -24,14 +37,11 @@ _WITH_FCP, _WITHOUT_FCP = 0x04, 0x0C
 
 # Algorithm references of the security environments (card.md §6.2).
 _ALGORITHM_AUTHENTICATION = 0x02
-_ALGORITHM_SHA256_RSA = 0x42
+_SIGNATURE_ALGORITHMS = {RsaScheme.PKCS1_SHA1: 0x12, RsaScheme.PKCS1_SHA256: 0x42}
 _ALGORITHM_DECIPHER = 0x1A
 _CIPHERTEXT_INDICATOR = b"\x81"
 
-_AUTHENTICATION_SCHEMES = frozenset(
-    {RsaScheme.PKCS1_SHA256, RsaScheme.PKCS1_SHA384, RsaScheme.PKCS1_SHA512}
-)
-_SIGNATURE_SCHEMES = frozenset({RsaScheme.PKCS1_SHA256})
+_AUTHENTICATION_SCHEMES = frozenset(s for s in RsaScheme if s.padding == "pkcs1")
 
 
 class Cps3(Generation):
@@ -40,6 +50,7 @@ class Cps3(Generation):
     name = "CPS3"
     cla = 0x00
     max_response = 0xE7
+    keeps_journal = True
 
     def start(self) -> None:
         """Nothing to do: the commands work straight after reset."""
@@ -53,34 +64,47 @@ class Cps3(Generation):
             checked(response, f"to select the file {path.hex().upper()}")
         )
 
-    def select_directory(self, path: bytes) -> None:
+    def select(self, path: bytes) -> None:
         response = self._send_first(SELECT, _BY_PATH, _WITHOUT_FCP, path)
-        checked(response, f"to select the directory {path.hex().upper()}")
+        checked(response, f"to select {path.hex().upper()}")
 
-    def pin_status(self, reference: int) -> PinStatus:
+    def cps2ter_files(self) -> Iterator[tuple[str, bytes]]:
+        return Cps2terVolet(self._channel, self.max_response).read_all()
+
+    def pin_status(self, reference: int, usual_tries: int = PIN_TRIES) -> PinStatus:
         """Read the counter in the PIN's security data object, which lies in the MF."""
         if not 0 < reference < 0x80:
             raise CardError(f"a CPS3 has no PIN of reference {reference:02X}")
-        self.select_directory(MASTER_FILE)
+        self.select(MASTER_FILE)
         data_object = bytes((0xBF, 0x81, reference))
         request = b"\x4d\x08\x70\x06" + data_object + b"\x02\xa0\x80"
         response = self._send(GET_DATA, 0x3F, 0xFF, request, le=MAX_LE)
         answer = checked(response, "to tell how many PIN tries are left")
         return _pin_status(answer, int.from_bytes(data_object, "big"))
 
-    def verify(self, reference: int, pin: bytes) -> int:
-        return self._send(VERIFY, 0x00, reference, pin).sw
+    def change_steps(self, reference: int) -> tuple[PinStep, ...]:
+        """One command, which compares the old PIN by itself."""
+        command = self._command(CHANGE_REFERENCE_DATA, 0x00, reference)
+        return (PinStep(command, (PinField.PIN, PinField.NEW_PIN)),)
+
+    def unblock_steps(self, reference: int, puk_reference: int) -> tuple[PinStep, ...]:
+        """RESET RETRY COUNTER with the new PIN only, on the strength of the PUK before it."""
+        command = self._command(RESET_RETRY_COUNTER, 0x02, reference)
+        return (
+            *self.verify_steps(puk_reference, PinField.PUK),
+            PinStep(command, (PinField.NEW_PIN,)),
+        )
 
     def schemes(self, key: CardKey) -> frozenset[RsaScheme]:
         if key.non_repudiation:
-            return _SIGNATURE_SCHEMES
+            return frozenset(_SIGNATURE_ALGORITHMS)
         return frozenset(scheme for scheme in _AUTHENTICATION_SCHEMES if _fits(scheme, key))
 
     def sign(self, key: CardKey, digest: bytes, scheme: RsaScheme) -> bytes:
         """INTERNAL AUTHENTICATE over a DigestInfo, or PSO CDS over a hash made outside."""
-        self.select_directory(key.directory)
+        self.select(key.directory)
         if key.non_repudiation:
-            self._set_key(0xB6, _ALGORITHM_SHA256_RSA, key)
+            self._set_key(0xB6, _SIGNATURE_ALGORITHMS[scheme], key)
             response = self._send(PERFORM_SECURITY_OPERATION, 0x9E, 0x9A, digest, le=MAX_LE)
         else:
             self._set_key(0xA4, _ALGORITHM_AUTHENTICATION, key)
@@ -90,7 +114,7 @@ class Cps3(Generation):
 
     def decipher(self, key: CardKey, ciphertext: bytes) -> bytes:
         """PSO DECIPHER: the card removes the padding itself."""
-        self.select_directory(key.directory)
+        self.select(key.directory)
         self._set_key(0xB8, _ALGORITHM_DECIPHER, key)
         command = self._command(PERFORM_SECURITY_OPERATION, 0x80, 0x86, le=MAX_LE)
         response = self._channel.send_chained(command, _CIPHERTEXT_INDICATOR + ciphertext)
@@ -120,6 +144,7 @@ def _pin_status(answer: bytes, data_object: int) -> PinStatus:
     most, left = values.get(0x9A), values.get(0x9B)
     if most is None or left is None or not 0 <= left <= most <= 0xFF:
         raise CardError("the card's PIN counter makes no sense")
-    if values.get(0x9D) == 0:  # uses exhausted: as good as blocked
+    uses_left = values.get(0x9D)
+    if uses_left == 0:  # as good as blocked
         left = 0
-    return PinStatus(left, most)
+    return PinStatus(left, most, uses_left)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from ..credentials import RsaScheme
 from ..errors import CardError, CardUnsupportedError
 from .apdu import (
+    CHANGE_REFERENCE_DATA,
     MANAGE_SECURITY_ENVIRONMENT,
     MAX_LE,
     PERFORM_SECURITY_OPERATION,
+    RESET_RETRY_COUNTER,
     SELECT,
     SW_CHANNEL_CLOSED,
     SW_CONDITIONS_NOT_SATISFIED,
@@ -24,25 +26,35 @@ from .apdu import (
 )
 from .channel import checked
 from .fcp import FileControlParameters
-from .generation import APPLICATION, MASTER_FILE, CardKey, Generation, PinStatus
+from .generation import (
+    APPLICATION,
+    MASTER_FILE,
+    PIN_TRIES,
+    CardKey,
+    Generation,
+    PinField,
+    PinStatus,
+    PinStep,
+)
 from .rsa import encryption_message, signature_block
 
 _ISSUER_DOMAIN = bytes.fromhex("A0000001510000")
 _CPS2TER_APPLICATION = bytes.fromhex("8025000001FF0002")
 _BY_NAME, _BY_PATH = 0x04, 0x08  # the path then goes without 3F00 (card.md §12)
 _WITHOUT_FCI = 0x0C
-_MAX_TRIES = 3  # the middleware's constant: the card tells only what is left (card.md §5)
 
-_CDS_ALGORITHMS = {RsaScheme.PKCS1_SHA256: 0x28, RsaScheme.PSS_SHA256: 0x2C}
-_PREHASHED = 0x80
+# Algorithms of PSO CDS that the official middleware uses (card.md §6.3).
+_CDS_ALGORITHMS = {
+    RsaScheme.PKCS1_SHA1: 0x0A,
+    RsaScheme.PKCS1_SHA256: 0x28,
+    RsaScheme.PSS_SHA1: 0x15,
+    RsaScheme.PSS_SHA256: 0x2C,
+}
+# Raw RSA would let a PSS block by any hash be made here; that a card takes it is only inferred.
 _AUTHENTICATION_SCHEMES = frozenset(
-    {
-        RsaScheme.PKCS1_SHA256,
-        RsaScheme.PKCS1_SHA384,
-        RsaScheme.PKCS1_SHA512,
-        RsaScheme.PSS_SHA256,
-    }
+    scheme for scheme in RsaScheme if scheme.padding == "pkcs1" or scheme in _CDS_ALGORITHMS
 )
+_LOCAL = 0x80  # b8 of a reference: of a PIN, local; of a key, "sign what is already hashed"
 
 
 class Cps4(Generation):
@@ -83,35 +95,49 @@ class Cps4(Generation):
             checked(response, f"to select the file {path.hex().upper()}")
         )
 
-    def select_directory(self, path: bytes) -> None:
+    def select(self, path: bytes) -> None:
         response = self._send_first(SELECT, _BY_PATH, 0x00, _below_mf(path))
-        checked(response, f"to select the directory {path.hex().upper()}")
+        checked(response, f"to select {path.hex().upper()}")
 
-    def pin_status(self, reference: int) -> PinStatus:
+    def pin_status(self, reference: int, usual_tries: int = PIN_TRIES) -> PinStatus:
         """Read the counter with a VERIFY without data, which counts as no try.
 
-        9000 says that the PIN is verified already, which had set the counter to its most.
+        The card tells only what is left. 9000 says that the PIN is verified already, which
+        had set the counter to its most.
         """
         response = self._send_first(VERIFY, 0x00, reference)
         if response.sw == SW_OK:
-            return PinStatus(_MAX_TRIES, _MAX_TRIES)
+            return PinStatus(usual_tries, usual_tries)
         left = tries_left(response.sw)
         if left is None:
             checked(response, "to tell how many PIN tries are left")
             raise CardError("the card's PIN counter makes no sense")
-        return PinStatus(left, max(left, _MAX_TRIES))
+        return PinStatus(left, max(left, usual_tries))
 
-    def verify(self, reference: int, pin: bytes) -> int:
-        return self._send(VERIFY, 0x00, reference, pin).sw
+    def change_steps(self, reference: int) -> tuple[PinStep, ...]:
+        return (*self.verify_steps(reference), self._new_pin_step(reference))
+
+    def unblock_steps(self, reference: int, puk_reference: int) -> tuple[PinStep, ...]:
+        """The PUK, the tries back, then a new PIN: the old one lives if it stops half-way."""
+        give_tries = self._command(RESET_RETRY_COUNTER, 0x03, reference | _LOCAL)
+        return (
+            *self.verify_steps(puk_reference, PinField.PUK),
+            PinStep(give_tries),
+            self._new_pin_step(reference),
+        )
+
+    def _new_pin_step(self, reference: int) -> PinStep:
+        command = self._command(CHANGE_REFERENCE_DATA, 0x01, reference)
+        return PinStep(command, (PinField.NEW_PIN,))
 
     def schemes(self, key: CardKey) -> frozenset[RsaScheme]:
         return frozenset(_CDS_ALGORITHMS) if key.non_repudiation else _AUTHENTICATION_SCHEMES
 
     def sign(self, key: CardKey, digest: bytes, scheme: RsaScheme) -> bytes:
         """PSO CDS over a hash; v1.5 with an authentication key is a raw PSO DECIPHER."""
-        self.select_directory(key.directory)
-        if key.non_repudiation or scheme is RsaScheme.PSS_SHA256:
-            environment = bytes((0x91, 0x02, _CDS_ALGORITHMS[scheme], key.reference | _PREHASHED))
+        self.select(key.directory)
+        if key.non_repudiation or scheme.padding == "pss":
+            environment = bytes((0x91, 0x02, _CDS_ALGORITHMS[scheme], key.reference | _LOCAL))
             self._set_environment(0x81, 0xB6, environment)
             response = self._send(PERFORM_SECURITY_OPERATION, 0x9E, 0x9A, digest, le=MAX_LE)
             return checked(response, "to sign")
@@ -119,7 +145,7 @@ class Cps4(Generation):
 
     def decipher(self, key: CardKey, ciphertext: bytes) -> bytes:
         """PSO DECIPHER gives the padded block: the padding is removed here."""
-        self.select_directory(key.directory)
+        self.select(key.directory)
         block = self._raw_rsa(key, ciphertext, "to decipher")
         if len(block) != key.size:
             raise CardError("the card deciphered to a block of the wrong length")

@@ -1,8 +1,9 @@
-"""The card's application, read as little as its questions need: EF.DIR → ODF → CDF, PrKDF, AODF.
+"""The card's application, read as little as its questions need: ODF → CDF, PrKDF, AODF, DODF.
 
 Each file is read at most once and only when something in it is asked for: a real card takes
-about a tenth of a second an exchange. File identifiers other than EF.DIR, EF.ODF,
-EF.TokenInfo and EF.SN come from the card (card.md §3, §12).
+about a tenth of a second an exchange. The application is first looked for where the official
+middleware's constants have it, and by EF.DIR when it isn't there; file identifiers other
+than EF.DIR, EF.ODF, EF.TokenInfo, EF.SN and EF_ACTUA come from the card (card.md §3, §12).
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from functools import cached_property
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..certs import partial
+from ..certs.partial import Beginning
 from ..errors import CardError, CardUnsupportedError
 from . import pkcs15
-from .generation import Generation
-from .pkcs15 import CertificateEntry, Path, PinEntry, PrivateKeyEntry
+from .cache import CachedFiles, CardCache
+from .generation import MASTER_FILE, Generation
+from .pkcs15 import CertificateEntry, DataEntry, Path, PinEntry, PrivateKeyEntry
 
 _EF_SN = bytes.fromhex("3F00D003")
 _EF_DIR = bytes.fromhex("3F002F00")
 _ODF, _TOKEN_INFO = bytes.fromhex("5031"), bytes.fromhex("5032")
-_CONTACT_APPLICATION = bytes.fromhex("E828BD080F8025000001FF0010")
 _SERIAL_PREFIX = bytes.fromhex("5A0A8025000001")
 _SERIAL_BYTES = 12
 
@@ -34,14 +38,22 @@ class CardDirectory:
     Any attribute may raise CardError, and the errors of the transport.
     """
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, cache: CardCache | None = None) -> None:
         self._generation = generation
+        kept = CachedFiles(generation, cache, lambda: self.serial) if cache else None
+        self._files: CachedFiles | Generation = kept or generation
         self._certificates: dict[CertificateEntry, x509.Certificate] = {}
+        self._beginnings: dict[CertificateEntry, bytes] = {}
+
+    def close(self) -> None:
+        """Keep what was read for the next time, if that is wanted. Never fails."""
+        if isinstance(self._files, CachedFiles):
+            self._files.save()
 
     @cached_property
     def serial(self) -> str:
         """The 8 digits of EF.SN. Raises CardUnsupportedError for another issuer's card."""
-        content = self._generation.read_file(_EF_SN)
+        content = self._generation.read_object(_EF_SN, lambda _: _SERIAL_BYTES)
         digits = content[len(_SERIAL_PREFIX) : -1].hex()
         if len(content) != _SERIAL_BYTES or not content.startswith(_SERIAL_PREFIX):
             raise CardUnsupportedError("the card's serial number is not that of a CPx card")
@@ -51,18 +63,21 @@ class CardDirectory:
 
     @cached_property
     def application(self) -> bytes:
-        """The absolute path of the PKCS#15 application. Raises CardUnsupportedError."""
-        applications = pkcs15.parse_applications(self._generation.read_file(_EF_DIR))
-        if _CONTACT_APPLICATION not in applications:
+        """The absolute path of the PKCS#15 application, from EF.DIR.
+
+        Raises CardUnsupportedError.
+        """
+        applications = pkcs15.parse_applications(self._files.read_file(_EF_DIR))
+        if self._generation.application_aid not in applications:
             raise CardUnsupportedError("the card lists no CPx application in its EF.DIR")
-        path = applications[_CONTACT_APPLICATION]
+        path = applications[self._generation.application_aid]
         if path is None:
             raise CardUnsupportedError("the card's EF.DIR gives no path for the CPx application")
-        return Path(path).absolute(bytes.fromhex("3F00"))
+        return Path(path).absolute(MASTER_FILE)
 
     @cached_property
     def token_label(self) -> str:
-        return pkcs15.parse_token_label(self._generation.read_file(self.application + _TOKEN_INFO))
+        return pkcs15.parse_token_label(self._files.read_file(self.application + _TOKEN_INFO))
 
     @cached_property
     def certificates(self) -> tuple[CertificateEntry, ...]:
@@ -79,8 +94,20 @@ class CardDirectory:
         """What the AODF lists, PUK included."""
         return self._entries("AODF", pkcs15.parse_aodf)
 
+    @cached_property
+    def data_objects(self) -> tuple[DataEntry, ...]:
+        """What the DODF lists; none when the card has no DODF."""
+        if "DODF" not in self._odf:
+            return ()
+        return self._entries("DODF", pkcs15.parse_dodf)
+
     def user_pin(self) -> PinEntry:
         """The holder's PIN: the first that neither unblocks nor is an officer's (card.md §5)."""
+        if not self._generation.has_pin:
+            raise CardError(
+                "a card in a contactless reader has no PIN",
+                advice="insert it in a contact reader, chip first",
+            )
         for pin in self.pins:
             if not pin.flags & {"unblocking_pin", "so_pin"}:
                 return pin
@@ -102,16 +129,30 @@ class CardDirectory:
         if entry not in self._certificates:
             path = entry.path.absolute(self.application)
             if entry.path.offset or entry.path.length is not None:
-                content = self._generation.read_file(path)[entry.path.offset :]
+                content = self._files.read_file(path)[entry.path.offset :]
                 content = content[: entry.path.length]
             else:
-                content = self._generation.read_file(path, one_object=True)
+                start = self._beginnings.get(entry, b"")
+                content = self._files.read_object(path, start=start)
             self._certificates[entry] = _certificate(content, entry.label)
         return self._certificates[entry]
 
+    def was_read(self, entry: CertificateEntry) -> bool:
+        """Whether the whole certificate is at hand."""
+        return entry in self._certificates
+
+    def beginning(self, entry: CertificateEntry) -> Beginning:
+        """What a certificate says before its key; it is read no further than that."""
+        if entry.path.offset or entry.path.length is not None:
+            return partial.parse_beginning(self.certificate(entry).public_bytes(Encoding.DER))
+        if entry not in self._beginnings:
+            path = entry.path.absolute(self.application)
+            self._beginnings[entry] = self._files.read_object(path, partial.subject_end)
+        return partial.parse_beginning(self._beginnings[entry])
+
     @cached_property
     def _odf(self) -> dict[str, tuple[Path, ...]]:
-        return pkcs15.parse_odf(self._generation.read_file(self.application + _ODF))
+        return pkcs15.parse_odf(self._files.read_file(self.application + _ODF))
 
     def _entries(self, name: str, parse: Callable[[bytes], tuple[_T, ...]]) -> tuple[_T, ...]:
         paths = self._odf.get(name, ())
@@ -119,7 +160,7 @@ class CardDirectory:
             raise CardError(f"the card has no {name}")
         entries: tuple[_T, ...] = ()
         for path in dict.fromkeys(path.absolute(self.application) for path in paths):
-            entries += parse(self._generation.read_file(path))
+            entries += parse(self._files.read_file(path))
         return entries
 
 

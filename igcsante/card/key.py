@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import utils
 
-from ..credentials import RsaScheme, cryptography_padding, hash_algorithm
+from ..credentials import SHA1_SCHEMES, RsaScheme, cryptography_padding, hash_algorithm
 from ..errors import CardError, CardStatusError, PinRequiredError
 from .apdu import SW_PIN_REQUIRED
 from .generation import CardKey, Generation
@@ -26,11 +26,14 @@ class CardSigner:
         generation: Generation,
         key: CardKey,
         transaction: Callable[[], AbstractContextManager[None]],
+        *,
+        allow_sha1: bool = False,
     ) -> None:
         self._generation = generation
         self._key = key
         self._transaction = transaction
-        self.schemes = generation.schemes(key)
+        offered = generation.schemes(key)
+        self.schemes = offered if allow_sha1 else offered - SHA1_SCHEMES
 
     def sign_digest(self, digest: bytes, scheme: RsaScheme) -> bytes:
         """The key's signature of ``digest``, as long as the modulus.

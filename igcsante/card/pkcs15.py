@@ -61,6 +61,17 @@ class PrivateKeyEntry:
 
 
 @dataclass(frozen=True)
+class DataEntry:
+    """A record of the DODF. ``private``: the PIN guards it."""
+
+    label: str
+    application: str
+    path: Path
+    private: bool
+    modifiable: bool
+
+
+@dataclass(frozen=True)
 class PinEntry:
     """A PIN record of the AODF. Lengths in characters; ``type`` and ``flags`` in our names."""
 
@@ -108,6 +119,11 @@ def parse_prkdf(data: bytes) -> tuple[PrivateKeyEntry, ...]:
 def parse_aodf(data: bytes) -> tuple[PinEntry, ...]:
     """The PINs (and PUKs) that an AODF names."""
     return tuple(_reading("AODF", lambda: list(map(_pin_entry, _records(data)))))
+
+
+def parse_dodf(data: bytes) -> tuple[DataEntry, ...]:
+    """The data objects that a DODF names, those whose value is in a file."""
+    return tuple(_reading("DODF", lambda: list(map(_data_entry, _records(data)))))
 
 
 def parse_token_label(data: bytes) -> str:
@@ -171,6 +187,18 @@ def _key_entry(der: bytes) -> PrivateKeyEntry:
         usage=frozenset(record["key"]["usage"].native),
         path=_path(record["type"]["value"]),
         auth_id=record["common"]["auth_id"].native,
+    )
+
+
+def _data_entry(der: bytes) -> DataEntry:
+    record = asn1.DataObject.load(der)
+    flags = record["common"]["flags"].native or set()
+    return DataEntry(
+        label=_text(record["common"]["label"].native),
+        application=_text(record["data"]["application"].native),
+        path=_path(record["value"]),
+        private="private" in flags or record["common"]["auth_id"].native is not None,
+        modifiable="modifiable" in flags,
     )
 
 

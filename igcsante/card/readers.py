@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,15 +18,17 @@ from ..errors import (
     ReaderAbsentError,
     UsageError,
 )
-from .atr import describe, generation_of
+from .atr import advice_for, describe, generation_of
+from .cache import CardCache
 from .monitor import Monitor
 from .session import GENERATIONS, CpsCard
 from .transport import PcscTransport
 
-_INSTALL = (
+INSTALL = (
     "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, "
     "then pip install 'igcsante[card]'"
 )
+_SERIAL = re.compile(r"[0-9]{8}")
 _SCARD_E_NO_READERS = 0x8010002E
 
 
@@ -57,7 +61,7 @@ def system_readers() -> list[Reader]:
     except ImportError as error:
         raise PcscUnavailableError(
             "card readers can't be reached: pyscard is not installed, or libpcsclite is missing",
-            advice=_INSTALL,
+            advice=INSTALL,
         ) from error
     try:
         return list(readers())
@@ -94,21 +98,47 @@ def open_card(
     *,
     readers: Sequence[Reader] | None = None,
     monitor: Monitor | None = None,
+    cache: CardCache | None = None,
 ) -> CpsCard:
     """The CPx card in the reader ``name``, or in the one reader that holds one.
 
-    ``name`` is a reader's name or a part of it, in any case. ``monitor`` receives each
-    :class:`igcsante.card.monitor.Exchange`. Raises ReaderAbsentError, CardAbsentError,
+    ``name`` is a reader's name or a part of it, in any case, or else the 8 digits of a
+    card's serial number. ``monitor`` receives each
+    :class:`igcsante.card.monitor.Exchange`; ``cache`` spares the reading of what was read
+    before. Raises ReaderAbsentError, CardAbsentError,
     CardUnsupportedError, CardBusyError, PcscUnavailableError; UsageError when several
     cards could be meant.
     """
-    candidates = _named(name, system_readers() if readers is None else readers)
-    transport = _only_card(candidates)
+    found = system_readers() if readers is None else readers
+    if name and _SERIAL.fullmatch(name) and not any(name in str(reader) for reader in found):
+        candidates = _with_serial(name, found)
+    else:
+        candidates = _named(name, found)
+    return _opened(_only_card(candidates), monitor, cache)
+
+
+def _opened(
+    transport: PcscTransport, monitor: Monitor | None = None, cache: CardCache | None = None
+) -> CpsCard:
     try:
-        return CpsCard(transport, monitor)
+        return CpsCard(transport, monitor, cache)
     except BaseException:
         transport.close()
         raise
+
+
+def _with_serial(serial: str, readers: Sequence[Reader]) -> list[Reader]:
+    """The reader that holds the card of that serial number."""
+    for reader, status in zip(readers, reader_statuses(readers), strict=True):
+        if status.generation in GENERATIONS:
+            with suppress(CardError), _opened(PcscTransport.of(reader)) as card:
+                if card.serial == serial:
+                    return [reader]
+    raise CardAbsentError(
+        f"no reader holds the card {serial}, and none has that name",
+        advice="insert the card, or choose a reader: igc readers",
+        readers=[str(reader) for reader in readers],
+    )
 
 
 def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
@@ -163,8 +193,8 @@ def _not_one(
     if connected:
         found = "; ".join(f"{card.reader_name}: {describe(card.atr)}" for card in connected)
         return CardUnsupportedError(
-            f"no CPS3 or CPS4 card in a contact reader ({found})",
-            advice="insert a CPS card, chip first",
+            f"no CPS3 or CPS4 card ({found})",
+            advice=advice_for(connected[0].atr),
             atrs=[card.atr.hex().upper() for card in connected],
         )
     # A card that can't be had says more than a reader that is empty.

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import hmac
 
-from ..credentials import RsaScheme
+from ..credentials import DIGEST_INFO, RsaScheme
 from ..errors import CardError
 
-# RFC 8017 §9.2, note 1: the DER of DigestInfo before the digest.
-_DIGEST_INFO = {
-    "sha1": bytes.fromhex("3021300906052B0E03021A05000414"),
-    "sha256": bytes.fromhex("3031300D060960864801650304020105000420"),
-    "sha384": bytes.fromhex("3041300D060960864801650304020205000430"),
-    "sha512": bytes.fromhex("3051300D060960864801650304020305000440"),
-}
 _MIN_FILL = 8
 
 
 def digest_info(digest: bytes, scheme: RsaScheme) -> bytes:
     """The DER DigestInfo of a digest by the scheme's hash."""
-    return _DIGEST_INFO[scheme.hash_name] + digest
+    return DIGEST_INFO[scheme.hash_name] + digest
 
 
 def signature_block(digest: bytes, scheme: RsaScheme, size: int) -> bytes:

@@ -8,6 +8,7 @@ connection of pyscard's. PC/SC errors are told by the ``hresult`` of the excepti
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +27,8 @@ from ..errors import (
 
 SHARE_SHARED = 2
 LEAVE_CARD = 0
+# SCARD_CTL_CODE(3400) of PC/SC part 10: winscard and pcsc-lite make it differently.
+GET_FEATURE_REQUEST = 3400 << 2 | 0x31 << 16 if sys.platform == "win32" else 0x42000000 + 3400
 # pcscd looks whether the card is there every 0.4 s (PCSCLITE_STATUS_POLL_RATE).
 NOTICE_SECONDS = 1.0
 _PROTOCOLS = {1: "T=0", 2: "T=1"}
@@ -125,6 +128,23 @@ class PcscTransport:
                 # What happened to the card meanwhile was already told by transmit.
                 with contextlib.suppress(Exception):
                     end()
+
+    def reader_features(self) -> bytes:
+        """The reader's answer to GET_FEATURE_REQUEST (PC/SC part 10), empty without one."""
+        try:
+            return bytes(self._connection.control(GET_FEATURE_REQUEST, []))
+        except Exception:  # whatever is wrong with the card, the next command will tell
+            return b""
+
+    def control(self, code: int, data: bytes) -> bytes:
+        """Send a command to the reader itself. Raises what :meth:`transmit` raises."""
+        self._check_open()
+        try:
+            return bytes(self._connection.control(code, list(data)))
+        except (TypeError, ValueError):
+            raise CardError(f"{self.reader_name}: the reader gave an answer of no shape") from None
+        except Exception as error:
+            self._failed(error)
 
     def close(self) -> None:
         """Disconnect and leave the card powered, as it is. Never fails."""

@@ -1,10 +1,15 @@
-"""The ANS nomenclatures whose codes IGC-Santé certificates carry, as tables.
+"""The ANS nomenclatures whose codes IGC-Santé certificates and cards carry, as tables.
 
 Each private extension has for OID the OID of the nomenclature of its code (facts sheet
-pki.md §3.2). Labels are the ANS's own, in French.
+pki.md §3.2). Labels are the ANS's own, in French; those of ``nomenclatures.toml`` are read
+when one is asked for. A code that the ANS doesn't list has no label: none is made up.
 """
 
 from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
 
 CATEGORY_OID = "1.2.250.1.71.1.2.5"  # TRE_G01 CategorieProduit
 CARD_TYPE_OID = "1.2.250.1.71.1.2.2"  # TRE_G02 TypeProduit
@@ -63,3 +68,26 @@ PRODUCTION_POLICY_USAGES: dict[str, str] = {
     "1.2.250.1.213.1.7.1.1.2.5.1": "SSL_SERV",
 }
 TEST_POLICY = "1.2.250.1.213.1.7.2.1.1.1.1"
+
+
+def label(nomenclature: str, code: str) -> str | None:
+    """The ANS's label of a code, None for a code that is not in the nomenclature.
+
+    ``nomenclature``: ``TRE_G04`` responsibility, ``TRE_G07`` kind of structure identifier,
+    ``TRE_G16`` profession in training, ``TRE_G17`` mode of practice, ``TRE_R02`` sector,
+    ``TRE_R38`` speciality.
+    """
+    return _tables()[nomenclature].get(code)
+
+
+def profession_label(code: int, card_type: str | None = None) -> str | None:
+    """The label of a profession code: TRE_G15, or TRE_G16 on a CPF card."""
+    if card_type == "CPF" and (training := label("TRE_G16", f"{code:02}")):
+        return training
+    return PROFESSIONS.get(code)
+
+
+@cache
+def _tables() -> dict[str, dict[str, str]]:
+    text = (resources.files(__package__) / "nomenclatures.toml").read_text("utf-8")
+    return {name: table["codes"] for name, table in tomllib.loads(text).items()}

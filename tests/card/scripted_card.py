@@ -1,6 +1,6 @@
 """A card that plays a script: the exact commands, in order, and its answers.
 
-The scripts are blocks of tests/fixtures/card/*.txt: exchanges of the official middleware.
+The scripts are blocks of tests/fixtures/card/*.txt, from exchanges of the official middleware.
 """
 
 from __future__ import annotations
@@ -31,6 +31,22 @@ class Family:
     def block(self, name: str) -> Script:
         return list(_blocks(self.name.lower())[name])
 
+    def reading_object(self, path: str, content: bytes) -> Script:
+        """What reading a file takes that holds one BER-TLV object: no parameters."""
+        if self.name == "CPS3":
+            select = f"00A4090C{len(path) // 2:02X}{path}"
+        else:
+            select = f"01A40800{len(path) // 2 - 2:02X}{path[4:]}"
+        script = self.reading(path, content)
+        first = next(n for n, (command, _) in enumerate(script) if command[2:4] == "B0")
+        whole = script[first][0][:8] + f"{self.chunk % 256:02X}"
+        return [(select, "9000"), (whole, script[first][1]), *script[first + 1 :]]
+
+    @property
+    def chunk(self) -> int:
+        """How many bytes the card gives at once."""
+        return 0xE7 if self.name == "CPS3" else 0x100
+
     def reading(self, path: str, content: bytes, size: int | None = None) -> Script:
         """What reading a file takes; ``size`` is what its parameters announce."""
         size = len(content) if size is None else size
@@ -40,13 +56,13 @@ class Family:
                 (f"00A40904{len(path) // 2:02X}{path}", "610D"),
                 ("00C000000D", f"62{parameters}9000"),
             ]
-            chunk, cla = 0xE7, "00"
+            cla = "00"
         else:
             script = [(f"01A40800{len(path) // 2 - 2:02X}{path[4:]}00", f"6F{parameters}9000")]
-            chunk, cla = 0x100, "01"
+            cla = "01"
         position, end = 0, size
         while position < min(end, len(content)):
-            length = min(chunk, end - position)
+            length = min(self.chunk, end - position)
             part = content[position : position + length]
             script.append((f"{cla}B0{position:04X}{length % 256:02X}", part.hex().upper() + "9000"))
             position += length

@@ -115,9 +115,9 @@ def test_a_card_that_always_gives_the_same_answer_is_given_up(family, sw, data):
 
 def test_more_bytes_than_an_answer_can_hold_are_refused():
     parameters = "6282010C8002000C85820104" + "00" * 0x104
-    script = [CPS3.block("serial")[0], ("00C0000010", parameters + "9000")]
+    script = [CPS3.block("dir")[0], ("00C0000010", parameters + "9000")]
     with pytest.raises(CardError, match="272 bytes at once"):
-        _ = CpsCard(ScriptedTransport(CPS3, script)).serial
+        CpsCard(ScriptedTransport(CPS3, script)).label()
 
 
 def test_more_bytes_than_asked_for_are_refused():
@@ -274,6 +274,23 @@ def test_a_card_without_the_application_is_refused(directory):
         card.certificates()
 
 
+@both_generations
+def test_an_application_elsewhere_is_found_by_ef_dir(family):
+    here, there = "3F000001", "3F000007"
+    listed = bytes.fromhex(family.block("dir")[-1][1][:-4].replace(here, there))
+    odf = bytes.fromhex("A406300404027004")
+    script = (
+        family.script()
+        + family.reading("3F002F00", listed)
+        + family.reading(there + "5031", odf)
+        + family.reading(there + "7004", bytes.fromhex(family.block("cdf")[-1][1][:-4]))
+        + family.block("authentication_certificate")
+    )
+    transport = ScriptedTransport(family, script)
+    assert CpsCard(transport).certificate().serial_number == 0x1002
+    transport.assert_finished()
+
+
 def test_paths_relative_to_the_application_and_padded_files_are_read():
     odf = bytes.fromhex("A406300404027004")
     cdf = bytes.fromhex(CPS3.block("cdf")[-1][1])[:-2].replace(
@@ -286,8 +303,10 @@ def test_paths_relative_to_the_application_and_padded_files_are_read():
         CPS3.block("dir")
         + CPS3.reading("3F0000015031", odf + bytes(40))
         + CPS3.reading("3F0000017004", cdf + bytes(300))
-        + CPS3.reading("3F000001C102", certificate)
+        + CPS3.reading_object("3F000001C102", certificate)
     )
     transport = ScriptedTransport(CPS3, script)
-    assert str(CpsCard(transport).national_id()) == "899700735741"
+    card = CpsCard(transport)
+    card.certificate()
+    assert str(card.national_id()) == "899700735741"
     transport.assert_finished()

@@ -293,7 +293,7 @@ def test_a_missing_maximum_is_the_stored_length():
     assert pin.max_length == 8
 
 
-FILES = ("dir", "odf", "cdf", "prkdf", "aodf", "token_info")
+FILES = ("odf", "cdf", "prkdf", "aodf", "token_info")
 PARSERS = {
     "dir": pkcs15.parse_applications,
     "odf": pkcs15.parse_odf,

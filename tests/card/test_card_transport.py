@@ -385,7 +385,7 @@ def test_the_monitor_sees_each_exchange():
     assert [exchange.command.hex().upper() for exchange in seen] == [
         command for command, _ in CPS3.script("serial")
     ]
-    assert str(seen[0]) == "> 00A40904043F00D003\n< 6110"
+    assert str(seen[0]) == "> 00A4090C043F00D003\n< 9000"
 
 
 def test_without_pyscard_the_readers_are_unavailable(monkeypatch):

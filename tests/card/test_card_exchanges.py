@@ -1,0 +1,104 @@
+"""How many exchanges each question takes: exact, since a real card takes 0.1 s for each.
+
+The certificates of these cards are as long as real ones, 2.2 KB (card.md §4.2). What the
+numbers are made of is in docs/cards.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from igcsante.card.monitor import Exchange
+from igcsante.card.readers import open_card
+from igcsante.card.session import CpsCard
+from igcsante.cli.card_info import read_info
+from igcsante.secret import Secret
+from igcsante.testing.cards import SimulatedReader
+from igcsante.testing.world import SimulatedWorld
+
+PIN = Secret("1234")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[SimulatedWorld]:
+    with SimulatedWorld() as world:
+        yield world
+
+
+@dataclass
+class Counted:
+    """A card, and the exchanges with it."""
+
+    card: CpsCard
+    seen: list[Exchange] = field(default_factory=list)
+
+    def exchanges(self, work: Callable[[CpsCard], object]) -> int:
+        before = len(self.seen)
+        work(self.card)
+        return len(self.seen) - before
+
+
+@pytest.fixture
+def counted(request: pytest.FixtureRequest, world: SimulatedWorld) -> Iterator[Counted]:
+    seen: list[Exchange] = []
+    reader = SimulatedReader(card=world.card(request.param))
+    with open_card(readers=[reader], monitor=seen.append) as card:
+        yield Counted(card, seen)
+
+
+def cards(*rows: tuple[object, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("counted", "expected"), rows, indirect=["counted"])
+
+
+@cards(("cps3", 12), ("cps4", 10))
+def test_the_identifier_of_a_card_never_read(counted: Counted, expected: int) -> None:
+    counted.exchanges(CpsCard.national_id)
+    assert len(counted.seen) == expected  # opening the card included
+
+
+@cards(("cps3", 44), ("cps4", 33))
+def test_the_page_of_a_card_never_read(counted: Counted, expected: int) -> None:
+    counted.exchanges(read_info)
+    assert len(counted.seen) == expected
+
+
+@cards(("cps3", 9), ("cps4", 6))
+def test_tries_pin_and_signature_once_the_directories_are_known(
+    counted: Counted, expected: int
+) -> None:
+    key = counted.card.credential().private_key
+    counted.card.pin_status()
+
+    def sign(card: CpsCard) -> None:
+        card.verify_pin(PIN)
+        key.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
+
+    assert counted.exchanges(sign) == expected
+
+
+@cards(("cps4", 3))
+def test_a_pss_signature_after_the_pin(counted: Counted, expected: int) -> None:
+    key = counted.card.credential().private_key
+    counted.card.verify_pin(PIN)
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+    assert counted.exchanges(lambda card: key.sign(b"data", pss, hashes.SHA256())) == expected
+
+
+@cards(("cps3", 38), ("cps4", 28))
+def test_what_an_order_asks_of_a_card_never_read(counted: Counted, expected: int) -> None:
+    """PIN, certificate, card number, and the one signature of the TLS handshake."""
+
+    def order(card: CpsCard) -> None:
+        card.check_pin_policy()
+        card.verify_pin(PIN)
+        credential = card.credential()
+        card.card_number()
+        credential.private_key.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
+
+    counted.exchanges(order)
+    assert len(counted.seen) == expected <= 45
