@@ -6,6 +6,8 @@ A profile says which platform, trust anchors and reader a command uses::
     platform = "https://pfc.example/…"     # endpoint of the web service
     anchors = ["anchors"]                  # files or folders; relative to this file
     http_hosts = ["igc-sante.esante.gouv.fr"]
+    pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module to order with instead of a reader
+    card_cache = "never"                   # read everything from the card, each time
 
 Folders come from platformdirs; ``IGC_CONFIG_DIR`` and ``IGC_DATA_DIR`` replace them.
 """
@@ -35,6 +37,15 @@ def config_directory() -> Path:
     return user_config_path("igcsante")
 
 
+def cache_directory() -> Path:
+    """Where files of cards are kept that were read before."""
+    if given := os.environ.get("IGC_DATA_DIR"):
+        return Path(given) / "cache"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("igcsante")
+
+
 def data_directory() -> Path:
     """Where the order journal, the trust store and the simulated world are."""
     if given := os.environ.get("IGC_DATA_DIR"):
@@ -46,7 +57,10 @@ def data_directory() -> Path:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a command works with. Paths are absolute; ``http_hosts`` are ``host[:port]``."""
+    """What a command works with. Paths are absolute; ``http_hosts`` are ``host[:port]``.
+
+    ``card_cache`` is ``auto`` (cards that tell when they were updated), ``always`` or ``never``.
+    """
 
     name: str = "default"
     platform: str | None = None
@@ -56,11 +70,14 @@ class Profile:
     wsdl: Path | None = None
     mapping: Path | None = None
     http_hosts: tuple[str, ...] = ANS_HTTP_HOSTS
+    pkcs11: Path | None = None
+    card_cache: str = "auto"
 
 
 _PATH_LISTS = {"anchors", "untrusted"}
-_PATHS = {"wsdl", "mapping"}
+_PATHS = {"wsdl", "mapping", "pkcs11"}
 _TEXT_LISTS = {"http_hosts"}
+_CHOICES = {"card_cache": ("auto", "always", "never")}
 
 
 def load_profile(name: str | None, *, extra_files: tuple[Path, ...] = ()) -> Profile:
@@ -122,6 +139,8 @@ def _value(key: str, value: Any, path: Path) -> Any:
         return tuple(_path(item, path) for item in value)
     if not isinstance(value, str):
         raise ConfigError(f"{path}: {key} is a string")
+    if value not in _CHOICES.get(key, (value,)):
+        raise ConfigError(f"{path}: {key} is one of " + ", ".join(_CHOICES[key]))
     return _path(value, path) if key in _PATHS else value
 
 

@@ -124,6 +124,7 @@ install_system_packages() {
             need vsmartcard-vpcd "the virtual reader of the tests"
         on_path opensc-tool || need opensc "the tests compare with it"
         on_path openssl || need openssl "the tests compare with it"
+        on_path softhsm2-util || need softhsm2 "the PKCS#11 token of the tests"
     fi
     [ -n "$packages" ] || return 0
     if ! command -v apt-get >/dev/null; then

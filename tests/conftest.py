@@ -22,5 +22,8 @@ def nobodys_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IGC_CONFIG_DIR", str(folder / "config"))
         patch.setenv("IGC_DATA_DIR", str(folder / "data"))
+        patch.setenv(
+            "IGC_CARD_CACHE", "never"
+        )  # else a count of exchanges depends on the test before
         patch.delenv("IGC_DEBUG", raising=False)
         yield

@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..secret import Secret, read_secret
-from .output import is_interactive
+from .output import is_interactive, talk
 
 
 def secret(
@@ -26,6 +26,16 @@ def secret(
         )
     answer = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return Secret(answer)
+
+
+def card_secret(
+    keypad: bool, source: str | None, prompt: str, option: str, *, confirm: bool = False
+) -> Secret | None:
+    """As :func:`secret`; None when the holder is to type it on the reader's ``keypad``."""
+    if not keypad:
+        return secret(source, prompt, option, confirm=confirm)
+    talk(f"{prompt}: type it on the reader{', twice' if confirm else ''}.")
+    return None
 
 
 def optional_secret(source: str | None) -> Secret | None:

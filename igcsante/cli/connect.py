@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Profile, data_directory, load_profile
+from ..config import Profile, cache_directory, data_directory, load_profile
 from ..errors import ConfigError
 from . import ask
 from .output import Settings, talk
 
 if TYPE_CHECKING:
+    from ..card.cache import CardCache
+    from ..card.monitor import Exchange, Monitor
     from ..card.session import CpsCard
     from ..certs.anchors import TrustStore
     from ..credentials import Credential
@@ -44,6 +47,7 @@ def open_journal() -> Journal:
 class Target:
     """A platform to talk to, and what verifies it. Made before anything is asked or sent."""
 
+    settings: Settings
     profile: Profile
     endpoint: str
     store: TrustStore
@@ -67,7 +71,7 @@ def target_of(settings: Settings) -> Target:
             advice="import the IGC-Santé authorities: igc trust import FILE (igc trust list "
             "--json says where they are published)",
         )
-    return Target(profile, endpoint, store)
+    return Target(settings, profile, endpoint, store)
 
 
 def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
@@ -79,43 +83,112 @@ def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
     return imported_store() + TrustStore.from_certificates(given)
 
 
+@contextmanager
+def inserted_card(settings: Settings) -> Iterator[CpsCard]:
+    """The card of the chosen reader, for the time of a command; traced and recorded if asked."""
+    from ..card.readers import open_card
+
+    profile = profile_of(settings)
+    name, cache = settings.reader or profile.reader, _card_cache(settings, profile)
+    with open_card(name, monitor=_monitor(settings), cache=cache) as card:
+        yield card
+
+
+def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
+    """Where files of the card are kept; a recording holds all that its command needs."""
+    from ..card.cache import CardCache
+
+    wanted = os.environ.get("IGC_CARD_CACHE") or profile.card_cache
+    if settings.no_cache or settings.recorder is not None or wanted == "never":
+        return None
+    return CardCache(card_cache_directory(), without_marker=wanted == "always")
+
+
+def card_cache_directory() -> Path:
+    return cache_directory() / "cards"
+
+
+def _monitor(settings: Settings) -> Monitor | None:
+    """What looks on while the card is used."""
+    monitors: list[Monitor] = []
+    if settings.recorder is not None:
+        monitors.append(settings.recorder)
+    if settings.trace:
+        from ..card.trace import Annotator
+
+        annotate = Annotator()
+        monitors.append(lambda exchange: talk(annotate(exchange)))
+
+    def watch(exchange: Exchange) -> None:
+        for monitor in monitors:
+            monitor(exchange)
+
+    return watch if monitors else None
+
+
 def verify_pin(card: CpsCard, source: str | None, *, use_last_try: bool) -> None:
     """Ask for the PIN and send it once; what is said before depends on the tries left."""
     status = card.pin_status()
     card.check_pin_policy(use_last_try=use_last_try)
     if status.tries_left < status.max_tries:
         talk(f"Careful: {status.tries_left} of {status.max_tries} PIN tries left.")
-    pin = ask.secret(source, "PIN of the card", "--pin-source")
+    keypad = source is None and card.keypad_for("verify")
+    pin = ask.card_secret(keypad, source, "PIN of the card", "--pin-source")
     card.verify_pin(pin, use_last_try=use_last_try)
 
 
-def card_credential(card: CpsCard, store: TrustStore) -> Credential:
-    """The card's authentication key with the chain that a server wants to see."""
+def with_chain(credential: Credential, store: TrustStore) -> Credential:
+    """The credential with as much of its chain as is known."""
     from ..certs.chain import issuers_of
 
-    return card.credential(chain=issuers_of(card.certificate("authentication"), store))
+    return replace(credential, chain=tuple(issuers_of(credential.certificate, store)))
+
+
+@contextmanager
+def _credential(target: Target, source: str | None, *, use_last_try: bool) -> Iterator[Credential]:
+    """The holder's authentication key, PIN verified, with the chain that a server wants to see.
+
+    It is that of the card, or of the PKCS#11 token that the profile names.
+    """
+    from ..certs.chain import issuers_of
+
+    if target.profile.pkcs11:
+        from ..pkcs11 import open_token
+
+        with open_token(target.profile.pkcs11) as token:
+            token.check_pin_policy(use_last_try=use_last_try)
+            on_reader = token.wants_pin_on_reader
+            if on_reader:
+                talk("Type the PIN on the reader.")
+            pin = None if on_reader else ask.secret(source, "PIN of the token", "--pin-source")
+            token.login(pin, use_last_try=use_last_try)
+            own = token.credential()
+            yield replace(own, chain=tuple(issuers_of(own.certificate, target.store)))
+        return
+    with inserted_card(target.settings) as card:
+        verify_pin(card, source, use_last_try=use_last_try)
+        yield card.credential(chain=issuers_of(card.certificate("authentication"), target.store))
 
 
 @contextmanager
 def connected(
-    target: Target, reader: str | None, pin_source: str | None, *, use_last_try: bool
+    target: Target, pin_source: str | None, *, use_last_try: bool
 ) -> Iterator[tuple[ZeepPlatform, dict[str, str]]]:
     """The platform over TLS with the inserted card, and what the journal should know of both.
 
     One PIN check and one card signature serve the whole command.
     """
-    from ..card.readers import open_card
+    from ..certs.profile import decode
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
 
     profile = target.profile
-    with open_card(reader or profile.reader) as card:
-        verify_pin(card, pin_source, use_last_try=use_last_try)
-        context = client_context(card_credential(card, target.store), target.store.roots)
+    with _credential(target, pin_source, use_last_try=use_last_try) as credential:
+        context = client_context(credential, target.store.roots)
         about = {
             "profile": profile.name,
             "platform": target.endpoint,
-            "card_number": card.card_number() or "",
+            "card_number": decode(credential.certificate).card_number or "",
         }
         with ZeepPlatform(
             target.endpoint, context, wsdl=profile.wsdl, mapping=profile.mapping

@@ -7,7 +7,6 @@ command that needs no SOAP or no card start quickly.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from typing import NoReturn, TextIO
@@ -16,12 +15,13 @@ import click
 
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
+from .lazy import LazyGroup
 from .output import Settings, common_options, print_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Run the main job on simulated parts: card, order, check, revoke."),
     "readers": ("readers", "List the card readers and what is in them."),
-    "card": ("card", "Read a CPx card: info, identifier, certificates."),
+    "card": ("card", "Work with a CPx card: who it is, what is on it, its PIN and keys."),
     "habilitations": ("order", "List what this card may order."),
     "order": ("order", "Order a certificate with the card, and retrieve it."),
     "orders": ("order", "List the orders made from this machine."),
@@ -36,25 +36,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"igcsante.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="igc")
 @common_options
 def igc(settings: Settings) -> None:

@@ -93,7 +93,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def habilitations_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
     """List what this card may order: structures, offers, usages, scopes."""
     target = target_of(settings)
-    with connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (client, _):
+    with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
         lines = client.list_habilitations()
     if settings.json:
         for line in lines:
@@ -178,7 +178,7 @@ def order_command(
     )
     with (
         open_journal() as journal,
-        connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
+        connected(target, pin_source, use_last_try=use_last_try) as (
             client,
             about,
         ),
@@ -225,7 +225,7 @@ def retrieve_command(
         check_retrievable(entry)
         delivery = _delivery(**sources)
         with (
-            connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
+            connected(target, pin_source, use_last_try=use_last_try) as (
                 client,
                 _,
             ),
@@ -275,7 +275,7 @@ def revoke_command(
             ask.retyped(entry.serial[-6:], "Revoking is final. Last six characters of the serial")
         code = ask.secret(revocation_code_source, "Revocation code", "--revocation-code-source")
         with (
-            connected(target, settings.reader, pin_source, use_last_try=use_last_try) as (
+            connected(target, pin_source, use_last_try=use_last_try) as (
                 client,
                 _,
             ),

@@ -18,13 +18,16 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..errors import IgcError
 from ..instants import iso
 from ..text import printable
+
+if TYPE_CHECKING:
+    from ..card.recording import Recorder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +40,9 @@ class Settings:
     platform: str | None = None
     reader: str | None = None
     json: bool = False
+    trace: bool = False
+    no_cache: bool = False
+    recorder: Recorder | None = None  # given by igc card record, to the command that it runs
 
 
 def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -66,7 +72,10 @@ _COMMON = (
     click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
     click.option("--reader", metavar="NAME", help="Card reader, by part of its name."),
     click.option("--json", "json", is_flag=True, help="One JSON object a line on stdout."),
+    click.option("--trace", is_flag=True, help="Show what goes to and from the card, on stderr."),
+    click.option("--no-cache", is_flag=True, help="Read everything from the card itself."),
 )
+_NAMES = ("profile", "platform", "reader", "json", "trace", "no_cache")
 
 
 def common_options(command: Command) -> Command:
@@ -75,7 +84,7 @@ def common_options(command: Command) -> Command:
     @functools.wraps(command)
     @click.pass_context
     def wrapped(ctx: click.Context, /, **arguments: Any) -> Any:
-        given = {name: arguments.pop(name) for name in ("profile", "platform", "reader", "json")}
+        given = {name: arguments.pop(name) for name in _NAMES}
         settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
         ctx.obj = replace(settings, **{name: value for name, value in given.items() if value})
         return ctx.invoke(command, settings=ctx.obj, **arguments)

@@ -7,19 +7,66 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ReaderAbsentError
-from .output import Settings, common_options, emit, say_table, talk
+from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..card.readers import ReaderStatus
+    from ..card.watch import ReaderEvent
 
 
 @click.command("readers")
+@click.option("--watch", is_flag=True, help="Tell of each change, until interrupted.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait so long for a CPx card."
+)
 @common_options
-def readers_command(settings: Settings) -> None:
+def readers_command(settings: Settings, watch: bool, wait: float | None) -> None:
     """List the card readers and what is in them.
 
-    Exit code 3 when there is none.
+    With --watch, tell of each reader and card that comes or goes, those of now first. With
+    --wait, end as soon as a CPx card is in a reader. Exit code 3 when there is no reader, or
+    no card came.
     """
+    if watch:
+        _watch(settings)
+    elif wait is not None:
+        from ..card.watch import wait_for_card
+
+        _show_event(wait_for_card(settings.reader, wait), as_json=settings.json)
+    else:
+        _list(settings)
+
+
+def _watch(settings: Settings) -> None:
+    from ..card.watch import ReaderWatch
+
+    with ReaderWatch() as changes:
+        for event in changes:
+            if settings.reader is None or settings.reader.lower() in event.reader.lower():
+                _show_event(event, as_json=settings.json)
+
+
+def _show_event(event: ReaderEvent, *, as_json: bool) -> None:
+    if as_json:
+        emit(
+            {
+                "reader": event.reader,
+                "change": event.change.value,
+                "atr": event.atr,
+                "generation": event.generation,
+            },
+            schema="igc.reader.event/1",
+        )
+        return
+    text = str(event.change)
+    if event.atr is not None:
+        from ..card.atr import describe
+
+        text += f": {describe(event.atr)}"
+    say(f"{event.reader}  {text}")
+
+
+def _list(settings: Settings) -> None:
     from ..card.readers import reader_statuses, system_readers
 
     statuses = reader_statuses(system_readers())
@@ -46,11 +93,16 @@ def readers_command(settings: Settings) -> None:
     if not any(status.card_present for status in statuses):
         talk("No card is inserted.")
     elif sum(status.card_present for status in statuses) > 1:
-        talk("Choose one with --reader and part of its name.")
+        talk("Choose one with --reader and part of its name, or the card's serial number.")
 
 
 def _card_text(status: ReaderStatus) -> str:
     if not status.card_present:
         return "none"
-    atr = status.atr.hex().upper() if status.atr else "no ATR"
-    return status.generation or f"unknown card (ATR {atr})"
+    if status.generation:
+        return status.generation
+    if status.atr is None:
+        return "a card that another program holds, or that doesn't answer"
+    from ..card.atr import describe
+
+    return f"{describe(status.atr)}, ATR {status.atr.hex().upper()}"

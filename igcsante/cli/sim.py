@@ -5,22 +5,25 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .connect import simulated_world_directory
 from .output import Settings, common_options, emit, say, talk
+from .sim_card import sim_card_command
 
 if TYPE_CHECKING:
-    from ..testing.cards import CardProfile
+    from ..testing.cards import ReplayedCard, SimulatedCard
 
 POLL_SECONDS = 0.5
 
 
 @click.group("sim")
 def sim_command() -> None:
-    """Run a simulated card or platform in the foreground, until Ctrl-C.
+    """Run a simulated card or platform in the foreground, until Ctrl-C; make cards.
 
     Both belong to one simulated world, kept on this machine, so that the card's
     certificates are those that the platform knows.
@@ -33,21 +36,53 @@ def sim_command() -> None:
     """
 
 
+sim_command.add_command(sim_card_command)
+
+
 @sim_command.command("run")
-@click.option("--card", "card_profile", default="cps3", help="Card profile: cps3, cps4 or a file.")
+@click.option(
+    "--card",
+    "card_profile",
+    default="cps3",
+    show_default=True,
+    help="Card profile: a name of igc sim card list, or a file.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the card's PIN, counters and written data in this file.",
+)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Play a recording of igc card record instead.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="vpcd's port.  [default: 35963]")
 @click.option("--pcscd", is_flag=True, help="Start a pcscd of its own, beside the machine's.")
 @common_options
-def sim_run(settings: Settings, card_profile: str, port: int | None, pcscd: bool) -> None:
+def sim_run(
+    settings: Settings,
+    card_profile: str,
+    state: Path | None,
+    replay: Path | None,
+    port: int | None,
+    pcscd: bool,
+) -> None:
     """Insert a simulated card into a virtual reader (vpcd), so that any PC/SC program sees it.
 
     Needs pcscd with the vpcd driver: apt install pcscd vsmartcard-vpcd.
     """
     from ..testing.cards import PrivatePcscd, VpcdCard
     from ..testing.cards.vpcd import DEFAULT_PORT
-    from ..testing.world import SimulatedWorld
 
-    card = SimulatedWorld(simulated_world_directory()).card(card_profile)
+    card: SimulatedCard | ReplayedCard
+    if replay and state:
+        raise UsageError("a recording keeps no state: --state goes with --card")
+    if replay:
+        card, name, pin = _replayed(replay), replay.name, ""
+    else:
+        card = _simulated(card_profile, state)
+        name, pin = card.profile.name, card.pin
     stop = _stop_on_signals()
     with ExitStack() as stack:
         environment: dict[str, str] = {}
@@ -56,21 +91,35 @@ def sim_run(settings: Settings, card_profile: str, port: int | None, pcscd: bool
             environment, port = private.environment(), private.port
         inserted = stack.enter_context(VpcdCard(card, port or DEFAULT_PORT))
         inserted.wait_powered()
-        _announce(card.profile, port or DEFAULT_PORT, environment, settings.json)
+        _announce(name, pin, port or DEFAULT_PORT, environment, settings.json)
         while inserted.error is None and not stop.wait(POLL_SECONDS):
             pass
         if inserted.error:
             raise inserted.error
 
 
-def _announce(profile: CardProfile, port: int, environment: dict[str, str], as_json: bool) -> None:
+def _simulated(name: str, state: Path | None) -> SimulatedCard:
+    from ..testing.world import SimulatedWorld
+
+    card = SimulatedWorld(simulated_world_directory()).card(name)
+    if state is not None:
+        card.keep_state(state)
+    return card
+
+
+def _replayed(path: Path) -> ReplayedCard:
+    from ..testing.cards import ReplayedCard
+
+    return ReplayedCard(path, refused=lambda error: talk(f"{error.message}; {error.advice}"))
+
+
+def _announce(card: str, pin: str, port: int, environment: dict[str, str], as_json: bool) -> None:
     if as_json:
-        emit(
-            {"card": profile.name, "pin": profile.pin, "port": port, "environment": environment},
-            schema="igc.sim.run/1",
-        )
+        line = {"card": card, "pin": pin, "port": port, "environment": environment}
+        emit(line, schema="igc.sim.run/1")
         return
-    talk(f"Simulated {profile.name} card inserted (vpcd port {port}). Its PIN is {profile.pin}.")
+    about = f" Its PIN is {pin}." if pin else " Any PIN is taken for the one that was recorded."
+    talk(f"Simulated {card} card inserted (vpcd port {port}).{about}")
     for name, value in environment.items():
         talk("In the terminal that shall see it, type:")
         say(f"export {name}={value}")

@@ -16,6 +16,7 @@ from result import Result
 
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "card-id": exchanges.card_id,
+    "card-id-long": exchanges.card_id_long,
     "card-info": exchanges.card_info,
     "sign": exchanges.sign,
     "sign-from-start": exchanges.sign_from_start,

@@ -23,6 +23,7 @@ from result import Result
 from igcsante.card.monitor import Exchange
 from igcsante.card.readers import open_card
 from igcsante.card.session import CpsCard
+from igcsante.cli.card_info import read_info
 from igcsante.secret import Secret
 from igcsante.testing.cards import (
     CardMaterial,
@@ -35,6 +36,8 @@ from igcsante.testing.cards import (
 
 OFFICIAL = tomllib.loads((Path(__file__).parent / "official_exchanges.toml").read_text())
 GENERATIONS = ("cps3", "cps4")
+SHORT = int(OFFICIAL["certificate_bytes"])  # as in the traces
+LONG = 2200  # as on real cards (facts sheet card.md §4.2)
 FILLING = x509.ObjectIdentifier("2.25.1")
 ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,14 +53,24 @@ def card_id() -> Iterator[Result]:
     yield from _compare("card-id", lambda card: card.national_id(), ("token", "objects"))
 
 
+def card_id_long() -> Iterator[Result]:
+    """The same on a card whose certificates are as long as real ones; the peer's were shorter."""
+    yield from _compare(
+        "card-id-long",
+        lambda card: card.national_id(),
+        ("token", "objects"),
+        certificate_bytes=LONG,
+    )
+
+
 def card_info() -> Iterator[Result]:
     """igc card info, on a card nobody has read yet."""
-    yield from _compare("card-info", _info, ("token", "objects"))
+    yield from _compare("card-info", read_info, ("token", "objects"))
 
 
 def sign() -> Iterator[Result]:
-    """PIN and one signature of the authentication key, once the card has been read."""
-    yield from _compare("sign", _sign, ("sign",), before=_info)
+    """Tries, PIN and one signature of the authentication key, the directories being known."""
+    yield from _compare("sign", _sign, ("sign",), before=_know_directories)
 
 
 def sign_from_start() -> Iterator[Result]:
@@ -65,13 +78,9 @@ def sign_from_start() -> Iterator[Result]:
     yield from _compare("sign-from-start", _sign, ("token", "objects", "sign"))
 
 
-def _info(card: CpsCard) -> None:
-    card.national_id()
-    card.card_number()
+def _know_directories(card: CpsCard) -> None:
+    card.credential()
     card.pin_status()
-    card.certificates()
-    card.label()
-    _ = card.serial
 
 
 def _sign(card: CpsCard) -> None:
@@ -86,9 +95,10 @@ def _compare(
     work: Callable[[CpsCard], object],
     parts: tuple[str, ...],
     before: Callable[[CpsCard], object] | None = None,
+    certificate_bytes: int = SHORT,
 ) -> Iterator[Result]:
     for generation in GENERATIONS:
-        ours = _count(generation, work, before)
+        ours = _count(_material(generation, certificate_bytes), generation, work, before)
         official = [OFFICIAL[generation][part] for part in parts]
         peer = Count(
             sum(part["exchanges"] for part in official),
@@ -101,11 +111,14 @@ def _compare(
 
 
 def _count(
-    generation: str, work: Callable[[CpsCard], object], before: Callable[[CpsCard], object] | None
+    material: CardMaterial,
+    generation: str,
+    work: Callable[[CpsCard], object],
+    before: Callable[[CpsCard], object] | None,
 ) -> Count:
     """What ``work`` costs, with the opening of the card unless ``before`` comes first."""
     seen: list[Exchange] = []
-    reader = SimulatedReader(card=SimulatedCard(load_profile(generation), _material(generation)))
+    reader = SimulatedReader(card=SimulatedCard(load_profile(generation), material))
     with open_card(readers=[reader], monitor=seen.append) as card:
         if before:
             before(card)
@@ -117,16 +130,18 @@ def _count(
 
 
 @cache
-def _material(generation: str) -> CardMaterial:
+def _material(generation: str, certificate_bytes: int) -> CardMaterial:
     profile = load_profile(generation)
-    return CardMaterial(_pair(profile, signature=False), _pair(profile, signature=True))
+    return CardMaterial(
+        _pair(profile, certificate_bytes, signature=False),
+        _pair(profile, certificate_bytes, signature=True),
+    )
 
 
-def _pair(profile: CardProfile, *, signature: bool) -> KeyPair:
-    """A key and a certificate of exactly the length of those in the traces."""
+def _pair(profile: CardProfile, wanted: int, *, signature: bool) -> KeyPair:
+    """A key and a certificate of exactly the wanted length."""
     key = rsa.generate_private_key(65537, 2048)
-    wanted = int(OFFICIAL["certificate_bytes"])
-    for filling in range(wanted):
+    for filling in range(max(0, wanted - SHORT - 100), wanted):
         certificate = _certificate(profile, key, signature, filling)
         if len(certificate.public_bytes(Encoding.DER)) == wanted:
             return KeyPair(key, certificate)

@@ -25,6 +25,7 @@ from igcsante.certs.extensions import key_usage_names
 from igcsante.certs.nomenclatures import CARD_TYPES, PRODUCTS
 from igcsante.certs.verdict import Kind
 from igcsante.cli import main, sim
+from igcsante.cli.card_keys import SCHEMES
 from igcsante.cli.schemas import names, schema
 from igcsante.errors import CardAbsentError, ExitCode, UsageError
 from igcsante.files import write_atomic
@@ -35,6 +36,7 @@ from igcsante.testing.cards import PrivatePcscd, SimulatedReader, load_profile
 from igcsante.testing.pki.leaves import SOFTWARE, PersonName, SoftwareSubject, StructureName
 from igcsante.testing.pki.simulated import new_key
 from igcsante.testing.world import SimulatedWorld
+from igcsante.tls.probe import VERSIONS, Outcome
 from igcsante.ws.conformity import Level
 from igcsante.ws.journal import OrderState
 from igcsante.ws.mapping import contract_file
@@ -199,6 +201,9 @@ ORDER_FIELDS = "$defs/order/properties"
 EVERY_KEY_USAGE = key_usage_names(x509.KeyUsage(*[True] * 9))
 CLOSED_LISTS: list[tuple[str, str, Any]] = [
     ("igc.card.id/1", "properties/type", (name for name, _ in NationalId.TYPES.values())),
+    ("igc.card.signature/1", "properties/scheme", SCHEMES),
+    ("igc.card.tls/1", "properties/outcome", Outcome),
+    ("igc.card.tls/1", "properties/version", VERSIONS),
     ("igc.certificate/1", "properties/card_type", [*CARD_TYPES.values(), None]),
     ("igc.certificate/1", "properties/key_usages/items", EVERY_KEY_USAGE),
     ("igc.certificate/1", "properties/offer", [*Offre, None]),
@@ -379,6 +384,18 @@ def test_readers_and_cards(igc: CommandLine, in_world: SimulatedWorld, tmp_path:
         assert len(info["certificates"]) == len(igc(*chosen, "certs")) == 2
         written = igc(*chosen, "certs", "--out", tmp_path / name)
         assert all(Path(line["file"]).is_file() for line in written)
+        objects = igc(*chosen, "objects")
+        assert len(objects) == info["data_objects"]
+        (read,) = igc(*chosen, "objects", "--read", "CPS_INFO_PS")
+        assert len(read["value"]) == 2 * read["size"]
+        (activity,) = igc(*chosen, "activities", *PIN)
+        assert activity["sector_label"]
+        exported = igc(*chosen, "export", tmp_path / f"all-{name}", *PIN)
+        cps2ter = igc(*chosen, "objects", "--cps2ter", *PIN)
+        assert len(cps2ter) == (2 if info["generation"] == "CPS3" else 0)
+        assert len(exported) == 2 + len(objects) + len(cps2ter)
+    (line,) = igc("card", "cache", "clear")
+    assert line["cards"] == 0
     (line,) = igc("--reader", "Third", "card", "id")
     assert line["error"]["readers"] == ["First", "Second", "Empty"]
 

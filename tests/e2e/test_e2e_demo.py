@@ -135,7 +135,7 @@ def test_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
 def test_demo_that_fails_says_after_which_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def leaving(name: str, card: SimulatedCard) -> SimulatedReader:
         reader = SimulatedReader(name, card)
-        reader.remove_at(30)
+        reader.remove_at(29)
         return reader
 
     monkeypatch.setattr(demo, "SimulatedReader", leaving)

@@ -1,0 +1,36 @@
+"""``igc card cache``: files of cards that were read before."""
+
+from __future__ import annotations
+
+import click
+
+from .output import Settings, common_options, emit, say
+
+
+@click.group("cache")
+def cache_command() -> None:
+    """What is kept of cards, so that reading them again is quick.
+
+    Directory files and certificates of cards that tell when they were updated, readable by
+    you only. --no-cache does without for one command, `card_cache = "never"` in a profile or
+    IGC_CARD_CACHE=never for all of them.
+    """
+
+
+@cache_command.command("clear")
+@common_options
+def cache_clear(settings: Settings) -> None:
+    """Forget all cards."""
+    from ..card.cache import CardCache
+    from ..errors import StorageError
+    from .connect import card_cache_directory
+
+    directory = card_cache_directory()
+    try:
+        cards = CardCache(directory).clear()
+    except OSError as error:
+        raise StorageError(f"{directory}: {error.strerror}") from None
+    if settings.json:
+        emit({"cards": cards, "directory": directory}, schema="igc.card.cache/1")
+    else:
+        say(f"{cards} {'card' if cards == 1 else 'cards'} forgotten.")

@@ -1,0 +1,162 @@
+"""``igc card id`` and ``igc card info``: what a card says of itself and its holder, without PIN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..text import printable
+from .connect import inserted_card
+from .output import Settings, common_options, emit, say, say_pairs, talk
+
+if TYPE_CHECKING:
+    from ..card.session import CpsCard
+    from ..certs.profile import CertificateProfile
+
+
+@click.command("id")
+@common_options
+def id_command(settings: Settings) -> None:
+    """Print the holder's national identifier, and nothing else."""
+    with inserted_card(settings) as card:
+        identifier = card.national_id()
+    for warning in identifier.warnings:
+        talk(f"Warning: {printable(warning)}")
+    if settings.json:
+        emit({"national_id": str(identifier), "type": identifier.type_name}, schema="igc.card.id/1")
+    else:
+        say(str(identifier))
+
+
+@click.command("info")
+@common_options
+def info_command(settings: Settings) -> None:
+    """Show the card, its holder, its certificates and the PIN tries left. Needs no PIN."""
+    with inserted_card(settings) as card:
+        info = read_info(card)
+    if settings.json:
+        emit(info, schema="igc.card.info/1")
+    else:
+        _print_info(info)
+
+
+def read_info(card: CpsCard) -> dict[str, Any]:
+    """All that the page shows, in as few exchanges as that takes."""
+    from ..certs.profile import decode
+
+    profile = decode(card.certificate("authentication" if card.has_pin else "technical"))
+    if card.has_pin:
+        card.national_id()
+    pin = card.pin_status() if card.has_pin else None
+    journal = card.objects.update_journal()
+    warnings = list(profile.warnings)
+    if journal and not journal.complete:
+        warnings.append("an update of the card was not finished: it may need to be replaced")
+    return {
+        "generation": card.generation,
+        "card_type": profile.card_type,
+        "world": profile.world,
+        "reader": card.reader_name,
+        "atr": card.atr,
+        "serial": card.serial,
+        "card_number": profile.card_number,
+        "label": card.label(),
+        "updated": journal.ended.isoformat() if journal and journal.ended else None,
+        "holder": _holder(profile, card.objects.specialty()),
+        "pin": pin and {"tries_left": pin.tries_left, "max_tries": pin.max_tries},
+        "certificates": [
+            {
+                "purpose": entry.purpose,
+                "label": entry.label,
+                "serial": f"{entry.serial_number:x}",
+                "not_before": entry.not_before,
+                "not_after": entry.not_after,
+            }
+            for entry in card.certificate_summaries()
+        ],
+        "data_objects": len(card.objects.labels()),
+        "warnings": warnings,
+    }
+
+
+def _holder(profile: CertificateProfile, specialty: str | None) -> dict[str, Any]:
+    from ..certs.nomenclatures import label, profession_label
+
+    code = profile.profession_code
+    codes = tuple(dict.fromkeys((*profile.specialties, *((specialty,) if specialty else ()))))
+    return {
+        "national_id": str(profile.national_id) if profile.national_id else None,
+        "identifier_type": profile.national_id.type_name if profile.national_id else None,
+        "surname": profile.surname,
+        "given_name": profile.given_name,
+        "title": profile.title,
+        "profession_code": code,
+        "profession": None if code is None else profession_label(code, profile.card_type),
+        "specialities": [{"code": each, "label": label("TRE_R38", each)} for each in codes],
+        "structure_id": str(profile.structure_id) if profile.structure_id else None,
+        "structure_type": profile.structure_id.type_name if profile.structure_id else None,
+        "organisation": profile.organisation,
+    }
+
+
+def _print_info(info: dict[str, Any]) -> None:
+    holder, pin = info["holder"], info["pin"]
+    world = "TEST" if info["world"] == "test" else info["world"]
+    say_pairs(
+        [
+            ("Card", " ".join(filter(None, (info["generation"], world, info["card_type"])))),
+            ("Card number", info["card_number"] or ""),
+            ("Serial", info["serial"]),
+            ("Label", info["label"]),
+            ("Updated", (info["updated"] or "").replace("T", " ")),
+            ("Reader", info["reader"]),
+            ("ATR", info["atr"].hex(" ").upper()),
+            ("", ""),
+            *_holder_pairs(holder),
+            ("", ""),
+            ("PIN", _pin_text(pin)),
+            *(
+                (entry["purpose"].capitalize(), f"certificate until {entry['not_after']:%Y-%m-%d}")
+                for entry in info["certificates"]
+            ),
+            ("Data objects", f"{info['data_objects']} (igc card objects)"),
+        ]
+    )
+    for warning in info["warnings"]:
+        talk(f"Warning: {printable(warning)}")
+
+
+def _holder_pairs(holder: dict[str, Any]) -> list[tuple[str, str]]:
+    profession = holder["profession"] or ""
+    if holder["profession_code"] is not None:
+        code = f"code {holder['profession_code']:02}"
+        profession = f"{profession} ({code})" if profession else code
+    # The title is nearly always the profession once more.
+    title = holder["title"] if not profession.startswith(holder["title"]) else ""
+    specialities = [
+        f"{each['label']} ({each['code']})" if each["label"] else each["code"]
+        for each in holder["specialities"]
+    ]
+    identifier = structure = ""
+    if holder["national_id"]:
+        identifier = f"{holder['national_id']} ({holder['identifier_type']})"
+    if holder["structure_id"]:
+        structure = f"{holder['structure_id']} ({holder['structure_type']})"
+    return [
+        ("Holder", " ".join(filter(None, (holder["given_name"], holder["surname"])))),
+        ("Identifier", identifier),
+        ("Title", title),
+        ("Profession", profession),
+        ("Speciality", ", ".join(specialities)),
+        ("Organisation", holder["organisation"]),
+        ("Structure", structure),
+    ]
+
+
+def _pin_text(pin: dict[str, int] | None) -> str:
+    if pin is None:
+        return "none on this interface"
+    if pin["tries_left"] == 0:
+        return "blocked (igc card pin unblock)"
+    return f"{pin['tries_left']} of {pin['max_tries']} tries left"

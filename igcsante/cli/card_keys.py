@@ -1,0 +1,159 @@
+"""``igc card sign`` and ``igc card random``: what the card's keys and generator do."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..credentials import SHA1_SCHEMES, RsaScheme
+from ..errors import CardError, StorageError, UsageError
+from .card_pin import last_try_option, pin_source_option
+from .connect import inserted_card, profile_of, trust_store, verify_pin, with_chain
+from .output import Settings, common_options, emit, say, talk
+
+if TYPE_CHECKING:
+    from ..credentials import Credential
+
+SCHEMES = {scheme.name.lower().replace("_", "-"): scheme for scheme in RsaScheme}
+MOST_RANDOM_BYTES = 1024
+_SUFFIXES = {"cms": ".p7s", "raw": ".sig"}
+
+
+@click.command("sign")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--key",
+    "purpose",
+    type=click.Choice(["signature", "authentication"]),
+    default="signature",
+    show_default=True,
+    help="Which key of the card signs.",
+)
+@click.option(
+    "--scheme",
+    "scheme_name",
+    type=click.Choice(list(SCHEMES)),
+    default="pkcs1-sha256",
+    show_default=True,
+    help="Padding and hash.",
+)
+@click.option("--cms/--raw", "as_cms", default=True, help="A detached CMS, or a bare signature.")
+@click.option("--allow-sha1", is_flag=True, help="Let the key sign with SHA-1, which is broken.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it; without this, beside FILE with .p7s or .sig added.",
+)
+@pin_source_option
+@last_try_option
+@common_options
+def sign_command(
+    settings: Settings,
+    file: Path,
+    purpose: str,
+    scheme_name: str,
+    as_cms: bool,
+    allow_sha1: bool,
+    out: Path | None,
+    pin_source: str | None,
+    use_last_try: bool,
+) -> None:
+    """Sign FILE on the card: a detached CMS, or the bare signature.
+
+    \b
+    Verify them with:
+      openssl cms -verify -binary -inform DER -in FILE.p7s -content FILE -CAfile ROOTS.pem
+      openssl dgst -sha256 -verify KEY.pem -signature FILE.sig FILE
+    """
+    from ..certs.cms import detached_signature
+    from ..files import write_atomic
+
+    scheme, form = SCHEMES[scheme_name], "cms" if as_cms else "raw"
+    if scheme in SHA1_SCHEMES and not allow_sha1:
+        raise UsageError(
+            "SHA-1 is broken for signatures", advice="if you must: give --allow-sha1 as well"
+        )
+    target = out or file.with_name(file.name + _SUFFIXES[form])
+    if target.exists():
+        raise StorageError(f"{target} is already there and was left untouched", path=str(target))
+    digest = _digest(file, scheme)
+    at = datetime.now(UTC)
+    with inserted_card(settings) as card:
+        own = card.credential(purpose, allow_sha1=allow_sha1)
+        credential = with_chain(own, trust_store(profile_of(settings)))
+        if scheme not in credential.schemes:
+            raise CardError(
+                f"the {purpose} key of a {card.generation} can't sign with {scheme_name}",
+                advice="it can with " + _names(credential.schemes),
+            )
+        _warn_of_validity(credential, at)
+        verify_pin(card, pin_source, use_last_try=use_last_try)
+        if as_cms:
+            signature = detached_signature(digest, credential, scheme, at=at)
+        else:
+            signature = _bare_signature(digest, credential, scheme)
+    write_atomic(target, signature, mode=0o644)
+    if settings.json:
+        emit(
+            {
+                "file": file,
+                "signature": target,
+                "format": form,
+                "key": purpose,
+                "scheme": scheme_name,
+                "serial": f"{credential.certificate.serial_number:x}",
+                "at": at,
+            },
+            schema="igc.card.signature/1",
+        )
+    else:
+        talk(f"Wrote {target}")
+
+
+@click.command("random")
+@click.argument("count", type=click.IntRange(1, MOST_RANDOM_BYTES))
+@common_options
+def random_command(settings: Settings, count: int) -> None:
+    """Print COUNT random bytes of the card's generator, in hexadecimal. No PIN is needed."""
+    with inserted_card(settings) as card:
+        found = card.random(count)
+    if settings.json:
+        emit({"bytes": found}, schema="igc.card.random/1")
+    else:
+        say(found.hex())
+
+
+def _digest(file: Path, scheme: RsaScheme) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, scheme.hash_name).digest()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+
+
+def _bare_signature(digest: bytes, credential: Credential, scheme: RsaScheme) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+    from ..credentials import cryptography_padding, hash_algorithm
+
+    return credential.private_key.sign(
+        digest, cryptography_padding(scheme), Prehashed(hash_algorithm(scheme))
+    )
+
+
+def _warn_of_validity(credential: Credential, at: datetime) -> None:
+    certificate = credential.certificate
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        talk(
+            "Warning: the card's certificate is valid from "
+            f"{certificate.not_valid_before_utc:%Y-%m-%d} "
+            f"to {certificate.not_valid_after_utc:%Y-%m-%d}, not now."
+        )
+
+
+def _names(schemes: frozenset[RsaScheme]) -> str:
+    return ", ".join(name for name, scheme in SCHEMES.items() if scheme in schemes)

@@ -1,0 +1,5 @@
+"""Credentials from PKCS#11 tokens, whatever their module: see :func:`open_token`."""
+
+from .token import Pkcs11Token, TokenCertificate, open_token
+
+__all__ = ["Pkcs11Token", "TokenCertificate", "open_token"]

@@ -1,0 +1,66 @@
+"""Failures of a PKCS#11 module in our terms (PKCS#11 v2.40 §11.1: return values)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+from ..errors import (
+    CardError,
+    CardRemovedError,
+    CardUnsupportedError,
+    PinBlockedError,
+    PinFormatError,
+    PinRequiredError,
+)
+
+_GONE = {
+    "TokenNotPresent",
+    "DeviceRemoved",
+    "SessionHandleInvalid",
+    "SessionClosed",
+    "SlotIDInvalid",
+    "ObjectHandleInvalid",
+}
+
+
+@contextmanager
+def errors_named(name: str) -> Iterator[None]:
+    """Turn what python-pkcs11 raises into our errors about the token or module ``name``."""
+    import pkcs11
+
+    try:
+        yield
+    except pkcs11.PKCS11Error as error:
+        _raise_named(error, name)
+    finally:
+        _forget_openssl_errors()
+
+
+def _forget_openssl_errors() -> None:
+    """Empty OpenSSL's list of errors, which a module built on the same library fills.
+
+    SoftHSM2 leaves some behind where nothing failed, and Python's ``ssl`` takes them for its
+    own. Asking it for a cipher that doesn't exist empties the list.
+    """
+    with suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("none")
+
+
+def _raise_named(error: Exception, name: str) -> NoReturn:
+    kind = type(error).__name__
+    if kind in _GONE:
+        raise CardRemovedError(f"{name}: the token was removed", advice="insert it again") from None
+    if kind == "PinLocked":
+        raise PinBlockedError(
+            f"{name}: the PIN is blocked", advice="the PUK is needed", tries_left=0
+        ) from None
+    if kind == "PinLenRange":
+        raise PinFormatError(f"{name}: that can't be the token's PIN") from None
+    if kind == "UserNotLoggedIn":
+        raise PinRequiredError(f"{name}: the token wants its PIN first", advice="log in") from None
+    if kind == "PKCS11Error":
+        raise CardUnsupportedError(f"{name}: the PKCS#11 module can't be loaded") from None
+    raise CardError(f"{name}: the PKCS#11 module failed ({kind})", pkcs11=kind) from None

@@ -1,0 +1,320 @@
+"""A credential from any PKCS#11 token: the official Cryptolib CPS, OpenSC, SoftHSM, an HSM.
+
+PKCS#11 v2.40 (OASIS). python-pkcs11, the extra ``pkcs11``, is imported when a token is
+opened. The PIN is sent once, and not at all when it is the token's last try (design §6).
+
+>>> with open_token(Path("/usr/lib/module.so")) as token:          # doctest: +SKIP
+...     token.login(pin)
+...     credential = token.credential()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ..credentials import (
+    AUTHENTICATION,
+    Credential,
+    ExternalRsaKey,
+    RsaScheme,
+    purpose_of,
+)
+from ..errors import (
+    CardAbsentError,
+    CardError,
+    CardUnsupportedError,
+    PinBlockedError,
+    PinRefusedError,
+    PinRequiredError,
+    PinWrongError,
+    UsageError,
+)
+from ..secret import Secret
+from .failures import errors_named
+from .signer import Pkcs11Signer
+
+MAX_CERTIFICATES = 64
+_PKCS1 = (RsaScheme.PKCS1_SHA256, RsaScheme.PKCS1_SHA384, RsaScheme.PKCS1_SHA512)
+_PSS = (RsaScheme.PSS_SHA256, RsaScheme.PSS_SHA384, RsaScheme.PSS_SHA512)
+
+
+@dataclass(frozen=True)
+class TokenCertificate:
+    """A certificate of the token. ``purpose``: ``authentication``, ``signature`` or ``other``.
+
+    ``id`` (CKA_ID) links it to its private key.
+    """
+
+    label: str
+    id: bytes
+    purpose: str
+    certificate: x509.Certificate
+
+
+def open_token(module: Path, *, label: str | None = None, serial: str | None = None) -> Pkcs11Token:
+    """The token of that label and serial number, or the only one, behind a PKCS#11 module.
+
+    Raises CardUnsupportedError without python-pkcs11 or for a module that can't be loaded,
+    CardAbsentError without a token, UsageError when none fits or several do.
+    """
+    try:
+        import pkcs11
+    except ImportError:
+        raise CardUnsupportedError(
+            "PKCS#11 tokens can't be used: python-pkcs11 is not installed",
+            advice="pip install 'igcsante[pkcs11]'",
+        ) from None
+    if not module.is_file():
+        raise UsageError(f"{module}: there is no PKCS#11 module of that name")
+    with errors_named(str(module)):
+        slots = pkcs11.lib(str(module)).get_slots(token_present=True)
+        tokens = [slot.get_token() for slot in slots]
+    initialized = [t for t in tokens if t.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
+    if not initialized:
+        raise CardAbsentError(f"{module.name}: no token is present", advice="insert the card")
+    fitting = [
+        token
+        for token in initialized
+        if label in (None, token.label) and serial in (None, _text(token.serial))
+    ]
+    if len(fitting) != 1:
+        names = [f"{token.label} ({_text(token.serial)})" for token in initialized]
+        raise UsageError(
+            ("several tokens fit: " if fitting else "no token fits: ") + ", ".join(names),
+            advice="choose one by its label or serial number",
+            tokens=names,
+        )
+    return Pkcs11Token(fitting[0].slot)
+
+
+class Pkcs11Token:
+    """An open token. Use it in a ``with`` statement.
+
+    All methods raise CardRemovedError when the token leaves, CardError when it fails.
+    """
+
+    def __init__(self, slot: Any) -> None:
+        """Open a session with the token in one of python-pkcs11's slots."""
+        self._slot = slot
+        self._pin_sent = False
+        self._logged_in: Any = None
+        with errors_named("token"):
+            token = slot.get_token()
+            self.label: str = token.label
+            self._session = token.open()
+        self.serial = _text(token.serial)
+
+    def close(self) -> None:
+        """Log out and close the sessions. Never fails."""
+        import pkcs11
+
+        for session in (self._logged_in, self._session):
+            if session is not None:
+                with suppress(pkcs11.PKCS11Error):
+                    session.close()
+        self._logged_in = self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- certificates ----------------------------------------------------------------------
+
+    def certificates(self) -> tuple[TokenCertificate, ...]:
+        """The token's X.509 certificates; those that can't be read are left out."""
+        from pkcs11 import Attribute, ObjectClass
+
+        found: list[TokenCertificate] = []
+        with errors_named(self.label):
+            for stored in self._open().get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE}):
+                if len(found) == MAX_CERTIFICATES:
+                    raise CardError(f"{self.label}: more than {MAX_CERTIFICATES} certificates")
+                with suppress(ValueError):
+                    certificate = x509.load_der_x509_certificate(stored[Attribute.VALUE])
+                    label = str(_attribute(stored, Attribute.LABEL) or "")
+                    identifier = bytes(_attribute(stored, Attribute.ID) or b"")
+                    entry = TokenCertificate(
+                        label, identifier, purpose_of(certificate), certificate
+                    )
+                    found.append(entry)
+        return tuple(found)
+
+    # -- PIN -------------------------------------------------------------------------------
+
+    @property
+    def wants_pin_on_reader(self) -> bool:
+        """Whether the PIN is typed on the reader: then ``login`` takes none."""
+        from pkcs11 import TokenFlag
+
+        return bool(self._flags() & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
+
+    def check_pin_policy(self, *, use_last_try: bool = False) -> None:
+        """Raise what :meth:`login` would raise of the token's counter, nothing sent."""
+        from pkcs11 import TokenFlag
+
+        flags = self._flags()
+        if flags & TokenFlag.USER_PIN_LOCKED:
+            raise PinBlockedError(
+                f"{self.label}: the PIN is blocked", advice="the PUK is needed", tries_left=0
+            )
+        if flags & TokenFlag.USER_PIN_FINAL_TRY and not use_last_try:
+            raise PinRefusedError(
+                "a single PIN try is left: the PIN was not sent, a wrong one would block the token",
+                advice="allow the last try (use_last_try) if you are sure of the PIN",
+                tries_left=1,
+            )
+
+    def login(self, pin: Secret | None = None, *, use_last_try: bool = False) -> None:
+        """Send the PIN: once in the life of this object, right or wrong.
+
+        None lets the reader ask for it. Raises, with nothing sent: PinBlockedError,
+        PinRefusedError (the last try without ``use_last_try``, or a PIN was sent before),
+        UsageError. Raises PinWrongError, PinFormatError, PinBlockedError as the token says.
+        """
+        import pkcs11
+
+        if self._pin_sent:
+            raise PinRefusedError(
+                "a PIN was already sent to this token: it is not sent again",
+                advice="open the token again to give the PIN once more",
+            )
+        if pin is None and not self.wants_pin_on_reader:
+            raise UsageError(f"{self.label}: this token's reader has no keypad; give the PIN")
+        self.check_pin_policy(use_last_try=use_last_try)
+        value = pkcs11.PROTECTED_AUTH if pin is None else pin.text()
+        self._pin_sent = True
+        with errors_named(self.label):
+            try:
+                self._logged_in = self._slot.get_token().open(user_pin=value)
+            except (pkcs11.PinIncorrect, pkcs11.PinInvalid):
+                self._refused()
+
+    # -- keys ------------------------------------------------------------------------------
+
+    def credential(
+        self,
+        purpose: str = AUTHENTICATION,
+        *,
+        label: str | None = None,
+        key_id: bytes | None = None,
+        chain: Sequence[x509.Certificate] = (),
+    ) -> Credential:
+        """The certificate of that label or CKA_ID, else the one for ``purpose``, with its key.
+
+        The key works after :meth:`login`, which may come before or after this call; until
+        then it raises PinRequiredError. Raises UsageError when nothing, or more than one
+        certificate, fits.
+        """
+        by_name = label is not None or key_id is not None
+        fitting = [
+            entry
+            for entry in self.certificates()
+            if (label in (None, entry.label) and key_id in (None, entry.id))
+            and (by_name or entry.purpose == purpose)
+            and isinstance(entry.certificate.public_key(), rsa.RSAPublicKey)
+        ]
+        if len(fitting) != 1:
+            count = "several certificates" if fitting else "no certificate with an RSA key"
+            raise UsageError(
+                f"{self.label}: {count} of that description",
+                advice="name one by its label or ID",
+                labels=[entry.label for entry in fitting],
+            )
+        found = fitting[0].certificate
+        public_key = found.public_key()
+        assert isinstance(public_key, rsa.RSAPublicKey)  # noqa: S101 - chosen above
+        identifier = fitting[0].id
+        signer = Pkcs11Signer(
+            self.label, lambda: self._private_key(identifier), public_key, self.schemes()
+        )
+        key = ExternalRsaKey(public_key, signer)
+        return Credential(found, key, tuple(chain), signer.schemes)
+
+    def schemes(self) -> frozenset[RsaScheme]:
+        """What the token's mechanisms can sign with; SHA-1 is left out."""
+        from pkcs11 import Mechanism
+
+        with errors_named(self.label):
+            known = set(self._slot.get_mechanisms())
+        schemes = set(_PKCS1) if Mechanism.RSA_PKCS in known else set()
+        if Mechanism.RSA_PKCS_PSS in known:
+            # The hashes of bare PSS aren't listed: those of the hashing variants tell them.
+            named = {s for s in _PSS if Mechanism[f"{s.hash_name.upper()}_RSA_PKCS_PSS"] in known}
+            schemes |= named or set(_PSS)
+        return frozenset(schemes)
+
+    # -- within ----------------------------------------------------------------------------
+
+    def _open(self) -> Any:
+        if self._session is None:
+            raise CardError(f"{self.label}: the session with the token is closed")
+        return self._session
+
+    def _private_key(self, identifier: bytes) -> Any:
+        """The private key of that CKA_ID; private objects are invisible before the login."""
+        import pkcs11
+
+        session = self._logged_in or self._open()
+        with errors_named(self.label):
+            try:
+                return session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, id=identifier)
+            except pkcs11.NoSuchKey:
+                if self._logged_in is None:
+                    raise PinRequiredError(
+                        "the token wants its PIN before it uses this key", advice="log in first"
+                    ) from None
+                raise CardError(
+                    f"{self.label}: no private key belongs to this certificate"
+                ) from None
+
+    def _flags(self) -> Any:
+        """The token's flags as they are now."""
+        with errors_named(self.label):
+            return self._slot.get_token().flags
+
+    def _refused(self) -> NoReturn:
+        """The PIN was wrong: say what is left, as far as the token tells."""
+        from pkcs11 import TokenFlag
+
+        flags = self._flags()
+        if flags & TokenFlag.USER_PIN_LOCKED:
+            raise PinBlockedError(
+                f"{self.label}: the PIN is wrong, and is now blocked",
+                advice="the PUK is needed",
+                tries_left=0,
+            ) from None
+        last = bool(flags & TokenFlag.USER_PIN_FINAL_TRY)
+        raise PinWrongError(
+            f"{self.label}: the PIN is wrong" + (": a single try is left" if last else ""),
+            tries_left=1 if last else None,
+            advice="it is not sent again by itself",
+        ) from None
+
+
+def _attribute(stored: Any, name: Any) -> Any:
+    """An attribute that objects need not have, None without it."""
+    import pkcs11
+
+    try:
+        return stored[name]
+    except pkcs11.AttributeTypeInvalid:
+        return None
+
+
+def _text(serial: bytes) -> str:
+    return serial.decode("utf-8", "replace").strip("\0 ")
