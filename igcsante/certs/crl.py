@@ -134,7 +134,7 @@ class Crl:
 
     def _entries(self) -> bytes:
         """The octets of revokedCertificates (RFC 5280 §5.1): the SEQUENCE after the dates."""
-        to_be_signed, _ = der.signed_part(self._octets)
+        to_be_signed, _, _ = der.signed_part(self._octets)
         _, start, end = der.element(to_be_signed)
         parts = der.children(to_be_signed, start, end, 7)
         dates = [index for index, part in enumerate(parts) if part[0] in (0x17, 0x18)]

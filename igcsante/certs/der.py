@@ -6,7 +6,7 @@ were received.
 
 from __future__ import annotations
 
-INTEGER, OCTET_STRING, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x06, 0x30
 
 
 def element(data: bytes, offset: int = 0) -> tuple[int, int, int]:
@@ -43,10 +43,16 @@ def children(data: bytes, start: int, end: int, limit: int) -> list[tuple[int, i
     return found
 
 
-def signed_part(data: bytes) -> tuple[bytes, bytes]:
-    """Of a SEQUENCE {toBeSigned, algorithm, signature}: the octets of the first two."""
+def signed_part(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Of a SEQUENCE {toBeSigned, algorithm, signature}: the elements of the first two, and
+    the octets of the signature. Raises ValueError, also for a signature with unused bits:
+    what no signature covers must have one form only.
+    """
     tag, start, end = element(data)
     parts = children(data, start, end, 4)
     if tag != SEQUENCE or end != len(data) or len(parts) != 3:
         raise ValueError("not a signed structure")
-    return data[parts[0][1] : parts[0][3]], data[parts[1][1] : parts[1][3]]
+    signed, algorithm, (kind, _, content, stop) = parts
+    if kind != BIT_STRING or content == stop or data[content] != 0:
+        raise ValueError("the signature is not a string of whole octets")
+    return data[signed[1] : signed[3]], data[algorithm[1] : algorithm[3]], data[content + 1 : stop]

@@ -72,12 +72,12 @@ class Signed:
     def _of(
         cls, octets: bytes, signed: x509.Certificate | x509.CertificateRevocationList
     ) -> Signed:
-        to_be_signed, algorithm = der.signed_part(octets)
+        to_be_signed, algorithm, signature = der.signed_part(octets)
         if algorithm != _inner_algorithm(to_be_signed):
             raise ValueError("the signed signature algorithm is not the one stated outside")
         return cls(
             to_be_signed,
-            signed.signature,
+            signature,
             signed.signature_hash_algorithm,
             signed.signature_algorithm_parameters,
         )

@@ -370,6 +370,18 @@ def test_no_changed_certificate_has_a_valid_chain(data):
     assert verdict.to_dict()
 
 
+def test_signature_with_unused_bits_is_refused():
+    """Bits that no signature covers would give one certificate many digests."""
+    leaves = (SUBJECT_ROOT.leaf() for _ in range(64))
+    leaf = next(leaf for leaf in leaves if leaf.signature[-1] & 1 == 0)
+    octets = leaf.public_bytes(Encoding.DER)
+    unused = len(octets) - len(leaf.signature) - 1
+    assert octets[unused] == 0
+    (changed,) = load_certificates(octets[:unused] + b"\x01" + octets[unused + 1 :])
+    assert check(leaf, SUBJECT_STORE, at=AT).kind is not Kind.INVALID
+    assert check(changed, SUBJECT_STORE, at=AT).kind is Kind.INVALID
+
+
 def test_serial_number_that_is_not_positive_is_told_not_a_crash():
     octets = SUBJECT_LEAF.public_bytes(Encoding.DER)
     negative = octets.replace(b"\x02\x02\x12\x34", b"\x02\x02\x92\x34")
