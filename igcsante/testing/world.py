@@ -29,7 +29,7 @@ from ..errors import ConfigError, StorageError
 from ..files import private_directory, write_atomic
 from .cards import SimulatedCard
 from .cards.material import CardMaterial
-from .cards.profile import CardProfile, load_profile
+from .cards.profile import CARD_TYPES, CardProfile, load_profile
 from .clock import utc_now
 from .http import LOOPBACK, listen
 from .pki import PkiServer, SimulatedPki
@@ -239,7 +239,11 @@ def _write_anchors(pki: SimulatedPki, target: Path) -> None:
 
 
 def _card_folder(profile: CardProfile) -> str:
-    """A folder name for a card: another holder or number makes another card."""
-    printed = replace(profile, pin="0000", puk="00000000", pin_tries=3, pin_tries_left=3)
-    digest = hashlib.sha256(repr(printed).encode()).hexdigest()[:12]
+    """A folder name for a card: what its keys and certificates don't depend on may change."""
+    named = profile.activities[:1] if CARD_TYPES[profile.card_type] >= 2 else ()
+    issued = replace(
+        profile, note="", specialty="", activities=named, files={},
+        pin="0000", puk="00000000", pin_tries=3, pin_tries_left=3,
+    )  # fmt: skip
+    digest = hashlib.sha256(repr(issued).encode()).hexdigest()[:12]
     return re.sub(r"[^0-9A-Za-z_-]", "_", profile.name)[:32] + "-" + digest

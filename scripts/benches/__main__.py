@@ -17,9 +17,14 @@ from result import Result
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "card-id": exchanges.card_id,
     "card-id-long": exchanges.card_id_long,
+    "card-id-cached": exchanges.card_id_cached,
     "card-info": exchanges.card_info,
+    "card-info-whole": exchanges.card_info_whole,
+    "card-objects": exchanges.card_objects,
     "sign": exchanges.sign,
+    "sign-pss": exchanges.sign_pss,
     "sign-from-start": exchanges.sign_from_start,
+    "order": exchanges.order,
     "start-version": startup.version,
     "start-help": startup.help_text,
 }

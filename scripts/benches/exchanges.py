@@ -1,14 +1,15 @@
 """Exchanges with the card and bytes on the line, beside the official middleware's.
 
-Ours are counted on a simulated card whose certificates are as long as those of the traces
-that the official figures come from, so that both read the same.
+Ours are counted on a simulated card with the image that the official figures were recorded
+on: the same directory files, certificates of the same length.
 """
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from result import Result
 
+from igcsante.card.cache import CardCache
 from igcsante.card.monitor import Exchange
 from igcsante.card.readers import open_card
 from igcsante.card.session import CpsCard
@@ -40,6 +43,9 @@ SHORT = int(OFFICIAL["certificate_bytes"])  # as in the traces
 LONG = 2200  # as on real cards (facts sheet card.md §4.2)
 FILLING = x509.ObjectIdentifier("2.25.1")
 ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
+PIN = Secret("1234")
+
+Work = Callable[[CpsCard], object]
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,24 @@ def card_id_long() -> Iterator[Result]:
     )
 
 
+def card_id_cached() -> Iterator[Result]:
+    """igc card id, on a card that was read before; the peer's is its list of tokens alone."""
+    yield from _compare("card-id-cached", lambda card: card.national_id(), ("warm",), cached=True)
+
+
 def card_info() -> Iterator[Result]:
     """igc card info, on a card nobody has read yet."""
     yield from _compare("card-info", read_info, ("token", "objects"))
+
+
+def card_info_whole() -> Iterator[Result]:
+    """The same with both certificates read to their end, as the peer does."""
+    yield from _compare("card-info-whole", _read_info_whole, ("token", "objects"))
+
+
+def card_objects() -> Iterator[Result]:
+    """Only what the peer reads: tries, label, both certificates whole, the list of objects."""
+    yield from _compare("card-objects", _read_objects, ("token", "objects"))
 
 
 def sign() -> Iterator[Result]:
@@ -73,9 +94,34 @@ def sign() -> Iterator[Result]:
     yield from _compare("sign", _sign, ("sign",), before=_know_directories)
 
 
+def sign_pss() -> Iterator[Result]:
+    """Tries, PIN and one PSS signature, the directories of a CPS4 being known."""
+    yield from _compare("sign-pss", _sign_pss, ("pss",), before=_know_directories)
+
+
 def sign_from_start() -> Iterator[Result]:
-    """The same on a card nobody has read yet."""
+    """Tries, PIN and one signature of the authentication key, on a card nobody has read yet."""
     yield from _compare("sign-from-start", _sign, ("token", "objects", "sign"))
+
+
+def order() -> Iterator[Result]:
+    """What igc order asks of a card nobody has read yet, up to the handshake's signature."""
+    yield from _compare("order", _order, ("token", "objects", "sign"))
+
+
+def _read_info_whole(card: CpsCard) -> None:
+    card.certificates()
+    read_info(card)
+
+
+def _read_objects(card: CpsCard) -> None:
+    card.certificates()
+    card.pin_status()
+    card.label()
+    card.objects.update_journal()
+    card.objects.labels()
+    if not card.serial:
+        raise AssertionError("a card without serial number")
 
 
 def _know_directories(card: CpsCard) -> None:
@@ -84,21 +130,44 @@ def _know_directories(card: CpsCard) -> None:
 
 
 def _sign(card: CpsCard) -> None:
+    _sign_with(card, padding.PKCS1v15())
+
+
+def _sign_pss(card: CpsCard) -> None:
+    _sign_with(card, padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH))
+
+
+def _sign_with(card: CpsCard, scheme: AsymmetricPadding) -> None:
     key = card.credential().private_key
-    card.verify_pin(Secret("1234"))
-    signature = key.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
-    key.public_key().verify(signature, b"data", padding.PKCS1v15(), hashes.SHA256())
+    card.verify_pin(PIN)
+    signature = key.sign(b"data", scheme, hashes.SHA256())
+    key.public_key().verify(signature, b"data", scheme, hashes.SHA256())
+
+
+def _order(card: CpsCard) -> None:
+    card.check_pin_policy()
+    _sign(card)
+    card.card_number()
 
 
 def _compare(
     name: str,
-    work: Callable[[CpsCard], object],
+    work: Work,
     parts: tuple[str, ...],
-    before: Callable[[CpsCard], object] | None = None,
+    *,
+    before: Work | None = None,
+    cached: bool = False,
     certificate_bytes: int = SHORT,
 ) -> Iterator[Result]:
     for generation in GENERATIONS:
-        ours = _count(_material(generation, certificate_bytes), generation, work, before)
+        if not OFFICIAL[generation].keys() >= set(parts):
+            continue
+        material = _material(generation, certificate_bytes)
+        with tempfile.TemporaryDirectory() as folder:
+            kept = CardCache(Path(folder), without_marker=True) if cached else None
+            if kept:
+                _count(material, generation, work, None, kept)
+            ours = _count(material, generation, work, before, kept)
         official = [OFFICIAL[generation][part] for part in parts]
         peer = Count(
             sum(part["exchanges"] for part in official),
@@ -113,13 +182,15 @@ def _compare(
 def _count(
     material: CardMaterial,
     generation: str,
-    work: Callable[[CpsCard], object],
-    before: Callable[[CpsCard], object] | None,
+    work: Work,
+    before: Work | None,
+    kept: CardCache | None,
 ) -> Count:
     """What ``work`` costs, with the opening of the card unless ``before`` comes first."""
     seen: list[Exchange] = []
-    reader = SimulatedReader(card=SimulatedCard(load_profile(generation), material))
-    with open_card(readers=[reader], monitor=seen.append) as card:
+    profile = replace(load_profile(generation), files=OFFICIAL["image"][generation])
+    reader = SimulatedReader(card=SimulatedCard(profile, material))
+    with open_card(readers=[reader], monitor=seen.append, cache=kept) as card:
         if before:
             before(card)
             seen.clear()

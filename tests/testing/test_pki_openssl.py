@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from openssl_verdict import openssl_verify
 from pfc_client import NOW, card_material, card_profile, shared_pki, some_key
 
 from igcsante.certs.anchors import PINNED
@@ -17,7 +15,7 @@ from igcsante.certs.profile import decode
 from igcsante.errors import UsageError
 from igcsante.identifiers import NationalId
 from igcsante.testing.cards import Activity
-from igcsante.testing.pki import PersonName, SimulatedPki, SoftwareSubject, StructureName
+from igcsante.testing.pki import PersonName, SoftwareSubject, StructureName
 
 STRUCTURE = StructureName("Côte-d'Or (21)", "CENTRE HOSPITALIER SIMULATION", "10B0999003")
 PERSON = PersonName("Médecin", "CAMILLE", "SIMULATION", str(card_profile().national_id))
@@ -55,34 +53,12 @@ def issue(offre: str, usage: str, subject: SoftwareSubject) -> x509.Certificate:
     )
 
 
-def pem_file(path: Path, *certificates: x509.Certificate) -> Path:
-    path.write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in certificates))
-    return path
-
-
-def openssl_verify(
-    folder: Path, pki: SimulatedPki, leaf: x509.Certificate, *, at=NOW
-) -> subprocess.CompletedProcess[str]:
-    crls = folder / "crls.pem"
-    crls.write_bytes(
-        b"".join(
-            x509.load_der_x509_crl(pki.crl(code, at)).public_bytes(Encoding.PEM)
-            for code in pki.authorities
-        )
-    )
-    arguments = ["-attime", str(int(at.timestamp())), "-crl_check_all", "-x509_strict"]
-    arguments += ["-CAfile", str(pem_file(folder / "roots.pem", *pki.roots))]
-    arguments += ["-untrusted", str(pem_file(folder / "intermediates.pem", *pki.intermediates))]
-    arguments += ["-CRLfile", str(crls), str(pem_file(folder / "leaf.pem", leaf))]
-    return subprocess.run(["openssl", "verify", *arguments], capture_output=True, text=True)
-
-
 @pytest.mark.parametrize(("offre", "usage", "subject", "usages", "extended"), PROFILES)
 def test_software_leaf_is_accepted_by_openssl_and_decodes(
     tmp_path, offre, usage, subject, usages, extended
 ):
     leaf = issue(offre, usage, subject)
-    verified = openssl_verify(tmp_path, shared_pki(), leaf)
+    verified = openssl_verify(tmp_path, shared_pki(), leaf, at=NOW)
     assert verified.returncode == 0, verified.stderr
     profile = decode(leaf)
     assert (profile.offer, profile.usage) == (offre, usage)
@@ -96,7 +72,7 @@ def test_software_leaf_is_accepted_by_openssl_and_decodes(
 @pytest.mark.parametrize("purpose", ["authentication", "signature"])
 def test_card_certificate_is_accepted_by_openssl_and_names_card_and_holder(tmp_path, purpose):
     leaf = getattr(card_material(), purpose).certificate
-    verified = openssl_verify(tmp_path, shared_pki(), leaf)
+    verified = openssl_verify(tmp_path, shared_pki(), leaf, at=NOW)
     assert verified.returncode == 0, verified.stderr
     profile = decode(leaf)
     assert profile.product == "card"
@@ -115,7 +91,7 @@ def test_staff_card_comes_from_the_standard_authority_and_names_its_structure(tm
         activities=(Activity("CENTRE HOSPITALIER SIMULATION", "10B0999003", "SA01"),),
     )
     leaf = shared_pki().issue_card(profile, NOW).authentication.certificate
-    assert openssl_verify(tmp_path, shared_pki(), leaf).returncode == 0
+    assert openssl_verify(tmp_path, shared_pki(), leaf, at=NOW).returncode == 0
     read = decode(leaf)
     assert "STANDARD PERSONNES" in leaf.issuer.rfc4514_string()
     assert (read.card_type, str(read.structure_id)) == ("CPE", "10B0999003")
@@ -132,7 +108,7 @@ def test_staff_card_without_activity_is_refused():
 def test_revoked_leaf_is_revoked_for_openssl(tmp_path):
     leaf = issue("ORG", "AUTH_CLI", SERVICE)
     shared_pki().revoke(leaf.serial_number, NOW + timedelta(minutes=1))
-    assert openssl_verify(tmp_path, shared_pki(), leaf).returncode == 0
+    assert openssl_verify(tmp_path, shared_pki(), leaf, at=NOW).returncode == 0
     later = openssl_verify(tmp_path, shared_pki(), leaf, at=NOW + timedelta(minutes=2))
     assert "certificate revoked" in later.stderr
 

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sim_support import material
 
-from igcsante.errors import NetworkError, PcscUnavailableError, ReaderAbsentError
+from igcsante.errors import NetworkError, PcscUnavailableError, ReaderAbsentError, UsageError
 from igcsante.testing.cards import (
+    Fault,
     PrivatePcscd,
     SimulatedCard,
     VpcdCard,
@@ -27,6 +28,7 @@ from igcsante.testing.cards import (
     pcscd,
     serve_vpcd,
 )
+from igcsante.testing.cards.folder import private_folder
 
 SECONDS = 20  # for what must happen; nothing waits that long unless it failed
 SELECT_SERIAL = bytes.fromhex("00A4090C043F00D003")
@@ -138,6 +140,32 @@ def test_virtual_reader_gets_atr_power_and_answers(listener: socket.socket) -> N
         assert ask(reader, b"") == b"\x67\x00"
         assert ask(reader, b"\x07") == b"\x67\x00"
     assert inserted.error is None
+
+
+def test_faults_happen_at_their_exchange_in_a_virtual_reader_too(listener: socket.socket) -> None:
+    card = new_card("cps3")
+    with ExitStack() as stack, VpcdCard(card, listener.getsockname()[1]) as inserted:
+        reader = stack.enter_context(accept(listener))
+        tell(reader, b"\x01")
+        inserted.inject(
+            Fault(2, "truncated"), Fault(3, "status", status=0x6581), Fault(4, "reset"),
+            Fault(6, "remove"),
+        )  # fmt: skip
+        assert ask(reader, SELECT_SERIAL) == b"\x90\x00"
+        assert len(ask(reader, READ_SERIAL)) == 6 + 2
+        assert ask(reader, READ_SERIAL) == b"\x65\x81"
+        assert ask(reader, READ_SERIAL) == b"\x69\x86", "nothing is selected after a reset"
+        assert ask(reader, SELECT_SERIAL) == b"\x90\x00"
+        tell(reader, READ_SERIAL)
+        assert reader.recv(1) == b"", "it was pulled out before it answered"
+    assert inserted.error is None
+    assert not card.powered
+
+
+@pytest.mark.parametrize("kind", ["unplug", "sharing"])
+def test_a_card_does_no_more_than_a_card_can(kind: str) -> None:
+    with pytest.raises(UsageError, match=kind):
+        VpcdCard(new_card("cps3")).inject(Fault(1, kind))
 
 
 def test_card_leaves_when_told_to_stop(listener: socket.socket) -> None:
@@ -268,7 +296,67 @@ def test_service_ends_with_the_program_that_started_it() -> None:
             with contextlib.suppress(ConnectionResetError):
                 while card.recv(64):  # until pcscd is gone
                     pass
-    shutil.rmtree(folder)
+    assert Path(folder).exists()
+    with PrivatePcscd() as service:
+        assert service.socket.exists()
+        assert not Path(folder).exists(), "the next one cleans up after the one that was killed"
+
+
+def test_only_folders_of_dead_processes_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose owner is alive, or that isn't one of ours, is nobody else's to remove."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    foreign = tmp_path / "test-foreign"
+    foreign.mkdir()
+    target = tmp_path / "target"
+    abandoned = tmp_path / "test-abandoned"
+    for folder in (target, abandoned):
+        folder.mkdir()
+        (folder / "owner.lock").touch()
+    (tmp_path / "test-link").symlink_to(target)
+    with private_folder("test-") as first, private_folder("test-") as second:
+        assert first.exists() and second.exists() and first != second
+        assert foreign.exists() and target.exists() and (tmp_path / "test-link").exists()
+        assert not abandoned.exists()
+    assert not first.exists() and not second.exists()
+
+
+def own_address() -> str:
+    """An address of this machine that isn't loopback; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        try:
+            route.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(route.getsockname()[0])
+
+
+@needs("pcscd")
+def test_virtual_readers_are_closed_to_the_network() -> None:
+    address = own_address()
+    with PrivatePcscd() as service:
+        if not service.loopback_only:
+            pytest.skip("this system lets nobody bind another process's socket to a device")
+        for port in service.ports:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address, port), timeout=SECONDS).close()
+            socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
+
+
+@needs("pcscd")
+def test_service_that_was_killed_starts_again_at_the_same_place() -> None:
+    with PrivatePcscd() as service:
+        place = service.socket, service.ports
+        service.crash()
+        assert not set(service.ports) & pcscd._listening_ports()
+        with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
+            client.connect(str(service.socket))
+        service.restart()
+        assert (service.socket, service.ports) == place
+        assert set(service.ports) <= pcscd._listening_ports()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(service.socket))
 
 
 def test_missing_software_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,16 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_support import answer, powered_card, send
 
+from igcsante.card.readers import open_card
 from igcsante.certs.profile import decode
+from igcsante.cli.card_info import read_info
 from igcsante.errors import UsageError
 from igcsante.testing.cards import (
     Activity,
     CardProfile,
+    SimulatedCard,
+    SimulatedReader,
     load_profile,
     parse_profile,
     profile_names,
 )
-from igcsante.testing.cards.profile import STATES, VARIANTS
+from igcsante.testing.cards.profile import CARD_TYPES, STATES, VARIANTS
 from igcsante.testing.cards.profile_text import profile_toml
 from igcsante.testing.pki import SimulatedPki
 from igcsante.testing.world import SimulatedWorld
@@ -72,6 +77,28 @@ def test_every_card_type_has_the_names_of_its_kind(
     authority = "FORT" if card_type in ("CPS", "CPF") else "STANDARD"
     issuer = leaf(name).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     assert issuer == f"TEST AC IGC-SANTE {authority} PERSONNES SIMULATION"
+
+
+def test_every_type_comes_in_both_generations() -> None:
+    shipped = [load_profile(name) for name in profile_names()]
+    assert {(p.generation, p.card_type) for p in shipped} == set(
+        itertools.product(("cps3", "cps4"), CARD_TYPES)
+    )
+    apart = [p for p in shipped if p.variant == "contact"]  # contactless is the same card
+    assert len({p.serial for p in apart}) == len({p.card_number for p in apart}) == len(apart)
+
+
+@pytest.mark.parametrize("name", ["cpf-cps3", "cpe-cps4", "cde-cps3", "cpa-cps3", "cda-cps4"])
+def test_the_other_generation_reads_the_same(name: str) -> None:
+    profile = load_profile(name)
+    card = SimulatedCard(profile, pki().issue_card(profile, NOW))
+    with open_card(readers=[SimulatedReader(card=card)]) as opened:
+        info = read_info(opened)
+    assert info["generation"] == profile.generation.upper()
+    told = {"CDE": "CPE", "CDA": "CPA"}.get(profile.card_type, profile.card_type)  # one code
+    assert (info["card_type"], info["label"]) == (told, profile.label)
+    assert info["holder"]["national_id"] == str(profile.national_id)
+    assert info["warnings"] == []
 
 
 def test_states_of_certificates_are_what_they_are_called() -> None:

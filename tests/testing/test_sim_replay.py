@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +54,31 @@ def test_the_same_work_gets_the_same_answers(
     assert session(reader) == told
     assert card.finished
     assert session(reader, pin="9999") == told, "it starts again, and knows no PIN"
+
+
+PROJECT = """
+from pathlib import Path
+from igcsante.card.readers import open_card
+
+def test_login(replayed_card):
+    replayed_card(Path("session.jsonl"))
+    with open_card() as card:
+        print(card.serial, card.label())
+"""
+
+
+def test_a_project_s_own_test_plays_a_recording(recorder: Recorder, tmp_path: Path) -> None:
+    """With the fixture ``replayed_card``, as another project would use it."""
+    card = SimulatedCard(load_profile("cps3"), material())
+    with open_card(readers=[SimulatedReader("Real", card)], monitor=recorder) as opened:
+        told = f"{opened.serial} {opened.label()}"
+    recorder.recording().save(tmp_path / "session.jsonl")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["igcsante.testing.pytest_plugin"]\n')
+    (tmp_path / "test_login.py").write_text(PROJECT)
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told in done.stdout
 
 
 @GENERATIONS

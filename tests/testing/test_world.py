@@ -16,12 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import check
 from igcsante.certs.load import certificates_from_path, load_crls
+from igcsante.certs.profile import decode
 from igcsante.certs.requests import build_csr, new_key
 from igcsante.config import load_profile
 from igcsante.credentials import Credential
 from igcsante.errors import ConfigError, NotHabilitatedError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
+from igcsante.testing.cards import Activity
 from igcsante.testing.cards import load_profile as load_card_profile
 from igcsante.testing.http import listen
 from igcsante.testing.world import PKI_PORT, PLATFORM_PORT, SimulatedWorld
@@ -85,6 +87,34 @@ def test_cards_of_a_world_keep_their_keys(world):
     assert other.authentication.certificate != first.authentication.certificate
     same = world.card_material(replace(profile, pin="4321", pin_tries_left=1))
     assert same.authentication.certificate == first.authentication.certificate
+
+
+ELSEWHERE = Activity("CABINET SIMULATION", "10B0999011", "SA07")
+
+
+def test_a_card_keeps_its_keys_when_what_they_do_not_depend_on_changes(world):
+    """A note, spoiled files, the PIN's state: the same card, edited."""
+    card = load_card_profile("cps4")
+    serial = world.card_material(card).authentication.certificate.serial_number
+    for change in (
+        {"note": "edited"},
+        {"files": {"CPS_NAME_PS": "missing"}},
+        {"activities": (*card.activities, ELSEWHERE)},
+        {"specialty": "SM54"},
+        {"pin": "4321", "puk": "87654321", "pin_tries": 5, "pin_tries_left": 2},
+    ):
+        same = world.card_material(replace(card, **change)).authentication.certificate
+        assert same.serial_number == serial, change
+    for change in ({"surname": "AUTRE"}, {"state": "expired"}, {"certificate_bytes": 3000}):
+        other = world.card_material(replace(card, **change)).authentication.certificate
+        assert other.serial_number != serial, change
+
+
+def test_a_card_that_names_a_structure_is_another_card_in_another_structure(world):
+    card = load_card_profile("cpe")
+    moved = replace(card, activities=(ELSEWHERE, *card.activities))
+    own, other = (world.card_material(each).authentication.certificate for each in (card, moved))
+    assert own != other and str(decode(other).structure_id) == ELSEWHERE.structure_id
 
 
 def test_card_profile_can_be_a_file(world, tmp_path):

@@ -60,10 +60,12 @@ class CardProfile:
 
     ``serial`` is the 8 digits of EF.SN, ``card_number`` the 10 digits of the token label and
     of the certificates; ``test`` puts the card in the TEST category. ``certificate_bytes``
-    is how long certificates are padded to (those observed have 2.2 KB; shorter than 1.4 KB
-    they don't get). ``files`` spoils the card: by name of the file, ``missing``, ``empty``
-    or its bytes in hexadecimal; names are those of the PKCS#15 objects, ``EF.DIR`` and the
-    like (:func:`~igcsante.testing.cards.image.build_image`).
+    is how long certificates are, about: 2.2 KB as observed, from 1 KB for a holder with
+    short names, 0 for as long as they come. Below 1.4 KB they have fewer extensions and an
+    issuer with an elliptic curve key, which no real one has. ``files`` spoils the card: by
+    name of the file, ``missing``, ``empty`` or its bytes in hexadecimal; names are those of
+    the PKCS#15 objects, ``EF.DIR`` and the like
+    (:func:`~igcsante.testing.cards.image.build_image`).
     """
 
     name: str

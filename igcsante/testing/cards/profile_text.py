@@ -27,7 +27,7 @@ _COMMENTS = {
     "puk": "8 digits",
     "pin_tries": "tries until the PIN blocks",
     "pin_tries_left": "0: blocked",
-    "certificate_bytes": "certificates are padded to this many bytes",
+    "certificate_bytes": "about how long certificates are: 1024 to 8192, 0 for as they come",
 }
 _ACTIVITIES = """\
 # Where the holder works, up to 16 times. The first one names the structure of a CPE, CDE, CPA

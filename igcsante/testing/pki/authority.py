@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .extensions import crl_distribution_point, key_usage, policies
@@ -28,6 +28,8 @@ ANY_POLICY = x509.ObjectIdentifier("2.5.29.32.0")
 CRL_LIFETIME = timedelta(days=6)
 ROOT_CRL_LIFETIME = timedelta(days=45)
 
+AuthorityKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
 
 @dataclass(frozen=True)
 class Authority:
@@ -35,7 +37,7 @@ class Authority:
 
     name: AuthorityName
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey
+    private_key: AuthorityKey
 
     @property
     def serial_prefix(self) -> bytes:
@@ -52,7 +54,7 @@ class Authority:
         return int.from_bytes(self.serial_prefix + secrets.token_bytes(8), "big")
 
     def sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        """``builder`` with issuer, AKI and signature (RSA, SHA-256)."""
+        """``builder`` with issuer, AKI and signature (SHA-256)."""
         return (
             builder.issuer_name(self.certificate.subject)
             .add_extension(_authority_key(self.private_key), critical=False)
@@ -85,7 +87,7 @@ class Authority:
         return builder.sign(self.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def root_authority(name: AuthorityName, key: rsa.RSAPrivateKey, start: datetime) -> Authority:
+def root_authority(name: AuthorityName, key: AuthorityKey, start: datetime) -> Authority:
     """A self-signed root, valid 20 years from ``start``."""
     builder = _authority_builder(name, key, start, _years_after(start, LIFETIME_YEARS))
     certificate = (
@@ -98,7 +100,7 @@ def root_authority(name: AuthorityName, key: rsa.RSAPrivateKey, start: datetime)
 
 
 def intermediate_authority(
-    name: AuthorityName, key: rsa.RSAPrivateKey, root: Authority, base_url: str
+    name: AuthorityName, key: AuthorityKey, root: Authority, base_url: str
 ) -> Authority:
     """An intermediate under ``root``, valid as long, less a day."""
     start = root.certificate.not_valid_before_utc
@@ -112,7 +114,7 @@ def intermediate_authority(
 
 
 def _authority_builder(
-    name: AuthorityName, key: rsa.RSAPrivateKey, start: datetime, end: datetime
+    name: AuthorityName, key: AuthorityKey, start: datetime, end: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -131,9 +133,9 @@ def _years_after(moment: datetime, years: int) -> datetime:
     return moment.replace(year=moment.year + years)
 
 
-def _key_identifier(key: rsa.RSAPrivateKey) -> x509.SubjectKeyIdentifier:
+def _key_identifier(key: AuthorityKey) -> x509.SubjectKeyIdentifier:
     return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
 
 
-def _authority_key(key: rsa.RSAPrivateKey) -> x509.AuthorityKeyIdentifier:
+def _authority_key(key: AuthorityKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())

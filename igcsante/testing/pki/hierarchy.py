@@ -25,11 +25,15 @@ _DOMAINS = {"ORG": "ORGANISATIONS", "PP": "PERSONNES"}
 
 @dataclass(frozen=True)
 class AuthorityName:
-    """One authority: file code (``ACI-EL-ORG-TEST``), common name, code of its issuer."""
+    """One authority: file code (``ACI-EL-ORG-TEST``), common name, code of its issuer.
+
+    ``curve`` says that its key is on P-256 instead of RSA.
+    """
 
     code: str
     common_name: str
     issuer_code: str
+    curve: bool = False
 
     @property
     def is_root(self) -> bool:
@@ -77,7 +81,16 @@ def _intermediate(gamme: str, domain: str) -> AuthorityName:
     )
 
 
-# Only the intermediates that are known to issue something (pki.md §1.1, last point).
+def _short(gamme: str) -> AuthorityName:
+    """An intermediate of ours alone: the ANS has none with such a key.
+
+    Its signatures are short, and so are the certificates of cards that it signs.
+    """
+    common_name = f"TEST AC IGC-SANTE {_GAMMES[gamme]} EC SIMULATION"
+    return AuthorityName(f"ACI-{gamme}-PP-EC-TEST", common_name, f"ACR-{gamme}-TEST", curve=True)
+
+
+# Only the intermediates that are known to issue something (pki.md §1.1, last point), and ours.
 HIERARCHY: tuple[AuthorityName, ...] = (
     _root("EL"),
     _root("ST"),
@@ -86,4 +99,6 @@ HIERARCHY: tuple[AuthorityName, ...] = (
     _intermediate("EL", "PP"),
     _intermediate("ST", "PP"),
     _intermediate("FO", "PP"),
+    _short("ST"),
+    _short("FO"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +26,9 @@ from .authority import Authority
 LIFETIME_YEARS = 3
 ORGANISATION_LENGTH = 40
 DEFAULT_DEPARTMENT = "Paris (75)"
+WHOLE_CERTIFICATE = 1400  # bytes, about: what a card's certificate has with all its extensions
+
+_Kinds = tuple[type[x509.ExtensionType], ...]
 
 _CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 _SERVER = ExtendedKeyUsageOID.SERVER_AUTH
@@ -171,8 +174,13 @@ def software_leaf(
 
 
 def card_authority(profile: CardProfile) -> str:
-    """FORT for professionals and those in training, STANDARD for the staff of structures."""
-    return "ACI-FO-PP-TEST" if CARD_TYPES[profile.card_type] < 2 else "ACI-ST-PP-TEST"
+    """FORT for professionals and those in training, STANDARD for the staff of structures.
+
+    Certificates that are to be short come from an authority whose signatures are.
+    """
+    gamme = "FO" if CARD_TYPES[profile.card_type] < 2 else "ST"
+    short = 0 < profile.certificate_bytes < WHOLE_CERTIFICATE
+    return f"ACI-{gamme}-PP-EC-TEST" if short else f"ACI-{gamme}-PP-TEST"
 
 
 def card_leaf(
@@ -196,29 +204,54 @@ def card_leaf(
         subject = distinguished_name(None, None, f"{ext.CARD_ISSUER}/{profile.card_number}")
     else:
         subject = distinguished_name(_card_structure(profile), _card_person(profile))
-    builder = _leaf(authority, base_url, usages, subject, public_key)
-    builder = builder.not_valid_before(start).not_valid_after(end)
+    added: list[x509.ExtensionType] = []
     if usages.signature:
-        builder = builder.add_extension(ext.key_usage_period(start, end), critical=False)
+        added.append(ext.key_usage_period(start, end))
     if usages.san == "upn":
-        names = x509.SubjectAlternativeName([ext.upn_name(_card_upn(profile.national_id))])
-        builder = builder.add_extension(names, critical=False)
-    for extension in _card_extensions(profile):
-        builder = builder.add_extension(extension, critical=False)
-    return _padded(authority, builder, profile.certificate_bytes)
+        added.append(x509.SubjectAlternativeName([ext.upn_name(_card_upn(profile.national_id))]))
+    added += _card_extensions(profile)
+
+    def signed(without: _Kinds, filling: int) -> x509.Certificate:
+        builder = _leaf(authority, base_url, usages, subject, public_key, without)
+        builder = builder.not_valid_before(start).not_valid_after(end)
+        for extension in (*added, *([ext.padding(filling)] if filling else ())):
+            builder = builder.add_extension(extension, critical=False)
+        return authority.sign(builder)
+
+    return _of_size(profile.certificate_bytes, signed)
 
 
-def _padded(authority: Authority, builder: x509.CertificateBuilder, size: int) -> x509.Certificate:
-    """The certificate, made about ``size`` bytes long by a harmless extension if it is shorter."""
-    plain = certificate = authority.sign(builder)
-    filling = 0
-    for _ in range(3):  # the extension's own bytes count too, and its lengths may change
-        filling += size - len(certificate.public_bytes(Encoding.DER))
+def _of_size(size: int, signed: Callable[[_Kinds, int], x509.Certificate]) -> x509.Certificate:
+    """A certificate about ``size`` bytes long; 0 is as long as it comes.
+
+    What is too long loses extensions that name neither card nor holder; what is too short
+    gains a harmless one.
+    """
+    without: _Kinds = ()
+    certificate = signed(without, 0)
+    while size and _length(certificate) > size and len(without) < len(_SPARABLE):
+        without = _SPARABLE[: len(without) + 1]
+        certificate = signed(without, 0)
+    shortest, filling = certificate, 0
+    for _ in range(3):  # the filling's own bytes count too, and its lengths may change
+        filling += size - _length(certificate)
         if filling <= 0:
-            return plain
-        certificate = authority.sign(builder.add_extension(ext.padding(filling), critical=False))
+            return shortest
+        certificate = signed(without, filling)
     return certificate
 
+
+def _length(certificate: x509.Certificate) -> int:
+    return len(certificate.public_bytes(Encoding.DER))
+
+
+# What a card's certificate can do without, the least missed first.
+_SPARABLE = (
+    x509.AuthorityInformationAccess,
+    x509.SubjectKeyIdentifier,
+    x509.CertificatePolicies,
+    x509.BasicConstraints,
+)
 
 # When a card's certificates start, in years from now. Those of a card that is not in use any
 # more were good for a while.
@@ -251,21 +284,28 @@ def _leaf(
     profile: LeafProfile,
     subject: x509.Name,
     public_key: rsa.RSAPublicKey,
+    without: _Kinds = (),
 ) -> x509.CertificateBuilder:
     issuer = authority.name
-    return (
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=False, path_length=None), False),
+        (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
+        (ext.key_usage(*profile.key_usage), True),
+        (ext.policies(ext.TEST_POLICY), False),
+        (x509.ExtendedKeyUsage(profile.extended), False),
+        (ext.crl_distribution_point(issuer, base_url), False),
+        (ext.authority_access(issuer, base_url), False),
+    ]
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .public_key(public_key)
         .serial_number(authority.new_serial())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(ext.key_usage(*profile.key_usage), critical=True)
-        .add_extension(ext.policies(ext.TEST_POLICY), critical=False)
-        .add_extension(x509.ExtendedKeyUsage(profile.extended), critical=False)
-        .add_extension(ext.crl_distribution_point(issuer, base_url), critical=False)
-        .add_extension(ext.authority_access(issuer, base_url), critical=False)
     )
+    for extension, critical in extensions:
+        if not isinstance(extension, without):
+            builder = builder.add_extension(extension, critical=critical)
+    return builder
 
 
 def _alternative_name(kind: str, subject: SoftwareSubject) -> x509.SubjectAlternativeName:

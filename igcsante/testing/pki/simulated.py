@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -26,8 +26,14 @@ from ...errors import ConfigError, UsageError
 from ...files import private_directory, read_bounded, write_atomic
 from ..cards.material import CardMaterial, KeyPair
 from ..cards.profile import CardProfile
-from .authority import PUBLIC_EXPONENT, Authority, intermediate_authority, root_authority
-from .hierarchy import HIERARCHY
+from .authority import (
+    PUBLIC_EXPONENT,
+    Authority,
+    AuthorityKey,
+    intermediate_authority,
+    root_authority,
+)
+from .hierarchy import HIERARCHY, AuthorityName
 from .leaves import (
     SOFTWARE,
     SoftwareSubject,
@@ -63,7 +69,7 @@ class SimulatedPki:
         """
         start = datetime(at.year - YEARS_BEFORE, 6, 25, tzinfo=UTC)
         with ThreadPoolExecutor() as workers:  # key generation releases the GIL
-            keys = list(workers.map(lambda _: new_key(ca_key_bits), HIERARCHY))
+            keys = list(workers.map(lambda name: _authority_key(name, ca_key_bits), HIERARCHY))
         authorities: dict[str, Authority] = {}
         for name, key in zip(HIERARCHY, keys, strict=True):
             if name.is_root:
@@ -80,7 +86,7 @@ class SimulatedPki:
         """
         private_directory(directory)
         for authority in self._authorities.values():
-            save_key_pair(directory, authority.name.code, _key_pair(authority))
+            save_key_pair(directory, authority.name.code, authority)
         self._register.save(directory / "revoked")
         content = json.dumps({"base_url": self.base_url}).encode()
         write_atomic(directory / "pki.json", content)
@@ -90,16 +96,12 @@ class SimulatedPki:
         """The PKI that :meth:`save` wrote. Raises ConfigError when it isn't one."""
         try:
             base_url = json.loads(read_bounded(directory / "pki.json"))["base_url"]
-            pairs = {name: load_key_pair(directory, name.code) for name in HIERARCHY}
+            authorities = {name.code: _load_authority(directory, name) for name in HIERARCHY}
         except (UsageError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{directory}: no simulated PKI, or a damaged one: {error}",
                 advice="remove that folder: a new one is made on the next use",
             ) from None
-        authorities = {
-            name.code: Authority(name, pair.certificate, pair.private_key)
-            for name, pair in pairs.items()
-        }
         return cls(authorities, base_url, RevocationRegister(directory / "revoked"))
 
     # -- what it is --------------------------------------------------------------------
@@ -203,7 +205,7 @@ def new_key(bits: int = LEAF_KEY_BITS) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(PUBLIC_EXPONENT, bits)
 
 
-def save_key_pair(directory: Path, stem: str, pair: KeyPair) -> None:
+def save_key_pair(directory: Path, stem: str, pair: KeyPair | Authority) -> None:
     """``stem.pem`` and ``stem.key``, both 0600 and never overwritten."""
     key = pair.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_atomic(directory / f"{stem}.key", key)
@@ -212,15 +214,27 @@ def save_key_pair(directory: Path, stem: str, pair: KeyPair) -> None:
 
 def load_key_pair(directory: Path, stem: str) -> KeyPair:
     """What :func:`save_key_pair` wrote. Raises UsageError or ValueError."""
-    key = load_pem_private_key(read_bounded(directory / f"{stem}.key"), None)
-    certificate = x509.load_pem_x509_certificate(read_bounded(directory / f"{stem}.pem"))
+    key, certificate = _load(directory, stem)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError("not an RSA key")
     return KeyPair(key, certificate)
 
 
-def _key_pair(authority: Authority) -> KeyPair:
-    return KeyPair(authority.private_key, authority.certificate)
+def _load_authority(directory: Path, name: AuthorityName) -> Authority:
+    key, certificate = _load(directory, name.code)
+    return Authority(name, certificate, key)
+
+
+def _load(directory: Path, stem: str) -> tuple[AuthorityKey, x509.Certificate]:
+    key = load_pem_private_key(read_bounded(directory / f"{stem}.key"), None)
+    certificate = x509.load_pem_x509_certificate(read_bounded(directory / f"{stem}.pem"))
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError("neither an RSA nor an elliptic curve key")
+    return key, certificate
+
+
+def _authority_key(name: AuthorityName, bits: int) -> AuthorityKey:
+    return ec.generate_private_key(ec.SECP256R1()) if name.curve else new_key(bits)
 
 
 def _second(moment: datetime) -> datetime:
