@@ -5,10 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from card_commands import (
+    CARD_COMMANDS,
+    CHANGE,
+    CONTACTLESS,
+    JSON,
+    NEW_PIN,
+    RECORD,
+    RESET,
+    WITHOUT_CARD,
+    Bench,
+    CardCommand,
+    Run,
+    cases,
+    commands_of,
+    sample,
+)
 from e2e_support import ORDER, WITHDRAWAL, Insert, both_generations, files_of, igc, insert
 
+from igcsante.card.recording import Recording
 from igcsante.errors import CardAbsentError, CardRemovedError, ExitCode
 from igcsante.secret import Secret
+from igcsante.testing.cards import Fault
 from igcsante.testing.demo import main_job
 from igcsante.testing.world import SimulatedWorld
 
@@ -80,15 +98,89 @@ def test_order_whose_handshake_loses_the_card_leaves_no_key(
         assert orders, "the order was about to leave"
 
 
-@both_generations
-@pytest.mark.parametrize("command", ["info", "certs"])
-def test_removal_while_the_card_is_read(inserted: Insert, generation: str, command: str) -> None:
-    whole = inserted(generation)
-    assert igc("card", command).code == 0
-    for exchange in range(1, len(whole.sent) + 1):
-        held = inserted(generation)
-        held.reader.remove_at(exchange)
-        told = igc("card", command)
-        assert (told.code, told.out) == (3, "")
-        assert "the card was removed" in told.said
-        assert held.pins_sent == 0
+# -- every command -------------------------------------------------------------------------
+
+long = pytest.mark.long
+
+
+@pytest.fixture
+def bench(world: SimulatedWorld, home: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(world, home, monkeypatch)
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    named = {command.name for command in CARD_COMMANDS}
+    assert not named & WITHOUT_CARD
+    assert set(commands_of()) == named | WITHOUT_CARD
+
+
+@pytest.mark.parametrize(("command", "card"), cases(quick=True))
+def test_a_removed_card_ends_a_command_cleanly(
+    bench: Bench, command: CardCommand, card: str
+) -> None:
+    whole = undisturbed(bench, command, card)
+    for exchange in sample(whole.exchanges, command.id + card):
+        ends_cleanly(bench, command, card, whole, exchange, "remove")
+        ends_cleanly(bench, command, card, whole, exchange, "remove", as_json=False)
+
+
+@long
+@pytest.mark.parametrize("kind", ["remove", "unplug"])
+@pytest.mark.parametrize(("command", "card"), cases())
+def test_a_card_removed_at_any_exchange_ends_any_command_cleanly(
+    bench: Bench, command: CardCommand, card: str, kind: str
+) -> None:
+    whole = undisturbed(bench, command, card)
+    for exchange in range(1, whole.exchanges + 1):
+        ends_cleanly(bench, command, card, whole, exchange, kind)
+    after = bench.run(command, card, Fault(whole.exchanges + 1, kind), options=JSON)
+    assert after.told.code == whole.told.code
+
+
+def undisturbed(bench: Bench, command: CardCommand, card: str) -> Run:
+    """The command without a fault: it succeeds, or is refused as it should be."""
+    whole = bench.run(command, card, options=JSON)
+    if card == CONTACTLESS and command.refusal:
+        code, words = command.refusal
+        assert whole.told.code == 1
+        assert whole.told.error["code"] == code and words in whole.told.error["message"]
+        assert "contact reader" in whole.told.error["advice"]
+        assert not whole.secrets_sent and not whole.files
+    else:
+        assert whole.told.code == 0, whole.told.err
+        assert max(whole.secrets_sent.values(), default=0) <= 1
+    return whole
+
+
+def ends_cleanly(
+    bench: Bench,
+    command: CardCommand,
+    card: str,
+    whole: Run,
+    exchange: int,
+    kind: str,
+    *,
+    as_json: bool = True,
+) -> None:
+    """At ``exchange`` the card goes: one clear error, nothing tried again, nothing left."""
+    run = bench.run(command, card, Fault(exchange, kind), options=JSON if as_json else ())
+    assert run.told.code == ExitCode.NO_CARD, run.told.err
+    said = "the card was removed" if kind == "remove" else "the reader was unplugged"
+    if command.by_serial and "no reader holds the card" in run.told.said:
+        said = "no reader holds the card"  # it went while all cards were looked at
+    assert said in run.told.said
+    assert "Traceback" not in run.told.err + run.told.out
+    if as_json:
+        assert said in run.told.error["message"] and run.told.error["advice"]
+        assert run.told.error["code"] in ("card.removed", "card.absent")
+    else:
+        assert run.told.out == ""
+    assert run.exchanges == exchange, "nothing is tried again"
+    assert max(run.secrets_sent.values(), default=0) <= 1
+    assert run.tries == (3, 10), "a try was lost"
+    reached = {raw[1] for raw in run.held.sent if len(raw) > 5}
+    assert run.held.card.pin == (NEW_PIN if {CHANGE, RESET} & reached else PIN.text())
+    assert set(run.files) <= {RECORD}
+    if RECORD in run.files:
+        recorded = Recording.parse(run.files[RECORD])
+        assert len(recorded.exchanges) == exchange - 1

@@ -8,14 +8,17 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import click
 import pytest
+from card_commands import CHANGE, CONTACTLESS, RECORD, VERIFY, Bench, CardCommand, Run, cases
 from e2e_support import ORDER, REVOCATION, WITHDRAWAL, Insert, Told, both_generations, igc, outage
 
 from igcsante.cli.main import igc as root_command
+from igcsante.testing.cards import Fault
 from igcsante.testing.world import SimulatedWorld
 
 CANARIES = {
@@ -35,13 +38,26 @@ def forms(secret: str) -> list[bytes]:
 
 def pin_found(pin: str, data: bytes) -> bool:
     """A PIN is short: it counts where nothing makes it part of a longer number or word."""
+    return any(re.search(pattern, data) for pattern in _patterns(pin))
+
+
+@cache
+def _patterns(pin: str) -> list[bytes]:
+    """Text, hexadecimal, numbers, base 64; alone and in the command that carries it."""
     digits = pin.encode()
+    apart = rb"[^0-9A-Za-z]{1,3}(?:0?x)?"
     patterns = [
         rb"(?<![0-9A-Za-z+/_.-])" + digits + rb"(?![0-9A-Za-z+/_-])",
         digits.hex().encode(),
-        ", ".join(str(digit) for digit in digits).encode(),
+        apart.join(b"%02x" % digit for digit in digits),
+        rb"(?<![0-9])" + rb"[^0-9]{1,2}".join(b"%d" % digit for digit in digits) + rb"(?![0-9])",
+        base64.b64encode(digits).rstrip(b"="),
     ]
-    return any(re.search(pattern, data) for pattern in patterns)
+    for header in ("00200001", "01200001", "00200002", "01200002", "00240001", "01240101"):
+        command = bytes.fromhex(header) + bytes([len(digits)]) + digits
+        whole = len(command) // 3 * 3  # the rest depends on what follows
+        patterns.append(re.escape(base64.b64encode(command[:whole])))
+    return patterns
 
 
 @dataclass
@@ -135,10 +151,71 @@ def test_the_canaries_would_be_found() -> None:
         leak = base64.b64encode(b"?" * shift + secret.encode())
         assert any(form in leak for form in forms(secret))
     assert any(form in secret.encode().hex().encode() for form in forms(secret))
-    for leak in (b"PIN 7391.", b"'7391'", b"> 002000010437333931", b"[55, 51, 57, 49]"):
+    leaks = (
+        *(b"PIN 7391.", b"'7391'", b"> 002000010437333931", b"[55, 51, 57, 49]", b"55 51 57 49"),
+        *(b"00 20 00 01 04 37 33 39 31", b"37:33:39:31", b"[0x37, 0x33, 0x39, 0x31]"),
+        *(b"b'\\x37\\x33\\x39\\x31'", b'{"pin": "NzM5MQ=="}', b"(55,51,57,49)"),
+        base64.b64encode(bytes.fromhex("002000010437333931")),
+    )
+    for leak in leaks:
         assert pin_found("7391", leak), leak
     for other in (b"17391", b"0.7391", b"a7391f", b"2026-11-22T10:00:01.739100"):
         assert not pin_found("7391", other), other
+
+
+# -- every command that takes a PIN ------------------------------------------------------------
+
+CARD_PIN, CARD_PUK, CARD_NEW_PIN, OTHER_PIN = "7391", "73915064", "5837", "2460"
+CARD_SECRETS = {"E2E_PIN": CARD_PIN, "E2E_PUK": CARD_PUK, "E2E_NEW_PIN": CARD_NEW_PIN}
+TAKES_PIN = [
+    pytest.param(
+        *case.values, id=case.id, marks=pytest.mark.long if case not in cases(quick=True) else ()
+    )
+    for case in cases()
+    if case.values[1] != CONTACTLESS and {"env:E2E_PIN", "env:E2E_PUK"} & set(case.values[0].words)
+]
+
+
+@pytest.mark.parametrize(("command", "card"), TAKES_PIN)
+def test_a_card_s_pin_and_puk_are_said_logged_and_kept_nowhere(
+    world: SimulatedWorld,
+    home: Path,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    command: CardCommand,
+    card: str,
+) -> None:
+    bench = Bench(world, home, monkeypatch)
+    for name, value in CARD_SECRETS.items():
+        monkeypatch.setenv(name, value)
+    own = {"pin": CARD_PIN, "puk": CARD_PUK}
+    recorded = replace(
+        command, words=("card", "record", "--include-private", RECORD, "--", *command.words)
+    )
+
+    def seen(*faults: Fault, record: bool = False, **changes: str) -> Run:
+        run = bench.run(
+            recorded if record and command.name != "card record" else command,
+            card,
+            *faults,
+            options=("--json", "--trace"),
+            changes={**own, **changes},
+        )
+        watch.said.append(run.told)
+        kept = dict(files_under(home, home.parent / "data")).items()
+        for where, data in [("what was said", watch.spoken()), *kept]:
+            for secret in CARD_SECRETS.values():
+                assert not pin_found(secret, data), f"{secret} in {where}"
+        return run
+
+    whole = seen()
+    assert whole.told.code == 0, whole.told.err
+    assert seen(record=True).told.code == 0
+    wrong = seen(record=True, pin=OTHER_PIN, puk=OTHER_PIN * 2)
+    assert wrong.told.code == 4
+    sent = [raw[1] in (VERIFY, CHANGE) and len(raw) > 5 for raw in whole.line.commands].index(True)
+    for kind in ("remove", "reset", "sharing", "status", "oversized", "endless"):
+        seen(Fault(sent + 1, kind), record=kind == "status")
 
 
 @pytest.mark.parametrize("option", ["--pin", "--pin-source", "--revocation-code-source"])
