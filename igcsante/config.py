@@ -6,7 +6,7 @@ A profile says which platform, trust anchors and reader a command uses::
     platform = "https://pfc.example/…"     # endpoint of the web service
     anchors = ["anchors"]                  # files or folders; relative to this file
     http_hosts = ["igc-sante.esante.gouv.fr"]
-    pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module to order with instead of a reader
+    pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module whose token stands for the card
     card_cache = "never"                   # read everything from the card, each time
 
 Folders come from platformdirs; ``IGC_CONFIG_DIR`` and ``IGC_DATA_DIR`` replace them.

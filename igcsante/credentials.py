@@ -55,6 +55,11 @@ class RsaScheme(Enum):
     def hash_name(self) -> str:
         return self.value[1]
 
+    @property
+    def label(self) -> str:
+        """What people call it: ``pkcs1-sha256``."""
+        return "-".join(self.value)
+
 
 #: Broken for signatures since 2017: a key offers them only when it is asked to.
 SHA1_SCHEMES = frozenset({RsaScheme.PKCS1_SHA1, RsaScheme.PSS_SHA1})
@@ -121,8 +126,8 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
         scheme = _scheme(padding, hash_algorithm)
         if scheme not in self._signer.schemes:
             raise CardError(
-                f"this key can't sign with {scheme.name}",
-                advice="it can with " + ", ".join(sorted(s.name for s in self._signer.schemes)),
+                f"this key can't sign with {scheme.label}",
+                advice="it can with " + ", ".join(sorted(s.label for s in self._signer.schemes)),
             )
         return self._signer.sign_digest(digest, scheme)
 

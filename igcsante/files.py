@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import StorageError, UnreadableError, UsageError
@@ -79,6 +80,17 @@ def _claim(path: Path, temporary: Path) -> None:
             raise
         path.touch(exist_ok=False)  # FAT and some network shares: claim the name, then fill it
         temporary.replace(path)
+
+
+def require_absent(paths: Iterable[Path]) -> None:
+    """Raise StorageError when one of these files is already there, before any is written."""
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise StorageError(
+                f"{path} is already there: nothing was written",
+                advice="choose another name or folder, or move that file away",
+                path=str(path),
+            )
 
 
 def private_directory(path: Path) -> Path:

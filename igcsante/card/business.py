@@ -30,6 +30,7 @@ class Activity:
 
     ``structure_id`` as on the card (Struct_IdNat), ``sector`` a code of TRE_R02; each is
     empty when the card doesn't say. ``unknown``: (tag, value) of what isn't known.
+    ``problem``: why nothing could be read of it, empty when something was.
     """
 
     number: int
@@ -37,6 +38,12 @@ class Activity:
     structure_id: str
     sector: str
     unknown: Members
+    problem: str = ""
+
+    @classmethod
+    def unreadable(cls, number: int, problem: str) -> Activity:
+        """One that the card lists, and of which nothing can be told but that."""
+        return cls(number, "", "", "", (), problem)
 
     @property
     def sector_label(self) -> str | None:

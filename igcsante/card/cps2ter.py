@@ -111,7 +111,10 @@ def _available(response: ResponseApdu, name: str) -> int:
 
 def _checked(response: ResponseApdu, name: str) -> bytes:
     if response.sw in (_SW_PIN_WANTED, SW_PIN_REQUIRED):
-        raise PinRequiredError(f"the card wants its PIN before it gives {name}")
+        raise PinRequiredError(
+            f"the card wants its PIN before it gives {name}",
+            advice="verify the PIN; a reset, or another program, also makes the card forget it",
+        )
     if response.sw != SW_OK:
         meaning = _NAMES.get(response.sw) or status_name(response.sw)
         raise CardStatusError(

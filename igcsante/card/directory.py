@@ -1,9 +1,8 @@
 """The card's application, read as little as its questions need: ODF → CDF, PrKDF, AODF, DODF.
 
 Each file is read at most once and only when something in it is asked for: a real card takes
-about a tenth of a second an exchange. The application is first looked for where the official
-middleware's constants have it, and by EF.DIR when it isn't there; file identifiers other
-than EF.DIR, EF.ODF, EF.TokenInfo, EF.SN and EF_ACTUA come from the card (card.md §3, §12).
+about a tenth of a second an exchange. File identifiers other than EF.DIR, EF.ODF,
+EF.TokenInfo, EF.SN and EF_ACTUA come from the card (card.md §3, §12).
 """
 
 from __future__ import annotations
@@ -92,6 +91,11 @@ class CardDirectory:
     @cached_property
     def pins(self) -> tuple[PinEntry, ...]:
         """What the AODF lists, PUK included."""
+        if not self._generation.has_pin:
+            raise CardError(
+                "a card in a contactless reader has no PIN",
+                advice="insert it in a contact reader, chip first",
+            )
         return self._entries("AODF", pkcs15.parse_aodf)
 
     @cached_property
@@ -103,11 +107,6 @@ class CardDirectory:
 
     def user_pin(self) -> PinEntry:
         """The holder's PIN: the first that neither unblocks nor is an officer's (card.md §5)."""
-        if not self._generation.has_pin:
-            raise CardError(
-                "a card in a contactless reader has no PIN",
-                advice="insert it in a contact reader, chip first",
-            )
         for pin in self.pins:
             if not pin.flags & {"unblocking_pin", "so_pin"}:
                 return pin

@@ -43,7 +43,7 @@ class CardSigner:
         no signature by the certificate's key.
         """
         if scheme not in self.schemes:
-            raise CardError(f"this key can't sign with {scheme.name}")
+            raise CardError(f"this key can't sign with {scheme.label}")
         if len(digest) != hash_algorithm(scheme).digest_size:
             raise CardError(f"a digest of {len(digest)} bytes is not by {scheme.hash_name}")
         with self._transaction(), _pin_required_named():

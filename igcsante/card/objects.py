@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from ..errors import CardStatusError, PinRequiredError, UsageError
+from ..errors import CardError, CardStatusError, PinRequiredError, UsageError
 from .apdu import SW_FILE_NOT_FOUND, SW_PIN_REQUIRED
 from .business import Activity, UpdateJournal, parse_activity, parse_update_journal, specialty_of
 from .directory import CardDirectory
@@ -93,14 +93,17 @@ class CardObjects:
             return tuple(self._generation.cps2ter_files())
 
     def activities(self) -> tuple[Activity, ...]:
-        """The holder's situations; their numbers may have gaps. Raises PinRequiredError."""
-        found = []
+        """The holder's situations; their numbers may have gaps. Raises PinRequiredError.
+
+        One that is listed and can't be read has a ``problem``: the others are told all the same.
+        """
         with self._transaction():
-            for entry in self._directory.data_objects:
-                if match := _ACTIVITY_LABEL.fullmatch(entry.label):
-                    content = self._content(entry)
-                    if content.strip(b"\x00\xff"):
-                        found.append(parse_activity(int(match[1]), content))
+            found = [
+                activity
+                for entry in self._directory.data_objects
+                if (match := _ACTIVITY_LABEL.fullmatch(entry.label))
+                and (activity := self._activity(int(match[1]), entry))
+            ]
         return tuple(sorted(found, key=lambda activity: activity.number))
 
     def specialty(self) -> str | None:
@@ -122,6 +125,18 @@ class CardObjects:
                 if error.status_word != SW_FILE_NOT_FOUND:
                     raise
                 return None
+
+    def _activity(self, number: int, entry: DataEntry) -> Activity | None:
+        try:
+            content = self._content(entry)
+        except CardStatusError as error:
+            return Activity.unreadable(number, error.message)
+        if not content.strip(b"\x00\xff"):
+            return None
+        try:
+            return parse_activity(number, content)
+        except CardError as error:
+            return Activity.unreadable(number, error.message)
 
     def _size(self, entry: DataEntry) -> int | None:
         if entry.path.length is not None:
@@ -150,4 +165,7 @@ def _pin_required_named(label: str) -> Iterator[None]:
     except CardStatusError as error:
         if error.status_word != SW_PIN_REQUIRED:
             raise
-        raise PinRequiredError(f"the card wants its PIN before it gives {label}") from error
+        raise PinRequiredError(
+            f"the card wants its PIN before it gives {label}",
+            advice="verify the PIN; a reset, or another program, also makes the card forget it",
+        ) from error

@@ -117,6 +117,17 @@ def open_card(
     return _opened(_only_card(candidates), monitor, cache)
 
 
+def is_meant(name: str | None, reader: str) -> bool:
+    """Whether ``name``, as :func:`open_card` takes it, means the card in that reader now."""
+    if name is None or name.lower() in reader.lower():
+        return True
+    if not _SERIAL.fullmatch(name):
+        return False
+    with suppress(CardError), open_card(reader) as card:
+        return card.serial == name
+    return False
+
+
 def _opened(
     transport: PcscTransport, monitor: Monitor | None = None, cache: CardCache | None = None
 ) -> CpsCard:
@@ -129,11 +140,24 @@ def _opened(
 
 def _with_serial(serial: str, readers: Sequence[Reader]) -> list[Reader]:
     """The reader that holds the card of that serial number."""
-    for reader, status in zip(readers, reader_statuses(readers), strict=True):
-        if status.generation in GENERATIONS:
-            with suppress(CardError), _opened(PcscTransport.of(reader)) as card:
+    busy: list[CardBusyError] = []
+    for reader in readers:
+        try:
+            transport = PcscTransport.of(reader)
+            if generation_of(transport.atr) not in GENERATIONS:
+                transport.close()
+                continue
+            with _opened(transport) as card:
                 if card.serial == serial:
                     return [reader]
+        except CardBusyError as error:
+            busy.append(error)
+        except PcscUnavailableError:
+            raise
+        except CardError:
+            continue  # an empty reader, or a card that makes no sense: not the one
+    if busy:
+        raise busy[0]
     raise CardAbsentError(
         f"no reader holds the card {serial}, and none has that name",
         advice="insert the card, or choose a reader: igc readers",

@@ -7,7 +7,7 @@ the life of a :class:`CpsCard`, whatever happens (design §6).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -35,6 +35,7 @@ from .cps3_contactless import Cps3Contactless
 from .cps4 import Cps4
 from .directory import CardDirectory
 from .generation import CardKey, Generation, PinField, PinStatus
+from .holder import holder_of
 from .key import CardSigner
 from .monitor import Monitor, MonitoredTransport
 from .objects import CardObjects
@@ -132,6 +133,15 @@ class CpsCard:
     ) -> None:
         self.close()
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """The time during which no other program may use the card. May be nested.
+
+        Each method is a transaction already. This one is for a few that belong together,
+        such as the PIN and a signature: in between, another program may make the card forget
+        the PIN. Wait for no person and no network meanwhile.
+        """
+        return self._transport.transaction()
+
     # -- the card ------------------------------------------------------------------------
 
     @property
@@ -192,14 +202,7 @@ class CpsCard:
         """
         with self._transport.transaction():
             found = self._quick_national_id()
-        if found:
-            return found
-        profile = decode(self.certificate())
-        if profile.national_id is None:
-            raise CardError("the card's authentication certificate names no national identifier")
-        if profile.upn:
-            _check_upn(profile.national_id, profile.upn)
-        return profile.national_id
+        return found or holder_of(self.certificate())
 
     # -- PIN -----------------------------------------------------------------------------
 
@@ -361,20 +364,3 @@ class CpsCard:
         certificate = self._directory.certificate(entry)
         purpose = purpose_of(certificate) if self.has_pin else TECHNICAL
         return CardCertificate(entry.label, entry.id, purpose, certificate)
-
-
-def _check_upn(national_id: NationalId, upn: str) -> None:
-    try:
-        repeated = NationalId.from_upn(upn)
-    except UsageError:
-        raise CardError(
-            "the user principal name in the card's certificate is no national identifier",
-            common_name=national_id.masked,
-        ) from None
-    if repeated != national_id:
-        raise CardError(
-            "the card's certificate names two different holders: "
-            f"{national_id.masked} (CN) and {repeated.masked} (UPN)",
-            common_name=national_id.masked,
-            upn=repeated.masked,
-        )

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self, cast
 
 from ..errors import (
     CardAbsentError,
@@ -31,6 +31,7 @@ LEAVE_CARD = 0
 GET_FEATURE_REQUEST = 3400 << 2 | 0x31 << 16 if sys.platform == "win32" else 0x42000000 + 3400
 # pcscd looks whether the card is there every 0.4 s (PCSCLITE_STATUS_POLL_RATE).
 NOTICE_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
 _PROTOCOLS = {1: "T=0", 2: "T=1"}
 
 
@@ -110,15 +111,12 @@ class PcscTransport:
     def transaction(self) -> Iterator[None]:
         """Keep other programs off the card meanwhile; the outermost one counts.
 
-        Raises what :meth:`transmit` raises.
+        A reset by another program since the last one passes unnoticed: what the card has
+        forgotten, it will ask for. Raises what :meth:`transmit` raises.
         """
         self._check_open()
         if self._depth == 0:
-            try:
-                begin, end = _transaction_calls(self._connection)
-                begin()
-            except Exception as error:
-                self._failed(error)
+            end = self._begin()
         self._depth += 1
         try:
             yield
@@ -128,6 +126,19 @@ class PcscTransport:
                 # What happened to the card meanwhile was already told by transmit.
                 with contextlib.suppress(Exception):
                     end()
+
+    def _begin(self) -> Callable[[], Any]:
+        """Begin a transaction: what ends it. No command is under way that a reset could spoil."""
+        try:
+            return _begun(self._connection)
+        except Exception as error:
+            if _code(error) not in _RESET:
+                self._failed(error)
+        self._reconnect()
+        try:
+            return _begun(self._connection)
+        except Exception as error:
+            self._failed(error)
 
     def reader_features(self) -> bytes:
         """The reader's answer to GET_FEATURE_REQUEST (PC/SC part 10), empty without one."""
@@ -189,7 +200,7 @@ class PcscTransport:
         while self._card_present():
             if time.monotonic() > deadline:
                 return True
-            time.sleep(NOTICE_SECONDS / 20)
+            time.sleep(_LOOK_SECONDS)
         return False
 
     def _card_present(self) -> bool:
@@ -199,19 +210,19 @@ class PcscTransport:
             return False
 
 
-def _transaction_calls(connection: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """What begins and what ends a transaction on this kind of connection."""
+def _begun(connection: Any) -> Callable[[], Any]:
+    """Begin a transaction on this kind of connection: what ends it."""
     if hasattr(connection, "begin_transaction"):
-        return connection.begin_transaction, connection.end_transaction
+        connection.begin_transaction()
+        return cast(Callable[[], Any], connection.end_transaction)
     if hasattr(connection, "lock"):
-        return connection.lock, connection.unlock
+        connection.lock()
+        return cast(Callable[[], Any], connection.unlock)
     from smartcard import scard
 
     handle = connection.component.hcard
-    return (
-        lambda: _checked(scard.SCardBeginTransaction(handle)),
-        lambda: _checked(scard.SCardEndTransaction(handle, LEAVE_CARD)),
-    )
+    _checked(scard.SCardBeginTransaction(handle))
+    return lambda: _checked(scard.SCardEndTransaction(handle, LEAVE_CARD))
 
 
 # -- PC/SC errors (pcsclite.h; winscard's are the same) ------------------------------------
@@ -244,7 +255,14 @@ _EVERYWHERE: _Kinds = {
     ),
     0x80100066: (CardUnsupportedError, "the card doesn't answer", "is it the right way up?"),
     0x8010001D: (PcscUnavailableError, "the PC/SC service doesn't run", "start pcscd"),
-    0x8010001E: (PcscUnavailableError, "the PC/SC service has stopped", "start pcscd again"),
+    **dict.fromkeys(
+        (0x8010001E, 0x80100013, 0x80100003),
+        (
+            PcscUnavailableError,
+            "the PC/SC service has stopped",
+            "start pcscd again, then run the command again",
+        ),
+    ),
     0x8010000F: (CardUnsupportedError, "the card speaks neither T=0 nor T=1", ""),
 }
 _AT_CONNECTION: _Kinds = {

@@ -1,7 +1,9 @@
 """Cards that come and go, and readers too: told by PC/SC when it happens, not asked for.
 
 SCardGetStatusChange (PC/SC part 5 §3.2.5) waits in a thread of its own, so that the program
-can be interrupted; the pseudo-reader ``PnP`` tells of readers.
+can be interrupted; the pseudo-reader ``PnP`` tells of readers. When the PC/SC service dies,
+the watch goes on with the one that takes its place, if there is one at once: a service that
+systemd starts on demand, or one that was restarted.
 """
 
 from __future__ import annotations
@@ -15,14 +17,20 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CardAbsentError, PcscUnavailableError
+from ..errors import PcscUnavailableError, TimeoutExceededError
 from .atr import generation_of
-from .readers import INSTALL
+from .readers import INSTALL, is_meant
 
 _PLUG_AND_PLAY = "\\\\?PnP?\\Notification"
 _INFINITE = 0xFFFFFFFF
 _CANCELLED, _TIMED_OUT, _UNKNOWN_READER = 0x80100002, 0x8010000A, 0x80100009
 _NO_READERS = 0x8010002E
+# No service, service stopped, communication lost, a handle of a service before this one.
+_SERVICE_GONE = {0x8010001D, 0x8010001E, 0x80100013, 0x80100003}
+
+
+class _ServiceGoneError(PcscUnavailableError):
+    """The service that the watch asked is no more."""
 
 
 class Change(StrEnum):
@@ -56,7 +64,7 @@ class ReaderWatch:
     def __init__(self) -> None:
         """Raises PcscUnavailableError."""
         self._scard = _scard()
-        self._context = self._checked(self._scard.SCardEstablishContext(0))[1]
+        self._establish()
         self._events: queue.SimpleQueue[ReaderEvent | PcscUnavailableError] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="igcsante-readers", daemon=True)
         self._closing = False
@@ -65,7 +73,7 @@ class ReaderWatch:
     def next(self, seconds: float | None = None) -> ReaderEvent | None:
         """Wait for the next event; None when there was none in that time.
 
-        Raises PcscUnavailableError when the service stops.
+        Raises PcscUnavailableError when the service stops and none takes its place.
         """
         try:
             event = self._events.get(timeout=seconds)
@@ -101,24 +109,41 @@ class ReaderWatch:
 
     # -- in the thread ---------------------------------------------------------------------
 
+    def _establish(self) -> None:
+        self._context = self._checked(self._scard.SCardEstablishContext(0))[1]
+        self._answered = False
+
     def _run(self) -> None:
+        known: dict[str, int] = {}
         try:
-            self._watch()
+            while not self._closing:
+                try:
+                    self._watch(known)
+                except _ServiceGoneError:
+                    if not self._answered:  # one that dies at each question is no help
+                        raise
+                    self._establish()
+                    self._drop(known, list(known))
         except PcscUnavailableError as error:
             self._events.put(error)
 
-    def _watch(self) -> None:
-        known: dict[str, int] = {}
+    def _watch(self, known: dict[str, int]) -> None:
         while not self._closing:
             names = self._names()
-            for name in [gone for gone in known if gone not in names]:
-                del known[name]
-                self._events.put(ReaderEvent(name, Change.UNPLUGGED))
+            self._answered = True
+            self._drop(known, [gone for gone in known if gone not in names])
             for name in names:
                 if name not in known:
                     known[name] = self._scard.SCARD_STATE_UNAWARE
                     self._events.put(ReaderEvent(name, Change.PLUGGED))
             self._follow(known)
+
+    def _drop(self, known: dict[str, int], gone: list[str]) -> None:
+        """Tell of readers that are gone, each with its card."""
+        for name in gone:
+            if known.pop(name) & self._scard.SCARD_STATE_PRESENT:
+                self._events.put(ReaderEvent(name, Change.REMOVED))
+            self._events.put(ReaderEvent(name, Change.UNPLUGGED))
 
     def _follow(self, known: dict[str, int]) -> None:
         """Tell of cards until the readers themselves change."""
@@ -160,7 +185,8 @@ class ReaderWatch:
     def _checked(self, answer: Any) -> Any:
         code = answer[0] & 0xFFFFFFFF
         if code:
-            raise PcscUnavailableError(
+            kind = _ServiceGoneError if code in _SERVICE_GONE else PcscUnavailableError
+            raise kind(
                 f"the PC/SC service can't be reached (error {code:08X})",
                 advice="is pcscd installed and running?",
             )
@@ -168,9 +194,10 @@ class ReaderWatch:
 
 
 def wait_for_card(name: str | None = None, seconds: float | None = None) -> ReaderEvent:
-    """Wait until a CPx card is in a reader, of that name or a part of it: its insertion.
+    """Wait until a CPx card is in a reader, the one that ``name`` means: its insertion.
 
-    Raises CardAbsentError when none comes in that time, PcscUnavailableError.
+    ``name`` is as :func:`igcsante.card.readers.open_card` takes it. Raises
+    TimeoutExceededError when none comes in that time, PcscUnavailableError.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with ReaderWatch() as watch:
@@ -178,8 +205,10 @@ def wait_for_card(name: str | None = None, seconds: float | None = None) -> Read
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             event = watch.next(left)
             if event is None:
-                raise CardAbsentError("no CPx card was inserted in time", advice="insert the card")
-            if event.generation and (name is None or name.lower() in event.reader.lower()):
+                raise TimeoutExceededError(
+                    f"no CPx card was inserted within {seconds:g} s", advice="insert the card"
+                )
+            if event.generation and is_meant(name, event.reader):
                 return event
 
 

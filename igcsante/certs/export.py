@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
     serialize_key_and_certificates,
 )
 
-from ..errors import CertificateInvalidError, StorageError, UsageError
-from ..files import write_atomic
+from ..errors import CertificateInvalidError, UsageError
+from ..files import require_absent, write_atomic
 from ..secret import Secret
 from .requests import key_pem
 from .signatures import KEY_ERRORS
@@ -137,14 +137,7 @@ def require_free(directory: Path, stem: str) -> None:
 
     Raises UsageError for a stem that is no plain file name.
     """
-    for suffix in BUNDLE_SUFFIXES.values():
-        path = directory / (_file_stem(stem) + suffix)
-        if path.exists() or path.is_symlink():
-            raise StorageError(
-                f"{path} is already there: nothing was written",
-                advice="choose another name or folder, or move that file away",
-                path=str(path),
-            )
+    require_absent(directory / (_file_stem(stem) + suffix) for suffix in BUNDLE_SUFFIXES.values())
 
 
 def _require_pair(key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> None:

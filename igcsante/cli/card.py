@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .lazy import LazyGroup
+from .output import Settings, common_options
 
 # Each command lives in the module named here, as NAME_command (dashes as underscores).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -24,5 +25,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 @click.group("card", cls=LazyGroup, table=COMMANDS)
-def card_command() -> None:
-    """Work with a CPx card. Nothing spends a PIN try unless it asks for the PIN."""
+@common_options
+def card_command(settings: Settings) -> None:
+    """Work with a CPx card. Nothing spends a PIN try unless it asks for the PIN.
+
+    id, certs, sign and tls-check also work with a PKCS#11 token: --pkcs11 MODULE.
+    """

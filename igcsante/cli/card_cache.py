@@ -8,7 +8,8 @@ from .output import Settings, common_options, emit, say
 
 
 @click.group("cache")
-def cache_command() -> None:
+@common_options
+def cache_command(settings: Settings) -> None:
     """What is kept of cards, so that reading them again is quick.
 
     Directory files and certificates of cards that tell when they were updated, readable by

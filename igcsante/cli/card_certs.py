@@ -1,13 +1,20 @@
-"""``igc card certs``: the certificates of a card, listed or written as files."""
+"""``igc card certs``: the certificates of a card or token, listed or written as files."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .connect import inserted_card
+from .key_holder import key_holder
 from .output import Settings, common_options, emit, say_table, talk
+
+if TYPE_CHECKING:
+    from ..card.session import CardCertificate
+    from ..pkcs11.token import TokenCertificate
 
 
 @click.command("certs")
@@ -21,11 +28,12 @@ def certs_command(settings: Settings, out: Path | None) -> None:
     from ..certs.names import display, display_subject
     from ..files import write_atomic
 
-    with inserted_card(settings) as card:
-        serial, entries = card.serial, card.certificates()
+    with key_holder(settings) as holder:
+        entries = holder.certificates()
+        names = _file_names(holder.serial, entries) if out else []
     rows = []
-    for entry in entries:
-        path = out / f"{serial}-{entry.purpose}.pem" if out else None
+    for position, entry in enumerate(entries):
+        path = out / names[position] if out else None
         if path:
             write_atomic(path, certificate_pem(entry.certificate), mode=0o644)
         certificate = entry.certificate
@@ -49,3 +57,15 @@ def certs_command(settings: Settings, out: Path | None) -> None:
             talk(f"Wrote {path}")
     if not settings.json:
         say_table(("Purpose", "Label", "Until"), rows)
+
+
+def _file_names(serial: str, entries: Sequence[CardCertificate | TokenCertificate]) -> list[str]:
+    """A file name for each: serial number, purpose, and the ID where two share a purpose."""
+    stem = re.sub(r"[^0-9A-Za-z_-]", "_", serial)
+    purposes = [entry.purpose for entry in entries]
+    return [
+        f"{stem}-{entry.purpose}"
+        + (f"-{entry.id.hex()}" if purposes.count(entry.purpose) > 1 else "")
+        + ".pem"
+        for entry in entries
+    ]

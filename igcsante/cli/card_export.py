@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from ..text import printable
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
 from .output import Settings, common_options, emit, talk
@@ -16,6 +18,7 @@ from .output import Settings, common_options, emit, talk
 if TYPE_CHECKING:
     from ..card.session import CpsCard
 
+_MAX_LABEL = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -30,17 +33,19 @@ def export_command(
 ) -> None:
     """Write the card's certificates (PEM) and data objects (as they are) into DIRECTORY.
 
-    What the PIN guards is left out, unless --private or --pin-source is given. No file is
-    overwritten.
+    What the PIN guards is left out, unless --private or --pin-source is given. An object that
+    the card lists and doesn't give is told on stderr. No file is overwritten: when one of
+    them is there already, none is written.
     """
-    from ..files import write_atomic
+    from ..files import require_absent, write_atomic
 
     with inserted_card(settings) as card:
         if private or pin_source:
             verify_pin(card, pin_source, use_last_try=use_last_try)
         files = list(_files(card, private=bool(private or pin_source)))
-    for kind, label, name, content, mode in files:
-        path = directory / name
+    paths = [directory / name for name in _distinct(file.name for file in files)]
+    require_absent(paths)
+    for (kind, label, _, content, mode), path in zip(files, paths, strict=True):
         write_atomic(path, content, mode=mode)
         if settings.json:
             emit(
@@ -51,21 +56,44 @@ def export_command(
             talk(f"Wrote {path}")
 
 
-def _files(card: CpsCard, *, private: bool) -> Iterator[tuple[str, str, str, bytes, int]]:
-    """Kind, label, file name, contents and mode of each file. Certificates aren't secret."""
+class _File(NamedTuple):
+    kind: str
+    label: str
+    name: str
+    content: bytes
+    mode: int
+
+
+def _files(card: CpsCard, *, private: bool) -> Iterator[_File]:
+    """What the card gives. Certificates aren't secret."""
     from ..certs.export import certificate_pem
+    from ..errors import CardStatusError
 
     for entry in card.certificates():
         name = f"{card.serial}-{entry.purpose}-{entry.id.hex()[-2:]}.pem"
-        yield "certificate", entry.label, name, certificate_pem(entry.certificate), 0o644
-    contents = [
-        (found.label, card.objects.read(found.label))
-        for found in card.objects.list()
-        if private or not found.private
-    ]
+        pem = certificate_pem(entry.certificate)
+        yield _File("certificate", entry.label, name, pem, 0o644)
+    contents = []
+    for found in card.objects.list():
+        if private or not found.private:
+            try:
+                contents.append((found.label, card.objects.read(found.label)))
+            except CardStatusError as error:
+                talk(f"Left out: {printable(found.label)}: {error.message}")
     if private:
         contents += card.objects.cps2ter_files()
     for label, content in contents:
         # The label is the card's word: it must not lead out of the directory.
-        name = f"{card.serial}-{_UNSAFE.sub('_', label)}.bin"
-        yield "data object", label, name, content, 0o600
+        name = f"{card.serial}-{_UNSAFE.sub('_', label)[:_MAX_LABEL]}.bin"
+        yield _File("data object", label, name, content, 0o600)
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    """The names, those that come again with a number: two labels may look alike."""
+    taken: set[str] = set()
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        numbered = (f"{stem}-{number}{dot}{suffix}" for number in count(2))
+        free = next(item for item in chain((name,), numbered) if item not in taken)
+        taken.add(free)
+        yield free

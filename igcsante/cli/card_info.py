@@ -8,6 +8,7 @@ import click
 
 from ..text import printable
 from .connect import inserted_card
+from .key_holder import key_holder
 from .output import Settings, common_options, emit, say, say_pairs, talk
 
 if TYPE_CHECKING:
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from ..certs.profile import CertificateProfile
 
 
+# One code stands for directors and employees alike (TRE_G02, card.md §1).
+_TYPES_IN_WORDS = {"CPE": "CDE/CPE", "CPA": "CDA/CPA"}
+
+
 @click.command("id")
 @common_options
 def id_command(settings: Settings) -> None:
     """Print the holder's national identifier, and nothing else."""
-    with inserted_card(settings) as card:
-        identifier = card.national_id()
+    with key_holder(settings) as holder:
+        identifier = holder.national_id()
     for warning in identifier.warnings:
         talk(f"Warning: {printable(warning)}")
     if settings.json:
@@ -103,9 +108,10 @@ def _holder(profile: CertificateProfile, specialty: str | None) -> dict[str, Any
 def _print_info(info: dict[str, Any]) -> None:
     holder, pin = info["holder"], info["pin"]
     world = "TEST" if info["world"] == "test" else info["world"]
+    card_type = _TYPES_IN_WORDS.get(info["card_type"], info["card_type"])
     say_pairs(
         [
-            ("Card", " ".join(filter(None, (info["generation"], world, info["card_type"])))),
+            ("Card", " ".join(filter(None, (info["generation"], world, card_type)))),
             ("Card number", info["card_number"] or ""),
             ("Serial", info["serial"]),
             ("Label", info["label"]),

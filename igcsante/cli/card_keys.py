@@ -12,13 +12,14 @@ import click
 from ..credentials import SHA1_SCHEMES, RsaScheme
 from ..errors import CardError, StorageError, UsageError
 from .card_pin import last_try_option, pin_source_option
-from .connect import inserted_card, profile_of, trust_store, verify_pin, with_chain
+from .connect import inserted_card, profile_of, trust_store, with_chain
+from .key_holder import key_holder
 from .output import Settings, common_options, emit, say, talk
 
 if TYPE_CHECKING:
     from ..credentials import Credential
 
-SCHEMES = {scheme.name.lower().replace("_", "-"): scheme for scheme in RsaScheme}
+SCHEMES = {scheme.label: scheme for scheme in RsaScheme}
 MOST_RANDOM_BYTES = 1024
 _SUFFIXES = {"cms": ".p7s", "raw": ".sig"}
 
@@ -82,20 +83,20 @@ def sign_command(
         raise StorageError(f"{target} is already there and was left untouched", path=str(target))
     digest = _digest(file, scheme)
     at = datetime.now(UTC)
-    with inserted_card(settings) as card:
-        own = card.credential(purpose, allow_sha1=allow_sha1)
+    with key_holder(settings) as holder:
+        own = holder.credential(purpose, allow_sha1=allow_sha1)
         credential = with_chain(own, trust_store(profile_of(settings)))
         if scheme not in credential.schemes:
             raise CardError(
-                f"the {purpose} key of a {card.generation} can't sign with {scheme_name}",
+                f"the {purpose} key of {holder.name} can't sign with {scheme_name}",
                 advice="it can with " + _names(credential.schemes),
             )
         _warn_of_validity(credential, at)
-        verify_pin(card, pin_source, use_last_try=use_last_try)
-        if as_cms:
-            signature = detached_signature(digest, credential, scheme, at=at)
-        else:
-            signature = _bare_signature(digest, credential, scheme)
+        with holder.pin_verified(pin_source, use_last_try=use_last_try):
+            if as_cms:
+                signature = detached_signature(digest, credential, scheme, at=at)
+            else:
+                signature = _bare_signature(digest, credential, scheme)
     write_atomic(target, signature, mode=0o644)
     if settings.json:
         emit(

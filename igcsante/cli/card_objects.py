@@ -90,6 +90,7 @@ def activities_command(settings: Settings, pin_source: str | None, use_last_try:
                     "unknown": [
                         {"tag": f"{tag:02x}", "value": value} for tag, value in activity.unknown
                     ],
+                    "problem": activity.problem or None,
                 },
                 schema="igc.card.activity/1",
             )
@@ -133,6 +134,8 @@ def _activity_pairs(activity: Activity) -> list[tuple[str, str]]:
     if activity.sector_label:
         sector += f" ({activity.sector_label})"
     unknown = ((f"Tag {tag:02X}", value.hex(" ").upper()) for tag, value in activity.unknown)
+    if activity.problem:
+        return [("Activity", f"{activity.number:02}"), ("Unreadable", activity.problem)]
     return [
         ("Activity", f"{activity.number:02}"),
         ("Name", activity.name),

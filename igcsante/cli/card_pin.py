@@ -28,7 +28,8 @@ _yes_option = click.option("--yes", is_flag=True, help="Don't ask whether to do 
 
 
 @click.group("pin")
-def pin_command() -> None:
+@common_options
+def pin_command(settings: Settings) -> None:
     """Look after the card's PIN: each command sends it once at most.
 
     Without a source it is typed on the reader's keypad, if it has one, or asked for here.

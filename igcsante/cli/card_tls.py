@@ -10,7 +10,8 @@ import click
 
 from ..errors import ConfigError, TlsError, UsageError
 from .card_pin import last_try_option, pin_source_option
-from .connect import inserted_card, profile_of, trust_store, verify_pin, with_chain
+from .connect import profile_of, trust_store, with_chain
+from .key_holder import key_holder
 from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def tls_check_command(
             advice="name its root with --anchors, or import it: igc trust import FILE",
         )
     probes = []
-    with inserted_card(settings) as card:
-        verify_pin(card, pin_source, use_last_try=use_last_try)
-        credential = with_chain(card.credential(), store)
+    with key_holder(settings) as holder:
+        holder.verify_pin(pin_source, use_last_try=use_last_try)
+        credential = with_chain(holder.credential(), store)
         for version in VERSIONS:
             found = probe(host, port, version, credential, store.roots, timeout=timeout)
             probes.append(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Profile, cache_directory, data_directory, load_profile
-from ..errors import ConfigError
+from ..errors import ConfigError, UsageError
 from . import ask
 from .output import Settings, talk
 
@@ -83,12 +83,23 @@ def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
     return imported_store() + TrustStore.from_certificates(given)
 
 
+def token_module(settings: Settings, profile: Profile) -> Path | None:
+    """The PKCS#11 module whose token stands for the card, None to use the card."""
+    return settings.pkcs11 or profile.pkcs11
+
+
 @contextmanager
 def inserted_card(settings: Settings) -> Iterator[CpsCard]:
     """The card of the chosen reader, for the time of a command; traced and recorded if asked."""
     from ..card.readers import open_card
 
     profile = profile_of(settings)
+    if token_module(settings, profile):
+        raise UsageError(
+            "this command talks to the card itself: a PKCS#11 token can't stand for it",
+            advice="leave out --pkcs11, or choose a profile without the key pkcs11; igc card id, "
+            "certs, sign and tls-check, and the platform's commands, take a token",
+        )
     name, cache = settings.reader or profile.reader, _card_cache(settings, profile)
     with open_card(name, monitor=_monitor(settings), cache=cache) as card:
         yield card
@@ -128,13 +139,22 @@ def _monitor(settings: Settings) -> Monitor | None:
 
 def verify_pin(card: CpsCard, source: str | None, *, use_last_try: bool) -> None:
     """Ask for the PIN and send it once; what is said before depends on the tries left."""
+    with pin_verified(card, source, use_last_try=use_last_try):
+        pass
+
+
+@contextmanager
+def pin_verified(card: CpsCard, source: str | None, *, use_last_try: bool) -> Iterator[None]:
+    """As :func:`verify_pin`; in the block no other program can make the card forget the PIN."""
     status = card.pin_status()
     card.check_pin_policy(use_last_try=use_last_try)
     if status.tries_left < status.max_tries:
         talk(f"Careful: {status.tries_left} of {status.max_tries} PIN tries left.")
     keypad = source is None and card.keypad_for("verify")
     pin = ask.card_secret(keypad, source, "PIN of the card", "--pin-source")
-    card.verify_pin(pin, use_last_try=use_last_try)
+    with card.transaction():
+        card.verify_pin(pin, use_last_try=use_last_try)
+        yield
 
 
 def with_chain(credential: Credential, store: TrustStore) -> Credential:
@@ -145,50 +165,32 @@ def with_chain(credential: Credential, store: TrustStore) -> Credential:
 
 
 @contextmanager
-def _credential(target: Target, source: str | None, *, use_last_try: bool) -> Iterator[Credential]:
-    """The holder's authentication key, PIN verified, with the chain that a server wants to see.
-
-    It is that of the card, or of the PKCS#11 token that the profile names.
-    """
-    from ..certs.chain import issuers_of
-
-    if target.profile.pkcs11:
-        from ..pkcs11 import open_token
-
-        with open_token(target.profile.pkcs11) as token:
-            token.check_pin_policy(use_last_try=use_last_try)
-            on_reader = token.wants_pin_on_reader
-            if on_reader:
-                talk("Type the PIN on the reader.")
-            pin = None if on_reader else ask.secret(source, "PIN of the token", "--pin-source")
-            token.login(pin, use_last_try=use_last_try)
-            own = token.credential()
-            yield replace(own, chain=tuple(issuers_of(own.certificate, target.store)))
-        return
-    with inserted_card(target.settings) as card:
-        verify_pin(card, source, use_last_try=use_last_try)
-        yield card.credential(chain=issuers_of(card.certificate("authentication"), target.store))
-
-
-@contextmanager
 def connected(
     target: Target, pin_source: str | None, *, use_last_try: bool
 ) -> Iterator[tuple[ZeepPlatform, dict[str, str]]]:
     """The platform over TLS with the inserted card, and what the journal should know of both.
 
-    One PIN check and one card signature serve the whole command.
+    The card may be the PKCS#11 token that options or profile name. One PIN check and one
+    signature serve the whole command. Raises CardError when the certificate, which is read
+    whole here, names two holders.
     """
+    from ..card.holder import check_holder
     from ..certs.profile import decode
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
+    from .key_holder import key_holder
 
     profile = target.profile
-    with _credential(target, pin_source, use_last_try=use_last_try) as credential:
+    with key_holder(target.settings) as holder:
+        holder.verify_pin(pin_source, use_last_try=use_last_try)
+        credential = with_chain(holder.credential(), target.store)
+        certificate = decode(credential.certificate)
+        check_holder(certificate)
         context = client_context(credential, target.store.roots)
         about = {
             "profile": profile.name,
             "platform": target.endpoint,
-            "card_number": decode(credential.certificate).card_number or "",
+            "card_number": certificate.card_number or "",
         }
         with ZeepPlatform(
             target.endpoint, context, wsdl=profile.wsdl, mapping=profile.mapping

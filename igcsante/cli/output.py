@@ -42,6 +42,7 @@ class Settings:
     json: bool = False
     trace: bool = False
     no_cache: bool = False
+    pkcs11: Path | None = None
     recorder: Recorder | None = None  # given by igc card record, to the command that it runs
 
 
@@ -70,12 +71,18 @@ def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Comm
 _COMMON = (
     click.option("--profile", metavar="NAME", help="Profile of config.toml to work with."),
     click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
-    click.option("--reader", metavar="NAME", help="Card reader, by part of its name."),
+    click.option("--reader", metavar="NAME", help="Card reader, or token, by part of its name."),
+    click.option(
+        "--pkcs11",
+        metavar="MODULE",
+        type=click.Path(path_type=Path),
+        help="Use a token of this PKCS#11 module instead of a card.",
+    ),
     click.option("--json", "json", is_flag=True, help="One JSON object a line on stdout."),
     click.option("--trace", is_flag=True, help="Show what goes to and from the card, on stderr."),
     click.option("--no-cache", is_flag=True, help="Read everything from the card itself."),
 )
-_NAMES = ("profile", "platform", "reader", "json", "trace", "no_cache")
+_NAMES = ("profile", "platform", "reader", "pkcs11", "json", "trace", "no_cache")
 
 
 def common_options(command: Command) -> Command:

@@ -24,8 +24,8 @@ def readers_command(settings: Settings, watch: bool, wait: float | None) -> None
     """List the card readers and what is in them.
 
     With --watch, tell of each reader and card that comes or goes, those of now first. With
-    --wait, end as soon as a CPx card is in a reader. Exit code 3 when there is no reader, or
-    no card came.
+    --wait, end as soon as a CPx card is in a reader; exit code 13 when none came in that
+    time. Exit code 3 when there is no reader.
     """
     if watch:
         _watch(settings)

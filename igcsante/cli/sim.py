@@ -22,7 +22,8 @@ POLL_SECONDS = 0.5
 
 
 @click.group("sim")
-def sim_command() -> None:
+@common_options
+def sim_command(settings: Settings) -> None:
     """Run a simulated card or platform in the foreground, until Ctrl-C; make cards.
 
     Both belong to one simulated world, kept on this machine, so that the card's

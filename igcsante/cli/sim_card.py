@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 @click.group("card")
-def sim_card_command() -> None:
+@common_options
+def sim_card_command(settings: Settings) -> None:
     """List, show and make the profiles of simulated cards.
 
     \b

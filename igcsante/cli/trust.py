@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.group("trust")
-def trust_command() -> None:
+@common_options
+def trust_command(settings: Settings) -> None:
     """List and import trust anchors.
 
     igcsante ships the fingerprints of the IGC-Santé authorities, not their certificates.

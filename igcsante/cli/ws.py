@@ -12,7 +12,8 @@ from .output import Settings, common_options, emit, say
 
 
 @click.group("ws")
-def ws_command() -> None:
+@common_options
+def ws_command(settings: Settings) -> None:
     """Look at the contract with the platform: a WSDL and a mapping file.
 
     The contract that igcsante ships is that of its own mock. The ANS's is not public: an

@@ -59,9 +59,17 @@ class TokenCertificate:
     certificate: x509.Certificate
 
 
-def open_token(module: Path, *, label: str | None = None, serial: str | None = None) -> Pkcs11Token:
+def open_token(
+    module: Path,
+    *,
+    label: str | None = None,
+    serial: str | None = None,
+    name: str | None = None,
+) -> Pkcs11Token:
     """The token of that label and serial number, or the only one, behind a PKCS#11 module.
 
+    ``name`` is the serial number, or a part of the label or of the slot's description (which
+    is often the reader's name), in any case.
     Raises CardUnsupportedError without python-pkcs11 or for a module that can't be loaded,
     CardAbsentError without a token, UsageError when none fits or several do.
     """
@@ -83,13 +91,15 @@ def open_token(module: Path, *, label: str | None = None, serial: str | None = N
     fitting = [
         token
         for token in initialized
-        if label in (None, token.label) and serial in (None, _text(token.serial))
+        if label in (None, token.label)
+        and serial in (None, _text(token.serial))
+        and (name is None or _is_called(token, name))
     ]
     if len(fitting) != 1:
         names = [f"{token.label} ({_text(token.serial)})" for token in initialized]
         raise UsageError(
             ("several tokens fit: " if fitting else "no token fits: ") + ", ".join(names),
-            advice="choose one by its label or serial number",
+            advice="choose one by its label or serial number: --reader",
             tokens=names,
         )
     return Pkcs11Token(fitting[0].slot)
@@ -175,7 +185,7 @@ class Pkcs11Token:
         if flags & TokenFlag.USER_PIN_FINAL_TRY and not use_last_try:
             raise PinRefusedError(
                 "a single PIN try is left: the PIN was not sent, a wrong one would block the token",
-                advice="allow the last try (use_last_try) if you are sure of the PIN",
+                advice="give --use-last-try if you are sure of the PIN",
                 tries_left=1,
             )
 
@@ -230,9 +240,9 @@ class Pkcs11Token:
         ]
         if len(fitting) != 1:
             count = "several certificates" if fitting else "no certificate with an RSA key"
+            wanted = "of that description" if by_name else f"for {purpose}"
             raise UsageError(
-                f"{self.label}: {count} of that description",
-                advice="name one by its label or ID",
+                f"the token {self.label}: {count} {wanted}",
                 labels=[entry.label for entry in fitting],
             )
         found = fitting[0].certificate
@@ -304,6 +314,11 @@ class Pkcs11Token:
             tries_left=1 if last else None,
             advice="it is not sent again by itself",
         ) from None
+
+
+def _is_called(token: Any, name: str) -> bool:
+    described = (token.label, token.slot.slot_description)
+    return name == _text(token.serial) or any(name.lower() in str(d).lower() for d in described)
 
 
 def _attribute(stored: Any, name: Any) -> Any:

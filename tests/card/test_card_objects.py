@@ -85,6 +85,17 @@ def test_missing_and_empty_files_break_nothing_else(card: CpsCard) -> None:
     assert card.objects.activities() == ()
 
 
+@pytest.mark.parametrize("spoilt", ["missing", "8405"])
+def test_an_activity_that_can_not_be_read_hides_no_other(spoilt: str) -> None:
+    spoiled = held("full", files={"CPS_ACTIVITY_03_PS": spoilt})
+    with spoiled.opened() as card:
+        card.verify_pin(PIN)
+        activities = card.objects.activities()
+    assert [activity.number for activity in activities] == [1, 3, 4, 9, 16]
+    assert [activity.number for activity in activities if activity.problem] == [3]
+    assert activities[0].name and not activities[1].name
+
+
 @of("cps3")
 def test_an_unknown_label_names_those_that_there_are(card: CpsCard) -> None:
     with pytest.raises(UsageError) as refused:

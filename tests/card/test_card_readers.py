@@ -6,8 +6,8 @@ import pytest
 from simulated import held
 
 from igcsante.card.readers import open_card
-from igcsante.errors import CardAbsentError, CardUnsupportedError, UsageError
-from igcsante.testing.cards import SimulatedReader
+from igcsante.errors import CardAbsentError, CardBusyError, CardUnsupportedError, UsageError
+from igcsante.testing.cards import Fault, SimulatedReader
 
 
 @pytest.fixture
@@ -37,6 +37,12 @@ def test_a_reader_whose_name_holds_the_digits_comes_first(readers: list[Simulate
 def test_a_serial_number_that_no_card_has(readers: list[SimulatedReader]) -> None:
     with pytest.raises(CardAbsentError, match="00000000"):
         open_card("00000000", readers=readers)
+
+
+def test_a_card_in_use_may_be_the_one_of_that_serial_number(readers: list[SimulatedReader]) -> None:
+    readers[0].inject(Fault(0, "sharing"))
+    with pytest.raises(CardBusyError):
+        open_card("99700301", readers=readers)
 
 
 def test_two_cards_must_be_told_apart(readers: list[SimulatedReader]) -> None:

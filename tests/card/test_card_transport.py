@@ -171,6 +171,8 @@ def test_errors_at_connection_are_named(code, kind, as_int):
         (NO_READER, CardRemovedError),
         (SHARING, CardBusyError),
         (0x8010001E, PcscUnavailableError),
+        (0x80100013, PcscUnavailableError),
+        (0x80100003, PcscUnavailableError),
         (0x80100001, CardError),
     ],
 )
@@ -204,15 +206,26 @@ def test_a_failed_exchange_is_a_removal_only_when_the_card_is_gone(monkeypatch, 
 
 
 @pytest.mark.parametrize("code", [RESET, UNPOWERED])
-@pytest.mark.parametrize("call", ["transmit", "begin"])
-def test_a_reset_by_another_program_is_reported_and_the_card_stays_usable(code, call):
-    connection = FakeConnection(script=[("00B0000001", "019000")], **{call: [code]})
+def test_a_reset_by_another_program_is_reported_and_the_card_stays_usable(code):
+    connection = FakeConnection(script=[("00B0000001", "019000")], transmit=[code])
     transport = PcscTransport(connection, "R")
     with pytest.raises(CardResetError), transport.transaction():
         transport.transmit(bytes.fromhex("00B0000001"))
     assert ("reconnect", None, 2, 0) in connection.calls
     with transport.transaction():
         assert transport.transmit(bytes.fromhex("00B0000001")) == (b"\x01", 0x9000)
+
+
+@pytest.mark.parametrize("code", [RESET, UNPOWERED])
+def test_a_reset_between_two_sequences_spoils_neither(code):
+    connection = FakeConnection(script=[("00B0000001", "019000")], begin=[code])
+    transport = PcscTransport(connection, "R")
+    with transport.transaction():
+        assert transport.transmit(bytes.fromhex("00B0000001")) == (b"\x01", 0x9000)
+    assert connection.names()[2:] == ["begin", "reconnect", "begin", "transmit", "end"]
+    again = PcscTransport(FakeConnection(begin=[code, code]), "R")
+    with pytest.raises(CardResetError), again.transaction():
+        pass
 
 
 def test_a_card_gone_after_a_reset_is_removed():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 
 from igcsante.card import readers
-from igcsante.cli import main
+from igcsante.cli import card_certs, main
 from igcsante.testing.cards import SimulatedReader
 from igcsante.testing.world import SimulatedWorld
 
@@ -63,7 +65,7 @@ def igc(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         (
             "cpe",
             [
-                "Card            CPS3 TEST CPE",
+                "Card            CPS3 TEST CDE/CPE",
                 "Identifier      30B0999003/CPET0002 (FINESS)",
                 "Title           Personnel santé ou social",
                 "Structure       10B0999003 (FINESS)",
@@ -132,3 +134,65 @@ def test_export_overwrites_nothing(igc: Callable[..., str], insert: Insert, tmp_
     kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert main.run(["card", "export", str(tmp_path)]) != 0
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
+
+
+def test_export_writes_nothing_when_one_file_is_there_already(
+    igc: Callable[..., str], insert: Insert, tmp_path: Path
+) -> None:
+    insert("cps3")
+    there = tmp_path / "99700301-CPS_NAME_PS.bin"
+    there.write_bytes(b"mine")
+    assert main.run(["card", "export", str(tmp_path)]) != 0
+    assert list(tmp_path.iterdir()) == [there] and there.read_bytes() == b"mine"
+
+
+def test_export_tells_what_the_card_lists_and_does_not_give(
+    igc: Callable[..., str],
+    insert: Insert,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    insert("empty")
+    main.run(["card", "export", str(tmp_path)])
+    assert "Left out: CPS_LANG_PS" in capsys.readouterr().err
+    assert (tmp_path / "99700307-CPS_NAME_PS.bin").read_bytes() == b""
+
+
+def test_objects_whose_names_look_alike_are_all_exported() -> None:
+    from igcsante.cli.card_export import _distinct
+
+    assert list(_distinct(["a.bin", "a-2.bin", "a.bin", "b.pem"])) == [
+        "a.bin",
+        "a-2.bin",
+        "a-3.bin",
+        "b.pem",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--json", "card", "id"),
+        ("card", "--json", "id"),
+        ("card", "id", "--json"),
+        ("card", "--json", "--reader", "simulated", "id"),
+    ],
+)
+def test_options_may_stand_before_between_and_after_commands(
+    igc: Callable[..., str], insert: Insert, words: tuple[str, ...]
+) -> None:
+    insert("cps4")
+    assert json.loads(igc(*words))["national_id"] == "899700990049"
+
+
+def test_options_may_stand_between_groups(igc: Callable[..., str], insert: Insert) -> None:
+    insert("cps4")
+    assert json.loads(igc("card", "pin", "--json", "status"))["pin"]["tries_left"] == 3
+    shown = igc("sim", "--json", "card", "list").splitlines()
+    assert {json.loads(line)["schema"] for line in shown} == {"igc.sim.card/1"}
+
+
+def test_two_certificates_of_a_purpose_get_two_files() -> None:
+    entries = [SimpleNamespace(purpose=p, id=bytes([n])) for n, p in enumerate("aab")]
+    names = card_certs._file_names("A/1 2", entries)  # type: ignore[arg-type]
+    assert names == ["A_1_2-a-00.pem", "A_1_2-a-01.pem", "A_1_2-b.pem"]

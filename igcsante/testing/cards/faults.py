@@ -1,7 +1,8 @@
 """What can go wrong between a program and its card, as data.
 
-``reader.inject(Fault(at=3, kind="reset"))`` lets the third exchange from then on go wrong.
-A fault happens once; PC/SC's own are told by the reader, the others by the card's answer.
+``reader.inject(Fault(at=3, kind="reset"))`` lets the third exchange from then on go wrong,
+in a simulated reader and in a virtual one (:class:`VpcdCard`) alike. A fault happens once;
+PC/SC's own are told by the reader, the others by the card's answer.
 """
 
 from __future__ import annotations
@@ -62,12 +63,22 @@ class FaultScript:
         """The fault that a connection meets."""
         return self._take(0)
 
-    def at_exchange(self) -> Fault | None:
-        """The fault that this exchange meets; it counts as one."""
-        self._exchanges += 1
-        return self._take(self._exchanges)
+    def exchange(
+        self, command: bytes, card: Callable[[], Insertable], suffer: Callable[[Fault], None]
+    ) -> bytes:
+        """The answer to a command, with the fault that is due.
 
-    def answer(self, card: Insertable, command: bytes, fault: Fault | None) -> bytes:
+        ``suffer`` does what one of READER_FAULTS does to the reader, or raises; ``card``
+        gives the card that is there after that, or raises.
+        """
+        self._exchanges += 1
+        fault = self._take(self._exchanges)
+        if fault is not None and fault.kind in READER_FAULTS:
+            suffer(fault)
+            fault = None
+        return self._answer(card(), command, fault)
+
+    def _answer(self, card: Insertable, command: bytes, fault: Fault | None) -> bytes:
         """What the card answers, ``fault`` (one of CARD_FAULTS) or none given."""
         if self._endless and command[1:2] == bytes([GET_RESPONSE]):
             return _endless(b"")

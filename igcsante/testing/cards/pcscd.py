@@ -3,6 +3,11 @@
 For tests and demonstrations on Linux, with or without root. pcscd gets a socket that we
 made (systemd's LISTEN_FDS protocol) and a configuration of its own; clients find it through
 ``PCSCLITE_CSOCK_NAME``. Measured in facts sheet feasibility.md part B.
+
+What can't be had of these programs: vpcd's readers are there as long as their pcscd, which
+neither adds nor drops a configured reader while it runs (pcscd 1.9.9 with udev ignores its
+own ``--hotplug``), so a reader alone is never plugged or unplugged; and vpcd listens on all
+interfaces, whatever its configuration says: see :mod:`.loopback` for what is done about it.
 """
 
 from __future__ import annotations
@@ -14,14 +19,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from ...errors import PcscUnavailableError, StorageError
+from ...errors import PcscUnavailableError
+from .folder import private_folder
+from .loopback import keep_to_loopback
 
 _DRIVERS = tuple(
     Path(folder, "pcsc/drivers/serial/libifdvpcd.so")
@@ -36,22 +42,25 @@ _ATTEMPTS = 5
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.01
-_MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
 
 
 class PrivatePcscd:
     """A running pcscd, for the time of a ``with`` block.
 
-    It ends with the thread that entered the block, however that ends.
+    It ends with the thread that entered the block, however that ends. What a process that
+    was killed left behind is removed by the next one.
 
-    ``ports`` are those of its two virtual readers (vpcd takes two in a row, and listens on
-    all interfaces); ``socket`` is where clients reach it.
+    ``ports`` are those of its two virtual readers (vpcd takes two in a row); ``socket`` is
+    where clients reach it; ``loopback_only`` tells whether the ports are closed to the
+    network.
     """
 
     def __init__(self) -> None:
         self.ports = (0, 0)
         self.socket = Path()
+        self.loopback_only = False
         self._resources = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def port(self) -> int:
@@ -64,29 +73,59 @@ class PrivatePcscd:
 
     def __enter__(self) -> Self:
         """Start. Raises PcscUnavailableError, which says what to install."""
-        pcscd, driver = _program(), _driver()
+        _program(), _driver()
         reasons: list[str] = []
         for _ in range(_ATTEMPTS):
             with ExitStack() as resources:
-                ports = resources.enter_context(_reserved_ports())
-                folder = resources.enter_context(_folder())
-                listener = resources.enter_context(_listener(folder / "pcscd.comm"))
-                _configure(folder / "config", driver, ports[0])
-                process = resources.enter_context(_running(pcscd, folder, listener))
-                reason = _wait_listening(process, ports, folder / "log")
+                self.ports = resources.enter_context(_reserved_ports())
+                folder = resources.enter_context(private_folder("igcsante-pcscd-"))
+                self.socket = folder / "pcscd.comm"
+                resources.callback(self._end, signal.SIGTERM)
+                reason = self._start()
                 if reason is None:
-                    self.ports, self.socket = ports, folder / "pcscd.comm"
                     self._resources = resources.pop_all()
                     return self
                 reasons.append(reason)
-        raise PcscUnavailableError(
-            f"a private pcscd did not start: {reasons[-1]}",
-            advice=f"check: {_INSTALL}; mkdir -p {_MACHINE_FOLDER} (both as root)",
-        )
+        raise _not_started(reasons[-1])
 
     def __exit__(self, *_: object) -> None:
         """Stop the service and remove its files."""
         self._resources.close()
+
+    def crash(self) -> None:
+        """Kill the service (SIGKILL): its clients and its cards are told nothing."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start it again after :meth:`crash`: same socket, same ports, no card inserted.
+
+        Raises PcscUnavailableError.
+        """
+        reason = self._start()
+        if reason is not None:
+            raise _not_started(reason)
+
+    def _start(self) -> str | None:
+        """Start the service and wait for its readers: None, or why there are none."""
+        folder = self.socket.parent
+        _configure(folder / "config", _driver(), self.ports[0])
+        with _listener(self.socket) as listener:
+            self._process = _started(_program(), folder, listener)
+        reason = _wait_listening(self._process, self.ports, folder / "log")
+        self.loopback_only = reason is None and keep_to_loopback(self._process.pid, self.ports)
+        return reason
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            _kill_group(process, number)
+
+
+def _not_started(reason: str) -> PcscUnavailableError:
+    return PcscUnavailableError(
+        f"a private pcscd did not start: {reason}",
+        advice=f"check: {_INSTALL}; mkdir -p {_MACHINE_FOLDER} (both as root)",
+    )
 
 
 def _program() -> str:
@@ -132,25 +171,9 @@ def _free(port: int) -> bool:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    try:
-        name = tempfile.mkdtemp(prefix="igcsante-pcscd-")
-        if len(name) > _MAX_SOCKET_PATH - len("/pcscd.comm"):
-            Path(name).rmdir()
-            name = tempfile.mkdtemp(prefix="igcsante-pcscd-", dir="/tmp")
-        folder = Path(name)
-        folder.chmod(0o755)  # pcscd reads it as nobody when we are root
-        (folder / "config").mkdir()
-    except OSError as error:
-        raise StorageError(f"no folder for a private pcscd: {error.strerror}") from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def _listener(path: Path) -> Iterator[socket.socket]:
+    """A socket for the service alone: once it is dead, nobody keeps its clients waiting."""
+    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         path.chmod(0o600)
@@ -159,6 +182,7 @@ def _listener(path: Path) -> Iterator[socket.socket]:
 
 
 def _configure(folder: Path, driver: Path, port: int) -> None:
+    folder.mkdir(exist_ok=True)
     (folder / "vpcd").write_text(
         'FRIENDLYNAME "Virtual PCD"\n'
         f"DEVICENAME /dev/null:0x{port:X}\n"
@@ -167,10 +191,7 @@ def _configure(folder: Path, driver: Path, port: int) -> None:
     )
 
 
-@contextmanager
-def _running(
-    pcscd: str, folder: Path, listener: socket.socket
-) -> Iterator[subprocess.Popen[bytes]]:
+def _started(pcscd: str, folder: Path, listener: socket.socket) -> subprocess.Popen[bytes]:
     # LISTEN_PID must be pcscd's own pid, which a shell knows before it becomes pcscd; the
     # socket comes as its standard input because a shell can't name descriptors over 9.
     become = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; "
@@ -179,13 +200,9 @@ def _running(
         *_isolation(), pcscd, "--foreground", "--error", "--config", str(folder / "config"),
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
+        return subprocess.Popen(  # noqa: S603 - our own command line
             command, stdin=listener.fileno(), stdout=log, stderr=log, start_new_session=True
         )
-    try:
-        yield process
-    finally:
-        _kill_group(process)
 
 
 def _isolation() -> list[str]:
@@ -233,9 +250,9 @@ def _listening_ports() -> set[int]:
     return ports
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, number)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

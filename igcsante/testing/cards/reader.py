@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from ...errors import CardError, UsageError
-from .faults import READER_FAULTS, Fault, FaultScript
+from .faults import Fault, FaultScript
 from .insertable import Insertable
 
 T0, T1 = 0x01, 0x02
@@ -160,11 +160,7 @@ class SimulatedReader:
             connection._lost = W_RESET_CARD
 
     def _exchange(self, connection: SimulatedConnection, command: bytes) -> bytes:
-        fault = self._faults.at_exchange()
-        if fault is not None and fault.kind in READER_FAULTS:
-            self._suffer(fault)
-            fault = None
-        return self._faults.answer(connection._present(), command, fault)
+        return self._faults.exchange(command, connection._present, self._suffer)
 
     def _suffer(self, fault: Fault) -> None:
         """What the faults that PC/SC tells of do; the connections notice by themselves."""

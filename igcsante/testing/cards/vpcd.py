@@ -11,15 +11,22 @@ import socket
 import threading
 from typing import Self
 
-from ...errors import CardError, IgcError, NetworkError, ReaderAbsentError
+from ...errors import CardError, IgcError, NetworkError, ReaderAbsentError, UsageError
+from .faults import READER_FAULTS, Fault, FaultScript
 from .insertable import Insertable
 
 DEFAULT_PORT = 35963
 _STOP_CHECK_SECONDS = 0.2
 _CONNECT_SECONDS = 5
 _POWER_OFF, _POWER_ON, _RESET, _GET_ATR = b"\x00", b"\x01", b"\x02", b"\x04"
+# PC/SC tells these two of the reader and of other programs: no card can bring them about.
+_NOT_A_CARDS_FAULT = frozenset(READER_FAULTS) - {"remove", "reset"}
 # Linux only: without it every APDU waits 44 ms for a delayed ACK.
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+class _Removed(Exception):  # noqa: N818 - an event, and nobody's error
+    """The card is pulled out in the middle of a command."""
 
 
 class VpcdCard:
@@ -36,6 +43,23 @@ class VpcdCard:
         self._address = (host, port)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._faults = FaultScript()
+
+    def inject(self, *faults: Fault) -> None:
+        """Let these faults happen, instead of those that are still to come.
+
+        Exchanges are counted from now on, over all programs. ``remove`` takes the card out
+        before it answers; ``reset`` is one that PC/SC doesn't see: the card itself starts
+        anew, as after a moment without power, and answers. Raises UsageError for
+        ``unplug`` and ``sharing``, which a card can't do.
+        """
+        for fault in faults:
+            if fault.kind in _NOT_A_CARDS_FAULT:
+                raise UsageError(
+                    f"a card in a virtual reader can't do {fault.kind!r}",
+                    advice="SimulatedReader can; or let another PC/SC program do it",
+                )
+        self._faults = FaultScript(faults)
 
     def __enter__(self) -> Self:
         """Insert the card. Raises ReaderAbsentError when no vpcd listens."""
@@ -95,6 +119,8 @@ class VpcdCard:
                     answer = self._react(message)
                     if answer is not None:
                         connection.sendall(len(answer).to_bytes(2) + answer)
+        except _Removed:
+            return
         except OSError as error:
             raise NetworkError(f"the virtual reader hung up ({error.strerror or error})") from None
         finally:
@@ -114,9 +140,14 @@ class VpcdCard:
 
     def _transmit(self, command: bytes) -> bytes:
         try:
-            return self.card.transmit(command)
+            return self._faults.exchange(command, lambda: self.card, self._suffer)
         except CardError:
             return b"\x6f\x00"  # a command without power: a reader never sends one
+
+    def _suffer(self, fault: Fault) -> None:
+        if fault.kind == "remove":
+            raise _Removed
+        self.card.power_on()
 
     def _receive_message(self, connection: socket.socket) -> bytes | None:
         length = self._receive(connection, 2)
