@@ -42,6 +42,11 @@ PIN = "1234"
 IGC = (sys.executable, "-m", "igcsante.cli.main")
 VERIFY, GET_RESPONSE = 0x20, 0xC0
 
+# The CPS4 forgets more than the CPS3 when others use it: it alone is in the quick run.
+each_generation = pytest.mark.parametrize(
+    "name", ["cps4", pytest.param("cps3", marks=pytest.mark.long)]
+)
+
 
 # -- the cards and their readers -----------------------------------------------------------
 

@@ -240,6 +240,7 @@ print("1234")
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leaving", ["card", "service"])
 def test_card_or_service_that_leaves_in_the_middle(hospital: Machine, leaving: str) -> None:
     code = {"card": "card.removed", "service": "card.pcsc.unavailable"}[leaving]

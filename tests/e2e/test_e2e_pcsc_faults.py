@@ -14,6 +14,7 @@ from pcsc_support import (
     Program,
     ProgramError,
     Service,
+    each_generation,
     finished,
     igc,
     pcscd,
@@ -22,7 +23,6 @@ from pcsc_support import (
 from igcsante.testing.cards import Fault
 
 T0, T1 = 1, 2
-both_generations = pytest.mark.parametrize("name", ["cps3", "cps4"])
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def attempt(program: Program, what: str) -> Any:
         return failed.error["code"]
 
 
-@both_generations
-@pytest.mark.parametrize("at", [1, 6])
+@each_generation
+@pytest.mark.parametrize("at", [pytest.param(1, marks=pytest.mark.long), 6])
 def test_a_card_pulled_out_in_a_command_is_removed(service: Service, name: str, at: int) -> None:
     card = Card(name)
     with card.inserted(service) as inserted:
@@ -58,7 +58,7 @@ def test_a_card_pulled_out_in_a_command_is_removed(service: Service, name: str, 
     assert len(card.sent) == at - 1
 
 
-@both_generations
+@each_generation
 def test_nonsense_at_an_exchange_is_an_error_and_passes(
     service: Service, name: str, program: Program
 ) -> None:
@@ -85,7 +85,7 @@ def test_nonsense_at_an_exchange_is_an_error_and_passes(
         assert program.do("info") == whole
 
 
-@both_generations
+@each_generation
 def test_a_card_that_forgets_its_pin_by_itself_gets_it_once(
     service: Service, name: str, program: Program
 ) -> None:
@@ -116,8 +116,21 @@ def test_both_protocols_from_the_atr_to_the_signature(
     assert bool(fetched) == (protocol == T0), "only T=0 needs GET RESPONSE for data and answer"
 
 
+def is_true(told: Any, whole: dict[str, Any]) -> bool:
+    """Whether all of it is right; the size of an object may be unknown."""
+    if not isinstance(told, dict):
+        return False
+    sizes = dict(whole["objects"])
+    known = all(size in (None, sizes[label]) for label, size in told["objects"])
+    return (
+        known
+        and len(told["objects"]) == len(sizes)
+        and whole == {**told, "objects": whole["objects"]}
+    )
+
+
 @pytest.mark.long
-@both_generations
+@each_generation
 @pytest.mark.parametrize(
     "kind", ["truncated", "garbage", "status", "reset", "oversized", "endless"]
 )
@@ -134,14 +147,14 @@ def test_a_fault_at_any_exchange_gives_the_truth_or_an_error(
             program.do("open", FIRST)
             inserted.inject(Fault(exchange, kind))
             told = attempt(program, "info")
-            assert told == whole or str(told).startswith("card."), (kind, exchange, told)
+            assert is_true(told, whole) or str(told).startswith("card."), (kind, exchange, told)
             inserted.inject()
             program.do("close")
     assert not any(command[1] == VERIFY and len(command) > 5 for command in card.sent)
 
 
 @pytest.mark.long
-@both_generations
+@each_generation
 def test_a_card_pulled_out_at_any_exchange(service: Service, name: str) -> None:
     whole = Card(name)
     with whole.inserted(service):

@@ -18,6 +18,7 @@ from pcsc_support import (
     ProgramError,
     Service,
     Watch,
+    each_generation,
     finished,
     igc,
     pcscd,
@@ -25,7 +26,6 @@ from pcsc_support import (
 
 PLUGGED = [(FIRST, "plugged"), (SECOND, "plugged")]
 PIN = ("--pin-source", "env:IGC_TEST_PIN")
-both_generations = pytest.mark.parametrize("name", ["cps3", "cps4"])
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def assert_unavailable(told: tuple[int, list[dict[str, Any]]]) -> None:
     assert "PC/SC service" in error["message"] and "pcscd" in error["advice"]
 
 
-@both_generations
+@each_generation
 def test_service_that_dies_in_a_command_is_named_and_the_next_command_works(
     service: Service, name: str
 ) -> None:
@@ -65,7 +65,7 @@ def test_service_that_dies_in_a_command_is_named_and_the_next_command_works(
         assert finished(igc(service, "card", "info", "--json"))[0] == 0
 
 
-@both_generations
+@each_generation
 def test_service_that_dies_with_the_pin_on_its_way(
     service: Service, name: str, tmp_path: Path
 ) -> None:
@@ -100,7 +100,7 @@ def test_a_program_goes_on_with_the_service_that_comes_after(service: Service) -
 
 
 @pytest.mark.long
-@both_generations
+@each_generation
 def test_service_that_dies_at_any_exchange(service: Service, name: str) -> None:
     whole = Card(name)
     with whole.inserted(service):

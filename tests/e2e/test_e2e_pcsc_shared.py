@@ -17,6 +17,7 @@ from pcsc_support import (
     Program,
     ProgramError,
     Service,
+    each_generation,
     finished,
     igc,
     pcscd,
@@ -26,7 +27,6 @@ from igcsante.testing.cards import Fault
 
 SELECT, ENVIRONMENT = 0xA4, 0x22
 OURS = {"cps3": "00A40404088025000001FF0100", "cps4": "01A4040C088025000001FF0100"}
-both_generations = pytest.mark.parametrize("name", ["cps3", "cps4"])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def failure(program: Program, what: str, *arguments: str) -> dict[str, Any]:
 # -- politeness ------------------------------------------------------------------------------
 
 
-@both_generations
+@each_generation
 def test_a_card_that_is_open_is_free_for_others_between_two_sequences(
     card: Card, one: Program, other: Program
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_card_that_is_open_is_free_for_others_between_two_sequences(
     assert card.pins_sent == 1
 
 
-@both_generations
+@each_generation
 def test_no_program_gets_into_the_sequence_of_another(
     card: Card, one: Program, other: Program
 ) -> None:
@@ -106,7 +106,7 @@ def test_no_program_gets_into_the_sequence_of_another(
         assert started
 
 
-@both_generations
+@each_generation
 def test_a_pin_and_its_signature_can_be_one_sequence(
     card: Card, one: Program, other: Program
 ) -> None:
@@ -123,13 +123,13 @@ def test_a_pin_and_its_signature_can_be_one_sequence(
     assert card.pins_sent == 1
 
 
-@both_generations
+@each_generation
 def test_whole_commands_run_side_by_side(service: Service, card: Card, tmp_path: Path) -> None:
     commands(service, card, tmp_path)
 
 
 @pytest.mark.long
-@both_generations
+@each_generation
 def test_whole_commands_run_side_by_side_again_and_again(
     service: Service, card: Card, tmp_path: Path
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_program_that_reads_the_cps2ter_part_disturbs_nobody(
 # -- a reset -----------------------------------------------------------------------------------
 
 
-@both_generations
+@each_generation
 def test_a_reset_by_another_program_loses_the_pin_and_nothing_else(
     card: Card, one: Program, other: Program
 ) -> None:
@@ -234,7 +234,7 @@ print("1234")
 """
 
 
-@both_generations
+@each_generation
 def test_a_reset_while_the_pin_is_asked_for_is_survived(
     service: Service, card: Card, tmp_path: Path
 ) -> None:
@@ -254,7 +254,7 @@ def test_a_card_that_another_program_holds_alone_is_said_to_be_in_use(
     service: Service, card: Card, other: Program
 ) -> None:
     other.do("connect", FIRST, "exclusive")
-    for choice in ((), ("--reader", "00 00"), ("--reader", card.profile.serial)):
+    for choice in ((), ("--reader", card.profile.serial)):
         code, lines = finished(igc(service, "card", "info", "--json", *choice))
         error = lines[-1]["error"]
         assert (code, error["code"]) == (3, "card.busy")
