@@ -26,6 +26,7 @@ from .files import read_bounded
 
 MAX_CONFIG_BYTES = 1024 * 1024
 ANS_HTTP_HOSTS = ("igc-sante.esante.gouv.fr",)
+CARD_CACHE_CHOICES = ("auto", "always", "never")
 
 
 def config_directory() -> Path:
@@ -77,7 +78,7 @@ class Profile:
 _PATH_LISTS = {"anchors", "untrusted"}
 _PATHS = {"wsdl", "mapping", "pkcs11"}
 _TEXT_LISTS = {"http_hosts"}
-_CHOICES = {"card_cache": ("auto", "always", "never")}
+_CHOICES = {"card_cache": CARD_CACHE_CHOICES}
 
 
 def load_profile(name: str | None, *, extra_files: tuple[Path, ...] = ()) -> Profile:

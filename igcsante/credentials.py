@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from .errors import CardError
 
 AUTHENTICATION, SIGNATURE, OTHER = "authentication", "signature", "other"
+TECHNICAL = "technical"  # a CPS3's key that needs no PIN, in contactless readers (card.md §7)
 
 
 def purpose_of(certificate: x509.Certificate) -> str:

@@ -145,6 +145,13 @@ class CardUnsupportedError(CardError):
     exit_code = ExitCode.NO_CARD
 
 
+class CardIncapableError(CardError):
+    """This card, or this interface of it, has not what was asked for: no PIN, no such key."""
+
+    code = "card.incapable"
+    exit_code = ExitCode.NO_CARD
+
+
 class PinWrongError(CardError):
     """The card refused the PIN: one try is spent.
 

@@ -93,6 +93,20 @@ def require_absent(paths: Iterable[Path]) -> None:
             )
 
 
+def require_free(path: Path) -> None:
+    """Raise StorageError unless a new file can have that name: it is free, its folder is there.
+
+    For a file that a person names: a folder that nobody asked for is a typing error.
+    """
+    require_absent([path])
+    if not path.parent.is_dir():
+        raise StorageError(
+            f"{path}: there is no folder {path.parent}; nothing was written",
+            advice="make it first, or choose another place",
+            path=str(path),
+        )
+
+
 def private_directory(path: Path) -> Path:
     """``path`` as a folder, made when absent, for its owner only (0700). Raises StorageError."""
     try:

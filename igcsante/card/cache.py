@@ -23,8 +23,6 @@ from . import tlv
 from .generation import Generation
 
 MAX_ENTRY_BYTES = 1024 * 1024
-_EF_ACTUA = bytes.fromhex("3F00D010")
-_EF_ACTUA_BYTES = 20  # EC 12, then two instants of 9 bytes each (card.md §15)
 _CPS_DATA = bytes.fromhex("D107")
 _WHOLE, _OBJECT = b"F", b"O"  # how a file was read: all of it, or the object at its start
 _SUFFIX = ".card"
@@ -92,10 +90,17 @@ class CachedFiles:
     What the card is and what its marker says is read from it, once, at the first use.
     """
 
-    def __init__(self, generation: Generation, cache: CardCache, serial: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        cache: CardCache,
+        serial: Callable[[], str],
+        journal: Callable[[], bytes | None],
+    ) -> None:
         self._generation = generation
         self._cache = cache
         self._serial = serial
+        self._journal = journal
         self._files: Files | None = None
         self._marker: bytes | None = None
         self._changed = False
@@ -153,17 +158,12 @@ class CachedFiles:
         """What changes when the card is updated, None when nothing may be kept of it."""
         if self._generation.keeps_journal:
             try:
-                found = self._generation.read_object(_EF_ACTUA, _journal_length)
-                if len(found) == _EF_ACTUA_BYTES:
+                if found := self._journal():
                     return found
             except CardError as error:
                 if error.code not in (CardError.code, CardStatusError.code):
                     raise
         return b"" if self._cache.without_marker else None
-
-
-def _journal_length(part: bytes) -> int:
-    return tlv.object_length(part) if part else _EF_ACTUA_BYTES
 
 
 def _digest(card: str, marker: bytes, body: bytes) -> bytes:

@@ -16,14 +16,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..certs import partial
 from ..certs.partial import Beginning
-from ..errors import CardError, CardUnsupportedError
-from . import pkcs15
+from ..errors import CardError, CardIncapableError, CardStatusError, CardUnsupportedError
+from . import pkcs15, tlv
+from .apdu import SW_FILE_NOT_FOUND
 from .cache import CachedFiles, CardCache
 from .generation import MASTER_FILE, Generation
 from .pkcs15 import CertificateEntry, DataEntry, Path, PinEntry, PrivateKeyEntry
 
 _EF_SN = bytes.fromhex("3F00D003")
 _EF_DIR = bytes.fromhex("3F002F00")
+_EF_ACTUA = bytes.fromhex("3F00D010")
+_EF_ACTUA_BYTES = 20  # EC 12, then two instants of 9 bytes each (card.md §15)
 _ODF, _TOKEN_INFO = bytes.fromhex("5031"), bytes.fromhex("5032")
 _SERIAL_PREFIX = bytes.fromhex("5A0A8025000001")
 _SERIAL_BYTES = 12
@@ -39,7 +42,9 @@ class CardDirectory:
 
     def __init__(self, generation: Generation, cache: CardCache | None = None) -> None:
         self._generation = generation
-        kept = CachedFiles(generation, cache, lambda: self.serial) if cache else None
+        kept = None
+        if cache:
+            kept = CachedFiles(generation, cache, lambda: self.serial, lambda: self.journal)
         self._files: CachedFiles | Generation = kept or generation
         self._certificates: dict[CertificateEntry, x509.Certificate] = {}
         self._beginnings: dict[CertificateEntry, bytes] = {}
@@ -59,6 +64,24 @@ class CardDirectory:
         if not digits.isdecimal():
             raise CardError("the card's serial number is not decimal")
         return digits
+
+    @cached_property
+    def journal(self) -> bytes | None:
+        """The object in EF_ACTUA, None when the file holds something else.
+
+        How long the file is isn't asked for. Raises CardStatusError when there is no such file.
+        """
+        try:
+            found = self._generation.read_object(_EF_ACTUA, _journal_length)
+        except CardStatusError as error:
+            if error.status_word == SW_FILE_NOT_FOUND:
+                raise
+            return None
+        except CardError as error:
+            if error.code != CardError.code:
+                raise
+            return None
+        return found if len(found) == _EF_ACTUA_BYTES else None
 
     @cached_property
     def application(self) -> bytes:
@@ -92,7 +115,7 @@ class CardDirectory:
     def pins(self) -> tuple[PinEntry, ...]:
         """What the AODF lists, PUK included."""
         if not self._generation.has_pin:
-            raise CardError(
+            raise CardIncapableError(
                 "a card in a contactless reader has no PIN",
                 advice="insert it in a contact reader, chip first",
             )
@@ -161,6 +184,10 @@ class CardDirectory:
         for path in dict.fromkeys(path.absolute(self.application) for path in paths):
             entries += parse(self._files.read_file(path))
         return entries
+
+
+def _journal_length(part: bytes) -> int:
+    return tlv.object_length(part) if part else _EF_ACTUA_BYTES
 
 
 def _certificate(content: bytes, label: str) -> x509.Certificate:

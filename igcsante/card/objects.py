@@ -120,11 +120,12 @@ class CardObjects:
             return None
         with self._transaction():
             try:
-                return parse_update_journal(self._generation.read_file(_EF_ACTUA))
+                content = self._directory.journal or self._generation.read_file(_EF_ACTUA)
             except CardStatusError as error:
                 if error.status_word != SW_FILE_NOT_FOUND:
                     raise
                 return None
+        return parse_update_journal(content)
 
     def _activity(self, number: int, entry: DataEntry) -> Activity | None:
         try:

@@ -7,6 +7,8 @@ typed on the reader's own keypad and never gets here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
@@ -36,12 +38,24 @@ class PinOperations:
         self._directory = directory
         self._transport = transport
         self._known: dict[PinField, PinStatus] = {}
+        self._undisturbed = False
         self._sent = False
 
     @cached_property
     def _pad(self) -> PinPad | None:
         """The reader's keypad: the reader is asked when someone wants to know."""
         return PinPad.of(self._transport)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """The time of one transaction: no other program spends a try, so one reading serves."""
+        before, self._undisturbed = self._undisturbed, True
+        if not before:
+            self._known = {}
+        try:
+            yield
+        finally:
+            self._undisturbed = before
 
     # -- what can be asked without using a try -------------------------------------------
 
@@ -126,7 +140,8 @@ class PinOperations:
         for step in steps:
             self._check_keypad(step, given)
         field = next(iter(given))  # the one that has a counter comes first
-        before = self.status(field)
+        known = self._known.get(field) if self._undisturbed else None
+        before = known or self.status(field)
         policy.check_counter(before, use_last_try=use_last_try, field=field)
         self._sent, self._known = True, {}
         for step in steps:

@@ -28,6 +28,7 @@ _ENTER, _ENTER_NEW, _CONFIRM_NEW = 0, 1, 2  # the messages of a reader's display
 _BLANK = b"\xff"
 _NO_TEO = bytes(3)  # bTeoPrologue, for T=1 readers that leave the framing to us: none today
 
+_OLD_COUNTS = "the PIN or PUK before it was sent and was right, but no new PIN was set"
 # Answers of the reader itself, none of which reached the card (§2.5.2, table 9).
 _TIMEOUT, _CANCELLED, _DIFFERENT, _LENGTH, _NOT_UNDERSTOOD = 0x6400, 0x6401, 0x6402, 0x6403, 0x6B80
 
@@ -90,7 +91,7 @@ class PinPad:
     def enter(self, step: PinStep, entry: PinEntry) -> int:
         """Let the holder type what ``step`` wants: the card's status word.
 
-        ``entry`` says how long the PIN is. Raises, with no try used: PinRefusedError
+        ``entry`` says how long the PIN is. Raises, with no try used by this step: PinRefusedError
         (cancelled), TimeoutExceededError, PinFormatError (length, or two new PINs that
         differ), CardError for a reader that doesn't understand.
         """
@@ -102,7 +103,7 @@ class PinPad:
         if len(answer) != 2:
             raise CardError("the reader gave no status for the PIN that was typed")
         sw = int.from_bytes(answer)
-        _check_reader(sw)
+        _check_reader(sw, step)
         return sw
 
     def _code(self, step: PinStep) -> int | None:
@@ -180,20 +181,24 @@ def _validation(entry: PinEntry) -> int:
     return _OK_KEY | (_MOST_DIGITS if least == most else 0)
 
 
-def _check_reader(sw: int) -> None:
+def _check_reader(sw: int, step: PinStep) -> None:
     """Raise for what the reader answered in the card's place."""
+    if step.fields[0] is PinField.NEW_PIN:  # a step that follows the right PIN, or PUK
+        unsent, advice = _OLD_COUNTS, "see what state it is in: igc card pin status"
+    else:
+        unsent, advice = "nothing was sent to the card", "run the command again"
     if sw == _TIMEOUT:
         raise TimeoutExceededError(
-            "no PIN was typed on the reader in time", advice="run the command again"
+            f"no PIN was typed on the reader in time; {unsent}", advice=advice
         )
     if sw == _CANCELLED:
-        raise PinRefusedError("the entry was cancelled on the reader; no PIN was sent")
+        raise PinRefusedError(f"the entry was cancelled on the reader; {unsent}", advice=advice)
     if sw == _DIFFERENT:
-        raise PinFormatError("the two new PINs differ; nothing was sent")
+        raise PinFormatError(f"the two new PINs differ; {unsent}", advice=advice)
     if sw == _LENGTH:
-        raise PinFormatError("the PIN is too short or too long; it was not sent")
+        raise PinFormatError(f"the PIN is too short or too long; {unsent}", advice=advice)
     if sw == _NOT_UNDERSTOOD:
         raise CardError(
-            f"the reader doesn't take this PIN command: {sw:04X}, {status_name(sw)}",
+            f"the reader doesn't take this PIN command: {sw:04X}, {status_name(sw)}; {unsent}",
             advice="give the PIN on this machine instead, with --pin-source",
         )

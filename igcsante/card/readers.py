@@ -23,6 +23,7 @@ from .cache import CardCache
 from .monitor import Monitor
 from .session import GENERATIONS, CpsCard
 from .transport import PcscTransport
+from .waiting import Waiting
 
 INSTALL = (
     "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, "
@@ -99,22 +100,25 @@ def open_card(
     readers: Sequence[Reader] | None = None,
     monitor: Monitor | None = None,
     cache: CardCache | None = None,
+    waiting: Waiting | None = None,
 ) -> CpsCard:
     """The CPx card in the reader ``name``, or in the one reader that holds one.
 
     ``name`` is a reader's name or a part of it, in any case, or else the 8 digits of a
     card's serial number. ``monitor`` receives each
     :class:`igcsante.card.monitor.Exchange`; ``cache`` spares the reading of what was read
-    before. Raises ReaderAbsentError, CardAbsentError,
-    CardUnsupportedError, CardBusyError, PcscUnavailableError; UsageError when several
-    cards could be meant.
+    before. While another program uses the card, this and each operation wait for it, 30
+    seconds at most; ``waiting`` receives the reader's name after the first.
+
+    Raises ReaderAbsentError, CardAbsentError, CardUnsupportedError, CardBusyError,
+    PcscUnavailableError; UsageError when several cards could be meant.
     """
     found = system_readers() if readers is None else readers
     if name and _SERIAL.fullmatch(name) and not any(name in str(reader) for reader in found):
-        candidates = _with_serial(name, found)
+        candidates = _with_serial(name, found, waiting)
     else:
         candidates = _named(name, found)
-    return _opened(_only_card(candidates), monitor, cache)
+    return _opened(_only_card(candidates, waiting), monitor, cache)
 
 
 def is_meant(name: str | None, reader: str) -> bool:
@@ -138,12 +142,12 @@ def _opened(
         raise
 
 
-def _with_serial(serial: str, readers: Sequence[Reader]) -> list[Reader]:
+def _with_serial(serial: str, readers: Sequence[Reader], waiting: Waiting | None) -> list[Reader]:
     """The reader that holds the card of that serial number."""
     busy: list[CardBusyError] = []
     for reader in readers:
         try:
-            transport = PcscTransport.of(reader)
+            transport = PcscTransport.of(reader, waiting)
             if generation_of(transport.atr) not in GENERATIONS:
                 transport.close()
                 continue
@@ -183,14 +187,14 @@ def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
     return alike
 
 
-def _only_card(readers: list[Reader]) -> PcscTransport:
+def _only_card(readers: list[Reader], waiting: Waiting | None) -> PcscTransport:
     """The connection to the only CPx card in these readers; all others are closed again."""
     connected: list[PcscTransport] = []
     failures: list[CardError] = []
     try:
         for reader in readers:
             try:
-                connected.append(PcscTransport.of(reader))
+                connected.append(PcscTransport.of(reader, waiting))
             except CardError as error:
                 failures.append(error)
         usable = [found for found in connected if generation_of(found.atr) in GENERATIONS]

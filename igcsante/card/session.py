@@ -6,8 +6,8 @@ the life of a :class:`CpsCard`, whatever happens (design §6).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -21,11 +21,18 @@ from ..certs.profile import decode
 from ..credentials import (
     AUTHENTICATION,
     SIGNATURE,
+    TECHNICAL,
     Credential,
     ExternalRsaKey,
     purpose_of,
 )
-from ..errors import CardError, CardUnsupportedError, UnreadableError, UsageError
+from ..errors import (
+    CardError,
+    CardIncapableError,
+    CardUnsupportedError,
+    UnreadableError,
+    UsageError,
+)
 from ..identifiers import NationalId
 from ..secret import Secret
 from .atr import advice_for, describe, generation_of
@@ -47,8 +54,6 @@ from .transport import Transport
 GENERATIONS: dict[str, type[Generation]] = {
     kind.name: kind for kind in (Cps3, Cps3Contactless, Cps4)
 }
-
-TECHNICAL = "technical"
 
 # Labels of card.md §8; only a hint of which certificate to read first.
 _LABEL_WORDS = {
@@ -133,14 +138,16 @@ class CpsCard:
     ) -> None:
         self.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """The time during which no other program may use the card. May be nested.
 
         Each method is a transaction already. This one is for a few that belong together,
         such as the PIN and a signature: in between, another program may make the card forget
-        the PIN. Wait for no person and no network meanwhile.
+        the PIN. The try counter is read once in it. Wait for no person and no network meanwhile.
         """
-        return self._transport.transaction()
+        with self._transport.transaction(), self._pins.undisturbed():
+            yield
 
     # -- the card ------------------------------------------------------------------------
 
@@ -323,7 +330,7 @@ class CpsCard:
                 found = self._read(entry)
                 if found.purpose == purpose:
                     return found
-        raise CardError(
+        raise CardIncapableError(
             f"the card has no {purpose} certificate",
             advice="" if self.has_pin else "insert the card in a contact reader, chip first",
         )

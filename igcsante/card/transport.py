@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn, Protocol, Self, cast
+from typing import Any, NoReturn, Protocol, Self, TypeVar, cast
 
 from ..errors import (
     CardAbsentError,
@@ -21,9 +21,11 @@ from ..errors import (
     CardRemovedError,
     CardResetError,
     CardUnsupportedError,
+    IgcError,
     PcscUnavailableError,
     ReaderAbsentError,
 )
+from .waiting import Waiting, patiently
 
 SHARE_SHARED = 2
 LEAVE_CARD = 0
@@ -32,6 +34,7 @@ GET_FEATURE_REQUEST = 3400 << 2 | 0x31 << 16 if sys.platform == "win32" else 0x4
 # pcscd looks whether the card is there every 0.4 s (PCSCLITE_STATUS_POLL_RATE).
 NOTICE_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
+_T = TypeVar("_T")
 _PROTOCOLS = {1: "T=0", 2: "T=1"}
 
 
@@ -63,21 +66,23 @@ class Transport(Protocol):
 class PcscTransport:
     """A card in a PC/SC reader, shared with other programs, T=0 or T=1."""
 
-    def __init__(self, connection: Any, reader_name: str) -> None:
+    def __init__(self, connection: Any, reader_name: str, waiting: Waiting | None = None) -> None:
         """Connect. ``connection`` is what ``reader.createConnection()`` gave.
+
+        While another program uses the card, this and :meth:`transaction` wait for it, 30
+        seconds at most; ``waiting`` receives the reader's name after the first.
 
         Raises CardAbsentError, CardBusyError, CardUnsupportedError (a card that doesn't
         answer), ReaderAbsentError, PcscUnavailableError or CardError.
         """
         self.reader_name = reader_name
         self._connection = connection
+        self._waiting = waiting
         self._depth = 0
         self._open = True
         try:
             with _errors_named(reader_name, _AT_CONNECTION):
-                connection.connect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
-                self.atr = bytes(connection.getATR())
-                protocol = _PROTOCOLS.get(connection.getProtocol())
+                self.atr, protocol = self._patiently(self._connect)
             if protocol is None:
                 raise CardError(f"{reader_name}: the card was reached with neither T=0 nor T=1")
             self.protocol = protocol
@@ -86,11 +91,15 @@ class PcscTransport:
             raise
 
     @classmethod
-    def of(cls, reader: Any) -> Self:
+    def of(cls, reader: Any, waiting: Waiting | None = None) -> Self:
         """Connect to the card in one of pyscard's readers. Raises as the constructor does."""
         with _errors_named(str(reader), _AT_CONNECTION):
             connection = reader.createConnection()
-        return cls(connection, str(reader))
+        return cls(connection, str(reader), waiting)
+
+    def _connect(self) -> tuple[bytes, str | None]:
+        self._connection.connect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
+        return bytes(self._connection.getATR()), _PROTOCOLS.get(self._connection.getProtocol())
 
     def transmit(self, command: bytes) -> tuple[bytes, int]:
         """Send a command, get (data, status word).
@@ -130,15 +139,27 @@ class PcscTransport:
     def _begin(self) -> Callable[[], Any]:
         """Begin a transaction: what ends it. No command is under way that a reset could spoil."""
         try:
-            return _begun(self._connection)
+            return self._patiently(lambda: _begun(self._connection))
+        except IgcError:
+            raise
         except Exception as error:
             if _code(error) not in _RESET:
                 self._failed(error)
         self._reconnect()
         try:
-            return _begun(self._connection)
+            return self._patiently(lambda: _begun(self._connection))
+        except IgcError:
+            raise
         except Exception as error:
             self._failed(error)
+
+    def _patiently(self, call: Callable[[], _T]) -> _T:
+        return patiently(call, self.reader_name, given_up=self._hand_over, waiting=self._waiting)
+
+    def _hand_over(self) -> Callable[[], None]:
+        """Leave the connection to a call that PC/SC still holds up: what closes it then."""
+        self._open = False
+        return self._let_go
 
     def reader_features(self) -> bytes:
         """The reader's answer to GET_FEATURE_REQUEST (PC/SC part 10), empty without one."""
@@ -159,9 +180,11 @@ class PcscTransport:
 
     def close(self) -> None:
         """Disconnect and leave the card powered, as it is. Never fails."""
-        if not self._open:
-            return
-        self._open = False
+        if self._open:
+            self._open = False
+            self._let_go()
+
+    def _let_go(self) -> None:
         with contextlib.suppress(Exception):
             self._connection.disconnect()
         # pyscard holds one PC/SC context a connection until this call (2.2 and newer).
@@ -190,7 +213,9 @@ class PcscTransport:
     def _reconnect(self) -> None:
         reconnect = getattr(self._connection, "reconnect", self._connection.connect)
         try:
-            reconnect(mode=SHARE_SHARED, disposition=LEAVE_CARD)
+            self._patiently(lambda: reconnect(mode=SHARE_SHARED, disposition=LEAVE_CARD))
+        except IgcError:
+            raise
         except Exception as error:
             _raise_named(error, _code(error), self.reader_name, _IN_SESSION)
 

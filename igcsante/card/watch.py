@@ -65,7 +65,7 @@ class ReaderWatch:
         """Raises PcscUnavailableError."""
         self._scard = _scard()
         self._establish()
-        self._events: queue.SimpleQueue[ReaderEvent | PcscUnavailableError] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[ReaderEvent | Exception] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="igcsante-readers", daemon=True)
         self._closing = False
         self._thread.start()
@@ -79,7 +79,7 @@ class ReaderWatch:
             event = self._events.get(timeout=seconds)
         except queue.Empty:
             return None
-        if isinstance(event, PcscUnavailableError):
+        if isinstance(event, Exception):
             raise event
         return event
 
@@ -124,7 +124,7 @@ class ReaderWatch:
                         raise
                     self._establish()
                     self._drop(known, list(known))
-        except PcscUnavailableError as error:
+        except Exception as error:  # whoever waits for the next event is told, whatever it is
             self._events.put(error)
 
     def _watch(self, known: dict[str, int]) -> None:

@@ -28,6 +28,11 @@ def secret(
     return Secret(answer)
 
 
+def secret_at_hand(source: str | None) -> Secret | None:
+    """The secret of a source that asks nobody: all but a command, which may. Raises UsageError."""
+    return None if source is None or source.startswith("cmd:") else read_secret(source)
+
+
 def card_secret(
     keypad: bool, source: str | None, prompt: str, option: str, *, confirm: bool = False
 ) -> Secret | None:

@@ -13,8 +13,14 @@ def cache_command(settings: Settings) -> None:
     """What is kept of cards, so that reading them again is quick.
 
     Directory files and certificates of cards that tell when they were updated, readable by
-    you only. --no-cache does without for one command, `card_cache = "never"` in a profile or
-    IGC_CARD_CACHE=never for all of them.
+    you only. --no-cache does without for one command; `card_cache` in a profile, or the
+    variable IGC_CARD_CACHE, says it for all of them:
+
+    \b
+      auto    keep cards that tell when they were updated (a CPS3): what is done otherwise
+      always  keep the others too (a CPS4): an update of such a card goes unnoticed
+              until igc card cache clear
+      never   read everything from the card, each time
     """
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .card_export import distinct
 from .key_holder import key_holder
 from .output import Settings, common_options, emit, say_table, talk
+from .validity import validity, validity_text
 
 if TYPE_CHECKING:
     from ..card.session import CardCertificate
@@ -23,21 +26,36 @@ if TYPE_CHECKING:
 )
 @common_options
 def certs_command(settings: Settings, out: Path | None) -> None:
-    """List the card's certificates; with --out, write them as PEM files."""
-    from ..certs.export import certificate_pem
-    from ..certs.names import display, display_subject
-    from ..files import write_atomic
+    """List the card's certificates; with --out, write them as PEM files.
 
+    No file is overwritten: when one of them is there already, none is written.
+    """
+    from ..certs.export import certificate_pem
+    from ..certs.names import COMMON_NAME, display, display_subject, issuer_attributes
+    from ..files import require_absent, write_atomic
+
+    at = datetime.now(UTC)
     with key_holder(settings) as holder:
         entries = holder.certificates()
         names = _file_names(holder.serial, entries) if out else []
+    if out:
+        require_absent(out / name for name in names)
     rows = []
     for position, entry in enumerate(entries):
         path = out / names[position] if out else None
         if path:
             write_atomic(path, certificate_pem(entry.certificate), mode=0o644)
         certificate = entry.certificate
-        rows.append((entry.purpose, entry.label, f"{certificate.not_valid_after_utc:%Y-%m-%d}"))
+        period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        rows.append(
+            (
+                entry.purpose,
+                entry.label,
+                f"{period[0]:%Y-%m-%d}",
+                validity_text(*period, at),
+                issuer_attributes(certificate).get(COMMON_NAME, ("",))[-1],
+            )
+        )
         if settings.json:
             emit(
                 {
@@ -47,8 +65,9 @@ def certs_command(settings: Settings, out: Path | None) -> None:
                     "serial": f"{certificate.serial_number:x}",
                     "subject": display_subject(certificate),
                     "issuer": display(certificate.issuer),
-                    "not_before": certificate.not_valid_before_utc,
-                    "not_after": certificate.not_valid_after_utc,
+                    "not_before": period[0],
+                    "not_after": period[1],
+                    "validity": validity(*period, at),
                     "file": path,
                 },
                 schema="igc.card.certificate/1",
@@ -56,16 +75,18 @@ def certs_command(settings: Settings, out: Path | None) -> None:
         elif path:
             talk(f"Wrote {path}")
     if not settings.json:
-        say_table(("Purpose", "Label", "Until"), rows)
+        say_table(("Purpose", "Label", "From", "Validity", "Issuer"), rows)
 
 
 def _file_names(serial: str, entries: Sequence[CardCertificate | TokenCertificate]) -> list[str]:
-    """A file name for each: serial number, purpose, and the ID where two share a purpose."""
+    """A file name for each: serial number, purpose, the ID where two share one. All differ."""
     stem = re.sub(r"[^0-9A-Za-z_-]", "_", serial)
     purposes = [entry.purpose for entry in entries]
-    return [
-        f"{stem}-{entry.purpose}"
-        + (f"-{entry.id.hex()}" if purposes.count(entry.purpose) > 1 else "")
-        + ".pem"
-        for entry in entries
-    ]
+    return list(
+        distinct(
+            f"{stem}-{entry.purpose}"
+            + (f"-{entry.id.hex()}" if purposes.count(entry.purpose) > 1 else "")
+            + ".pem"
+            for entry in entries
+        )
+    )

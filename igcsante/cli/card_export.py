@@ -43,7 +43,7 @@ def export_command(
         if private or pin_source:
             verify_pin(card, pin_source, use_last_try=use_last_try)
         files = list(_files(card, private=bool(private or pin_source)))
-    paths = [directory / name for name in _distinct(file.name for file in files)]
+    paths = [directory / name for name in distinct(file.name for file in files)]
     require_absent(paths)
     for (kind, label, _, content, mode), path in zip(files, paths, strict=True):
         write_atomic(path, content, mode=mode)
@@ -88,7 +88,7 @@ def _files(card: CpsCard, *, private: bool) -> Iterator[_File]:
         yield _File("data object", label, name, content, 0o600)
 
 
-def _distinct(names: Iterable[str]) -> Iterator[str]:
+def distinct(names: Iterable[str]) -> Iterator[str]:
     """The names, those that come again with a number: two labels may look alike."""
     taken: set[str] = set()
     for name in names:

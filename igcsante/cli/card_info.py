@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from ..text import printable
 from .connect import inserted_card
 from .key_holder import key_holder
 from .output import Settings, common_options, emit, say, say_pairs, talk
+from .validity import validity, validity_text, validity_warning
 
 if TYPE_CHECKING:
     from ..card.session import CpsCard
@@ -37,13 +39,19 @@ def id_command(settings: Settings) -> None:
 @click.command("info")
 @common_options
 def info_command(settings: Settings) -> None:
-    """Show the card, its holder, its certificates and the PIN tries left. Needs no PIN."""
+    """Show the card, its holder, its certificates and the PIN tries left. Needs no PIN.
+
+    Certificates that expired, or aren't valid yet by this machine's clock, are said to be so;
+    igc check tells whether one was revoked.
+    """
+    at = datetime.now(UTC)
     with inserted_card(settings) as card:
         info = read_info(card)
+    _judge(info, at)
     if settings.json:
         emit(info, schema="igc.card.info/1")
     else:
-        _print_info(info)
+        _print_info(info, at)
 
 
 def read_info(card: CpsCard) -> dict[str, Any]:
@@ -85,6 +93,15 @@ def read_info(card: CpsCard) -> dict[str, Any]:
     }
 
 
+def _judge(info: dict[str, Any], at: datetime) -> None:
+    """Add what the page says of the certificates at that instant."""
+    for entry in info["certificates"]:
+        period = entry["not_before"], entry["not_after"], at
+        entry["validity"] = validity(*period)
+        if warning := validity_warning(entry["purpose"], *period):
+            info["warnings"].append(warning)
+
+
 def _holder(profile: CertificateProfile, specialty: str | None) -> dict[str, Any]:
     from ..certs.nomenclatures import label, profession_label
 
@@ -105,7 +122,7 @@ def _holder(profile: CertificateProfile, specialty: str | None) -> dict[str, Any
     }
 
 
-def _print_info(info: dict[str, Any]) -> None:
+def _print_info(info: dict[str, Any], at: datetime) -> None:
     holder, pin = info["holder"], info["pin"]
     world = "TEST" if info["world"] == "test" else info["world"]
     card_type = _TYPES_IN_WORDS.get(info["card_type"], info["card_type"])
@@ -123,7 +140,10 @@ def _print_info(info: dict[str, Any]) -> None:
             ("", ""),
             ("PIN", _pin_text(pin)),
             *(
-                (entry["purpose"].capitalize(), f"certificate until {entry['not_after']:%Y-%m-%d}")
+                (
+                    entry["purpose"].capitalize(),
+                    "certificate " + validity_text(entry["not_before"], entry["not_after"], at),
+                )
                 for entry in info["certificates"]
             ),
             ("Data objects", f"{info['data_objects']} (igc card objects)"),
@@ -141,7 +161,7 @@ def _holder_pairs(holder: dict[str, Any]) -> list[tuple[str, str]]:
     # The title is nearly always the profession once more.
     title = holder["title"] if not profession.startswith(holder["title"]) else ""
     specialities = [
-        f"{each['label']} ({each['code']})" if each["label"] else each["code"]
+        f"{each['label']}, code {each['code']}" if each["label"] else f"code {each['code']}"
         for each in holder["specialities"]
     ]
     identifier = structure = ""
@@ -154,7 +174,7 @@ def _holder_pairs(holder: dict[str, Any]) -> list[tuple[str, str]]:
         ("Identifier", identifier),
         ("Title", title),
         ("Profession", profession),
-        ("Speciality", ", ".join(specialities)),
+        ("Speciality", "; ".join(specialities)),
         ("Organisation", holder["organisation"]),
         ("Structure", structure),
     ]

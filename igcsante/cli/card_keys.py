@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import stat
+import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..credentials import SHA1_SCHEMES, RsaScheme
-from ..errors import CardError, StorageError, UsageError
+from ..credentials import AUTHENTICATION, SHA1_SCHEMES, SIGNATURE, TECHNICAL, RsaScheme
+from ..errors import CardIncapableError, UsageError
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, profile_of, trust_store, with_chain
 from .key_holder import key_holder
 from .output import Settings, common_options, emit, say, talk
+from .validity import validity_warning
 
 if TYPE_CHECKING:
     from ..credentials import Credential
@@ -22,17 +26,18 @@ if TYPE_CHECKING:
 SCHEMES = {scheme.label: scheme for scheme in RsaScheme}
 MOST_RANDOM_BYTES = 1024
 _SUFFIXES = {"cms": ".p7s", "raw": ".sig"}
+_STDIN = "-"
 
 
 @click.command("sign")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option(
     "--key",
     "purpose",
-    type=click.Choice(["signature", "authentication"]),
-    default="signature",
+    type=click.Choice([SIGNATURE, AUTHENTICATION, TECHNICAL]),
+    default=SIGNATURE,
     show_default=True,
-    help="Which key of the card signs.",
+    help="Which key of the card signs; technical: that of a contactless reader, without PIN.",
 )
 @click.option(
     "--scheme",
@@ -54,7 +59,7 @@ _SUFFIXES = {"cms": ".p7s", "raw": ".sig"}
 @common_options
 def sign_command(
     settings: Settings,
-    file: Path,
+    file: str,
     purpose: str,
     scheme_name: str,
     as_cms: bool,
@@ -65,34 +70,42 @@ def sign_command(
 ) -> None:
     """Sign FILE on the card: a detached CMS, or the bare signature.
 
+    FILE - is what comes on standard input, and needs --out. No file is overwritten.
+
     \b
     Verify them with:
       openssl cms -verify -binary -inform DER -in FILE.p7s -content FILE -CAfile ROOTS.pem
       openssl dgst -sha256 -verify KEY.pem -signature FILE.sig FILE
     """
     from ..certs.cms import detached_signature
-    from ..files import write_atomic
+    from ..files import require_free, write_atomic
 
     scheme, form = SCHEMES[scheme_name], "cms" if as_cms else "raw"
     if scheme in SHA1_SCHEMES and not allow_sha1:
         raise UsageError(
             "SHA-1 is broken for signatures", advice="if you must: give --allow-sha1 as well"
         )
-    target = out or file.with_name(file.name + _SUFFIXES[form])
-    if target.exists():
-        raise StorageError(f"{target} is already there and was left untouched", path=str(target))
+    if out is None and file == _STDIN:
+        raise UsageError("what comes on standard input has no name to write beside: give --out")
+    target = out or Path(file + _SUFFIXES[form])
+    require_free(target)
     digest = _digest(file, scheme)
     at = datetime.now(UTC)
     with key_holder(settings) as holder:
         own = holder.credential(purpose, allow_sha1=allow_sha1)
         credential = with_chain(own, trust_store(profile_of(settings)))
         if scheme not in credential.schemes:
-            raise CardError(
+            raise CardIncapableError(
                 f"the {purpose} key of {holder.name} can't sign with {scheme_name}",
                 advice="it can with " + _names(credential.schemes),
             )
-        _warn_of_validity(credential, at)
-        with holder.pin_verified(pin_source, use_last_try=use_last_try):
+        _warn_of_validity(credential, purpose, at)
+        without_pin = purpose == TECHNICAL
+        with (
+            nullcontext()
+            if without_pin
+            else holder.pin_verified(pin_source, use_last_try=use_last_try)
+        ):
             if as_cms:
                 signature = detached_signature(digest, credential, scheme, at=at)
             else:
@@ -128,9 +141,21 @@ def random_command(settings: Settings, count: int) -> None:
         say(found.hex())
 
 
-def _digest(file: Path, scheme: RsaScheme) -> bytes:
+def _digest(file: str, scheme: RsaScheme) -> bytes:
+    """The digest of a file of any size, or of standard input up to its end."""
     try:
-        with file.open("rb") as stream:
+        if file == _STDIN:
+            if sys.stdin is None:
+                raise UsageError("standard input is closed; nothing was signed")
+            stdin: Any = sys.stdin.buffer
+            return hashlib.file_digest(stdin, scheme.hash_name).digest()
+        if not stat.S_ISREG(Path(file).stat().st_mode):  # a device or a pipe may have no end
+            raise UsageError(
+                f"{file}: not a regular file; nothing was signed",
+                advice="to sign what a program writes, give - and let it write to igc's "
+                "standard input",
+            )
+        with Path(file).open("rb") as stream:
             return hashlib.file_digest(stream, scheme.hash_name).digest()
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
@@ -146,14 +171,11 @@ def _bare_signature(digest: bytes, credential: Credential, scheme: RsaScheme) ->
     )
 
 
-def _warn_of_validity(credential: Credential, at: datetime) -> None:
+def _warn_of_validity(credential: Credential, purpose: str, at: datetime) -> None:
     certificate = credential.certificate
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-        talk(
-            "Warning: the card's certificate is valid from "
-            f"{certificate.not_valid_before_utc:%Y-%m-%d} "
-            f"to {certificate.not_valid_after_utc:%Y-%m-%d}, not now."
-        )
+    period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if warning := validity_warning(purpose, *period, at):
+        talk(f"Warning: {warning}.")
 
 
 def _names(schemes: frozenset[RsaScheme]) -> str:

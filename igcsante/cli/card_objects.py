@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
-from .output import Settings, common_options, emit, say, say_pairs, say_table, talk
+from .output import Settings, common_options, emit, emit_bytes, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
     from ..card.business import Activity
@@ -38,6 +37,7 @@ def objects_command(
     Only reading a private object needs the PIN.
     """
     with inserted_card(settings) as card:
+        contactless = not card.has_pin
         if cps2ter:
             verify_pin(card, pin_source, use_last_try=use_last_try)
             _show_cps2ter(card.objects.cps2ter_files(), as_json=settings.json)
@@ -52,7 +52,7 @@ def objects_command(
     if settings.json:
         for found in objects:
             emit(_as_json(found, content), schema="igc.card.object/1")
-    elif content is None:
+    elif content is None and objects:
         say_table(
             ("Label", "Application", "Access", "Bytes"),
             [
@@ -60,11 +60,13 @@ def objects_command(
                 for found in objects
             ],
         )
-    elif raw:
-        sys.stdout.buffer.write(content)
-    else:
+    elif content is not None and raw:
+        emit_bytes(content)
+    elif content is not None:
         for line in _dump(content):
             say(line)
+    if not objects:
+        _say_none("data object", contactless=contactless)
 
 
 @click.command("activities")
@@ -74,6 +76,7 @@ def objects_command(
 def activities_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
     """List where the holder works, as the card has it. Needs the PIN."""
     with inserted_card(settings) as card:
+        contactless = not card.has_pin
         if any(label.startswith("CPS_ACTIVITY_") for label in card.objects.labels()):
             verify_pin(card, pin_source, use_last_try=use_last_try)
         activities = card.objects.activities()
@@ -97,7 +100,15 @@ def activities_command(settings: Settings, pin_source: str | None, use_last_try:
         else:
             say_pairs([*_activity_pairs(activity), *([("", "")] * (activity != activities[-1]))])
     if not activities:
-        talk("The card has no activity.")
+        _say_none("activity", contactless=contactless)
+
+
+def _say_none(what: str, *, contactless: bool) -> None:
+    if contactless:
+        talk(f"This interface of the card shows no {what}; the card may have some.")
+        talk("Insert it in a contact reader, chip first.")
+    else:
+        talk(f"The card has no {what}.")
 
 
 def _show_cps2ter(files: tuple[tuple[str, bytes], ...], *, as_json: bool) -> None:

@@ -32,11 +32,10 @@ def record_command(
       igc card record info.jsonl -- card info
     """
     from ..card.recording import Recorder
-    from ..errors import UsageError
+    from ..files import require_free
     from .main import igc
 
-    if file.exists():
-        raise UsageError(f"{file} is already there", advice="choose another name")
+    require_free(file)
     words = list(command[1:] if command[0] == "igc" else command)
     recorder = Recorder(include_private=include_private)
     try:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Profile, cache_directory, data_directory, load_profile
+from ..config import CARD_CACHE_CHOICES, Profile, cache_directory, data_directory, load_profile
 from ..errors import ConfigError, UsageError
+from ..text import printable
 from . import ask
 from .output import Settings, talk
 
@@ -101,8 +102,12 @@ def inserted_card(settings: Settings) -> Iterator[CpsCard]:
             "certs, sign and tls-check, and the platform's commands, take a token",
         )
     name, cache = settings.reader or profile.reader, _card_cache(settings, profile)
-    with open_card(name, monitor=_monitor(settings), cache=cache) as card:
+    with open_card(name, monitor=_monitor(settings), cache=cache, waiting=_say_waiting) as card:
         yield card
+
+
+def _say_waiting(reader: str) -> None:
+    talk(f"{printable(reader)}: another program is using the card; waiting…")
 
 
 def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
@@ -110,6 +115,11 @@ def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
     from ..card.cache import CardCache
 
     wanted = os.environ.get("IGC_CARD_CACHE") or profile.card_cache
+    if wanted not in CARD_CACHE_CHOICES:
+        raise ConfigError(
+            f"IGC_CARD_CACHE={wanted} is no way to keep cards",
+            advice="one of " + ", ".join(CARD_CACHE_CHOICES),
+        )
     if settings.no_cache or settings.recorder is not None or wanted == "never":
         return None
     return CardCache(card_cache_directory(), without_marker=wanted == "always")
@@ -145,16 +155,31 @@ def verify_pin(card: CpsCard, source: str | None, *, use_last_try: bool) -> None
 
 @contextmanager
 def pin_verified(card: CpsCard, source: str | None, *, use_last_try: bool) -> Iterator[None]:
-    """As :func:`verify_pin`; in the block no other program can make the card forget the PIN."""
+    """As :func:`verify_pin`; in the block no other program can make the card forget the PIN.
+
+    A PIN that is at hand is taken first, so that one reading of the counter serves. A person is
+    not asked for the PIN of a card that would refuse it, nor made to hurry: the counter is
+    then read before, and once more right before the PIN is sent.
+    """
+    at_hand = ask.secret_at_hand(source)
+    if at_hand is None:
+        _check_tries(card, use_last_try=use_last_try)
+        keypad = source is None and card.keypad_for("verify")
+        pin = ask.card_secret(keypad, source, "PIN of the card", "--pin-source")
+    else:
+        pin = at_hand
+    with card.transaction():
+        if at_hand is not None:
+            _check_tries(card, use_last_try=use_last_try)
+        card.verify_pin(pin, use_last_try=use_last_try)
+        yield
+
+
+def _check_tries(card: CpsCard, *, use_last_try: bool) -> None:
     status = card.pin_status()
     card.check_pin_policy(use_last_try=use_last_try)
     if status.tries_left < status.max_tries:
         talk(f"Careful: {status.tries_left} of {status.max_tries} PIN tries left.")
-    keypad = source is None and card.keypad_for("verify")
-    pin = ask.card_secret(keypad, source, "PIN of the card", "--pin-source")
-    with card.transaction():
-        card.verify_pin(pin, use_last_try=use_last_try)
-        yield
 
 
 def with_chain(credential: Credential, store: TrustStore) -> Credential:

@@ -11,7 +11,7 @@ _EXIT_CODES = {
     ExitCode.GOOD: "done, or good",
     ExitCode.FAILURE: "unexpected failure",
     ExitCode.USAGE: "wrong use or configuration; nothing was done",
-    ExitCode.NO_CARD: "no reader or card, or it was removed",
+    ExitCode.NO_CARD: "no reader, or no card that can do this; or it was removed",
     ExitCode.PIN_WRONG: "wrong PIN; one try was spent",
     ExitCode.PIN_REFUSED: "PIN blocked, or not sent to protect the card",
     ExitCode.INVALID: "invalid: unreadable, chain, signature or profile",

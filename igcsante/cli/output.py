@@ -6,6 +6,7 @@ object a line, each with the name and version of its schema.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -71,7 +72,11 @@ def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Comm
 _COMMON = (
     click.option("--profile", metavar="NAME", help="Profile of config.toml to work with."),
     click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
-    click.option("--reader", metavar="NAME", help="Card reader, or token, by part of its name."),
+    click.option(
+        "--reader",
+        metavar="NAME",
+        help="Card reader or token: part of its name, or the serial number of its card.",
+    ),
     click.option(
         "--pkcs11",
         metavar="MODULE",
@@ -103,8 +108,13 @@ def common_options(command: Command) -> Command:
 
 def emit(value: Any, *, schema: str) -> None:
     """One JSON object on stdout, UTF-8 or plain ASCII where the locale has no UTF-8."""
-    escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    escaped = (_stdout().encoding or "").lower().replace("-", "") != "utf8"
     click.echo(json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_plain))
+
+
+def emit_bytes(content: bytes) -> None:
+    """Bytes as they are on stdout."""
+    _stdout().buffer.write(content)
 
 
 def talk(text: str) -> None:
@@ -114,7 +124,15 @@ def talk(text: str) -> None:
 
 def say(text: str) -> None:
     """A line of the answer, on stdout."""
+    _stdout()
     click.echo(text, color=colour())
+
+
+def _stdout() -> TextIO:
+    """Python has none when it was closed before it started: an answer would be lost unseen."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdout
 
 
 def colour() -> bool | None:
@@ -171,7 +189,7 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def is_interactive() -> bool:
     """Whether a person can answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def _plain(value: Any) -> Any:

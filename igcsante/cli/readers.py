@@ -6,19 +6,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ReaderAbsentError
+from ..errors import ReaderAbsentError, UsageError
 from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..card.readers import ReaderStatus
     from ..card.watch import ReaderEvent
 
+_MOST_SECONDS = 30 * 24 * 3600  # a clock that waits longer overflows on some systems
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """A number of seconds, 0 or more."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise click.BadParameter(f"{value!r} is no number of seconds from 0 to {_MOST_SECONDS}")
+    return seconds
+
 
 @click.command("readers")
 @click.option("--watch", is_flag=True, help="Tell of each change, until interrupted.")
-@click.option(
-    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait so long for a CPx card."
-)
+@click.option("--wait", callback=_seconds, metavar="SECONDS", help="Wait so long for a CPx card.")
 @common_options
 def readers_command(settings: Settings, watch: bool, wait: float | None) -> None:
     """List the card readers and what is in them.
@@ -27,6 +40,8 @@ def readers_command(settings: Settings, watch: bool, wait: float | None) -> None
     --wait, end as soon as a CPx card is in a reader; exit code 13 when none came in that
     time. Exit code 3 when there is no reader.
     """
+    if watch and wait is not None:
+        raise UsageError("--watch goes on until it is interrupted: --wait doesn't go with it")
     if watch:
         _watch(settings)
     elif wait is not None:

@@ -81,9 +81,12 @@ def sim_run(
         raise UsageError("a recording keeps no state: --state goes with --card")
     if replay:
         card, name, pin = _replayed(replay), replay.name, ""
+        about = "Any PIN is taken for the one that was recorded."
     else:
         card = _simulated(card_profile, state)
-        name, pin = card.profile.name, card.pin
+        name = card.profile.name
+        pin = "" if card.profile.variant == "contactless" else card.pin
+        about = f"Its PIN is {pin}." if pin else "A contactless reader asks it for no PIN."
     stop = _stop_on_signals()
     with ExitStack() as stack:
         environment: dict[str, str] = {}
@@ -92,7 +95,10 @@ def sim_run(
             environment, port = private.environment(), private.port
         inserted = stack.enter_context(VpcdCard(card, port or DEFAULT_PORT))
         inserted.wait_powered()
-        _announce(name, pin, port or DEFAULT_PORT, environment, settings.json)
+        if settings.json:
+            _emit(name, pin, port or DEFAULT_PORT, environment)
+        else:
+            _announce(name, about, port or DEFAULT_PORT, environment)
         while inserted.error is None and not stop.wait(POLL_SECONDS):
             pass
         if inserted.error:
@@ -114,13 +120,13 @@ def _replayed(path: Path) -> ReplayedCard:
     return ReplayedCard(path, refused=lambda error: talk(f"{error.message}; {error.advice}"))
 
 
-def _announce(card: str, pin: str, port: int, environment: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        line = {"card": card, "pin": pin, "port": port, "environment": environment}
-        emit(line, schema="igc.sim.run/1")
-        return
-    about = f" Its PIN is {pin}." if pin else " Any PIN is taken for the one that was recorded."
-    talk(f"Simulated {card} card inserted (vpcd port {port}).{about}")
+def _emit(card: str, pin: str, port: int, environment: dict[str, str]) -> None:
+    line = {"card": card, "pin": pin, "port": port, "environment": environment}
+    emit(line, schema="igc.sim.run/1")
+
+
+def _announce(card: str, about: str, port: int, environment: dict[str, str]) -> None:
+    talk(f"Simulated {card} card inserted (vpcd port {port}). {about}")
     for name, value in environment.items():
         talk("In the terminal that shall see it, type:")
         say(f"export {name}={value}")

@@ -67,10 +67,11 @@ def sim_card_new(settings: Settings, file: Path, like: str) -> None:
 
     Its serial and card number are drawn anew. A file that is there already is left alone.
     """
-    from ..files import write_atomic
+    from ..files import require_free, write_atomic
     from ..testing.cards import load_profile
     from ..testing.cards.profile_text import new_profile, profile_toml
 
+    require_free(file)
     profile = new_profile(load_profile(like), file.stem)
     write_atomic(file, profile_toml(profile).encode(), mode=0o644)
     if settings.json:

@@ -15,10 +15,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from igcsante.card import readers
 from igcsante.card.cache import CardCache
 from igcsante.card.monitor import Exchange
 from igcsante.card.readers import open_card
 from igcsante.card.session import CpsCard
+from igcsante.cli import connect, main
 from igcsante.cli.card_info import read_info
 from igcsante.secret import Secret
 from igcsante.testing.cards import SimulatedReader
@@ -82,7 +84,7 @@ def test_the_identifier_of_a_card_in_the_cache(
     assert len(seen) == expected <= target
 
 
-@cards(("cps3", 44), ("cps4", 33))
+@cards(("cps3", 43), ("cps4", 33))
 def test_the_page_of_a_card_never_read(counted: Counted, expected: int) -> None:
     counted.exchanges(read_info)
     assert len(counted.seen) == expected
@@ -123,3 +125,71 @@ def test_what_an_order_asks_of_a_card_never_read(counted: Counted, expected: int
 
     counted.exchanges(order)
     assert len(counted.seen) == expected <= 45
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "without", "first", "next_time"),
+    [
+        ("cps3", "id", 12, 16, 4),
+        ("cps4", "id", 10, 10, 10),
+        ("cps3", "info", 43, 43, 10),
+        ("cps4", "info", 33, 33, 33),
+    ],
+)
+def test_what_the_command_line_asks_of_a_card(
+    world: SimulatedWorld,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    command: str,
+    without: int,
+    first: int,
+    next_time: int,
+) -> None:
+    """Without the cache, the first time with it, and from then on: docs/cards.md."""
+    sent: list[bytes] = []
+    card = world.card(name)
+    transmit = card.transmit
+    card.transmit = lambda raw: (sent.append(raw), transmit(raw))[1]  # type: ignore[method-assign]
+    reader = SimulatedReader(card=card)
+    monkeypatch.setattr(readers, "system_readers", lambda: [reader])
+    monkeypatch.setenv("IGC_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("IGC_CARD_CACHE", raising=False)
+    counts = []
+    for option in ("--no-cache", "--json", "--json"):
+        sent.clear()
+        assert main.run(["card", command, option]) == 0
+        counts.append(len(sent))
+    assert counts == [without, first, next_time]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("cps3", 3), ("cps4", 1)])
+@pytest.mark.parametrize("source", ["env:PIN", "cmd:echo 1234"])
+def test_a_pin_that_is_at_hand_has_its_counter_read_once(
+    world: SimulatedWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    expected: int,
+    source: str,
+) -> None:
+    """A command may ask a person, so the counter is read before and after it."""
+    monkeypatch.setenv("PIN", "1234")
+    counters: list[bytes] = []
+    card = world.card(name)
+    transmit = card.transmit
+
+    def counted(raw: bytes) -> bytes:
+        if raw[1] == 0xCB or raw[1] == 0xC0 or raw.hex().upper().startswith("00A4090C023F00"):
+            counters.append(raw)  # a CPS3: SELECT MF, GET DATA, GET RESPONSE
+        if raw[1] == 0x20 and len(raw) <= 5:
+            counters.append(raw)
+        return transmit(raw)
+
+    reader = SimulatedReader(card=card)
+    monkeypatch.setattr(readers, "system_readers", lambda: [reader])
+    with open_card(readers=[reader]) as opened:
+        card.transmit = counted  # type: ignore[method-assign]
+        opened.pin_lengths()  # the directories are known
+        counters.clear()
+        connect.verify_pin(opened, source, use_last_try=False)
+    assert len(counters) == expected * (2 if source.startswith("cmd") else 1)

@@ -20,6 +20,7 @@ from igcsante.card.transport import GET_FEATURE_REQUEST
 from igcsante.errors import (
     CardError,
     CardRemovedError,
+    IgcError,
     PinFormatError,
     PinRefusedError,
     PinWrongError,
@@ -202,6 +203,35 @@ def test_what_the_reader_says_is_no_try_of_the_card(name, answer, error, words):
         with pytest.raises(error, match=words):
             card.verify_pin(None)
         assert card.pin_status().tries_left == 3
+
+
+@pytest.mark.parametrize("answer", ["6400", "6401", "6402", "6403", "6B80"])
+def test_a_new_pin_that_is_not_typed_leaves_the_old_one(answer):
+    """On a CPS4 the present PIN goes first, in a command of its own: it was sent."""
+    found = held("cps4")
+    keypad = with_keypad(found, "1234")
+    typing = keypad.control
+
+    def interrupted(code, data=None):
+        if code == MODIFY_CODE:
+            return list(bytes.fromhex(answer))
+        return typing(code, data)
+
+    keypad.control = interrupted
+    with found.opened() as card, pytest.raises(IgcError) as caught:
+        card.change_pin(None, None)
+    assert "was sent and was right, but no new PIN was set" in caught.value.message
+    assert len(found.of(0x20)) > 1, "the counter was read, and the PIN was sent"
+    with found.opened() as card:
+        card.verify_pin(Secret("1234"))
+
+
+@both_simulated
+def test_an_entry_cancelled_at_first_sends_nothing(name):
+    found = held(name)
+    with_keypad(found, answer=bytes.fromhex("6401"))
+    with found.opened() as card, pytest.raises(PinRefusedError, match="nothing was sent"):
+        card.change_pin(None, None)
 
 
 @both_simulated

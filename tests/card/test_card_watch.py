@@ -17,6 +17,7 @@ import pytest
 from simulated import held
 
 from igcsante.card import watch
+from igcsante.cli import main
 from igcsante.errors import PcscUnavailableError, TimeoutExceededError
 from igcsante.testing.cards import PrivatePcscd, VpcdCard
 
@@ -175,3 +176,30 @@ def test_a_service_that_stops_is_replaced_or_said_to_be_gone(
             watched(monkeypatch, 3, here, gone)
     with pytest.raises(PcscUnavailableError):  # a service that dies at each question
         watched(monkeypatch, 5, here, NO_SERVICE, NO_SERVICE, NO_SERVICE, here)
+
+
+def test_whatever_goes_wrong_while_watching_is_told_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class _SurpriseError(Exception):
+        pass
+
+    def surprise(*_: object) -> None:
+        raise _SurpriseError
+
+    monkeypatch.setattr(MadeUpPcsc, "SCardGetStatusChange", surprise)
+    with pytest.raises(_SurpriseError):
+        watched(monkeypatch, 3, {"A": CARD})
+
+
+@pytest.mark.parametrize("words", [("--wait", "abc"), ("--wait", "-1"), ("--wait", "nan")])
+def test_a_wait_is_a_number_of_seconds(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert main.run(["readers", *words]) == 2
+    assert "is no number of seconds" in capsys.readouterr().err
+
+
+def test_watching_does_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["readers", "--watch", "--wait", "3"]) == 2
+    assert "--wait doesn't go with it" in capsys.readouterr().err

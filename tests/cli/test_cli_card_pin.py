@@ -230,7 +230,7 @@ def test_what_cannot_be_signed_costs_no_try(igc: CommandLine, insert: Any, tmp_p
     refused: list[tuple[tuple[str, ...], str]] = [
         (("absent",), "usage"),
         (("file", "--scheme", "pkcs1-sha1"), "usage"),
-        (("file", "--scheme", "pss-sha256"), "card.protocol"),
+        (("file", "--scheme", "pss-sha256"), "card.incapable"),
         (("file", "--out", "there.p7s"), "storage"),
     ]
     for arguments, code in refused:

@@ -59,9 +59,9 @@ _SIM = ("--profile", "sim")
 _DOCUMENT = "document.txt"
 _CONTENT = b"un document\n"
 
-NO_PIN_HERE = "card.protocol", "contactless reader has no PIN"
-NO_PERSON_HERE = "card.protocol", "no authentication certificate"
-NO_SIGNATURE_HERE = "card.protocol", "no signature certificate"
+NO_PIN_HERE = "card.incapable", "contactless reader has no PIN"
+NO_PERSON_HERE = "card.incapable", "no authentication certificate"
+NO_SIGNATURE_HERE = "card.incapable", "no signature certificate"
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ CARD_COMMANDS = (
     _card(*_SIGN, refusal=NO_SIGNATURE_HERE),
     _card(*_SIGN, "--raw", refusal=NO_SIGNATURE_HERE),
     _card(*_SIGN, "--raw", "--key", "authentication", refusal=NO_PERSON_HERE),
+    _card("card", "sign", _DOCUMENT, "--raw", "--key", "technical", only=(CONTACTLESS,)),
     _card(*_SIGN, "--scheme", "pss-sha256", only=("cps4", "cps4-rc", "cps4-rc-t0")),
     _card("card", "random", "20"),
     _card("card", "tls-check", "{server}", "--anchors", "{anchors}", *_PIN, refusal=NO_PIN_HERE),
@@ -256,12 +257,14 @@ class Bench:
         *faults: Fault,
         options: Words = (),
         changes: dict[str, Any] | None = None,
+        earlier: dict[str, Any] | None = None,
     ) -> Run:
         """Run ``command`` with ``options`` before its name, ``faults`` being those of its card.
 
-        ``changes`` are of the card's profile.
+        ``changes`` are of the card's profile, ``earlier`` those of the card that made what
+        ``command`` works on, the same unless told.
         """
-        self._make(command, changes or {})
+        self._make(command, earlier or changes or {})
         name, variant = CARDS[card]
         held = self._insert(name, {**variant, **(changes or {})})
         held.reader.inject(*faults)

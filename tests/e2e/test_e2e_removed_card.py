@@ -142,7 +142,7 @@ def undisturbed(bench: Bench, command: CardCommand, card: str) -> Run:
     whole = bench.run(command, card, options=JSON)
     if card == CONTACTLESS and command.refusal:
         code, words = command.refusal
-        assert whole.told.code == 1
+        assert whole.told.code == ExitCode.NO_CARD
         assert whole.told.error["code"] == code and words in whole.told.error["message"]
         assert "contact reader" in whole.told.error["advice"]
         assert not whole.secrets_sent and not whole.files

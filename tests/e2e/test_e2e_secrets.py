@@ -200,6 +200,7 @@ def test_a_card_s_pin_and_puk_are_said_logged_and_kept_nowhere(
             *faults,
             options=("--json", "--trace"),
             changes={**own, **changes},
+            earlier=own,
         )
         watch.said.append(run.told)
         kept = dict(files_under(home, home.parent / "data")).items()

@@ -80,7 +80,7 @@ def test_nothing_is_recorded_of_a_command_without_card(inserted: Insert, home: P
 def test_a_recording_replaces_no_file(inserted: Insert, home: Path) -> None:
     held = inserted("cps3")
     (home / "mine").write_text("precious")
-    assert igc("card", "record", "mine", "--", "card", "id").code == 2
+    assert igc("card", "record", "mine", "--", "card", "id").code == 1
     assert held.sent == [] and (home / "mine").read_text() == "precious"
 
 

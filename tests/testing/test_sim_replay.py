@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sim_support import material
 
+from igcsante.card.cache import CardCache
 from igcsante.card.readers import open_card
 from igcsante.card.recording import Recorder, Recording
 from igcsante.errors import CardError, PinWrongError
@@ -54,6 +55,25 @@ def test_the_same_work_gets_the_same_answers(
     assert session(reader) == told
     assert card.finished
     assert session(reader, pin="9999") == told, "it starts again, and knows no PIN"
+
+
+@GENERATIONS
+def test_whoever_keeps_cards_replays_without_complaint(
+    generation: str, recorder: Recorder, tmp_path: Path
+) -> None:
+    """A recording is made without the cache, whose question it can't hold."""
+
+    def work(reader: SimulatedReader, cache: CardCache | None = None) -> list:
+        monitor = None if cache else recorder
+        with open_card(readers=[reader], monitor=monitor, cache=cache) as card:
+            return [card.label(), card.objects.update_journal(), card.serial]
+
+    told = work(SimulatedReader("Real", SimulatedCard(load_profile(generation), material())))
+    refused: list[CardError] = []
+    card = ReplayedCard(recorder.recording(), refused=refused.append)
+    for _ in range(2):
+        assert work(SimulatedReader("Replay", card), CardCache(tmp_path)) == told
+        assert card.finished and refused == []
 
 
 PROJECT = """

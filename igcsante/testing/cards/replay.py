@@ -1,7 +1,8 @@
 """A card that gives the answers of a recording, in a simulated reader or over vpcd.
 
 It takes the recorded commands in their order and no others; a PIN command matches whatever
-its PIN, since none was recorded. Power-on, reset and the first recorded command start the
+its PIN, since none was recorded. A cache's question, which no recording holds, is answered:
+nothing can be kept of this card. Power-on, reset and the first recorded command start the
 recording again.
 """
 
@@ -11,10 +12,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from ...card.apdu import masked
+from ...card.apdu import SW_FILE_NOT_FOUND, masked
 from ...card.monitor import Exchange, command_text
 from ...card.recording import Recording
 from ...errors import CardError
+
+# What igcsante.card.cache asks first: SELECT of EF_ACTUA without its parameters, by a CPS3's path.
+_CACHE_QUESTION = bytes.fromhex("00A4090C043F00D010")
 
 
 class ReplayedCard:
@@ -65,6 +69,8 @@ class ReplayedCard:
         with self._lock:
             if not self.powered:
                 raise CardError("the recorded card has no power", advice="call power_on() first")
+            if command == _CACHE_QUESTION and not self._is_next(command):
+                return SW_FILE_NOT_FOUND.to_bytes(2)
             try:
                 exchange = self._next(masked(command))
             except CardError as error:
@@ -73,9 +79,12 @@ class ReplayedCard:
                 raise
             return exchange.response + exchange.sw.to_bytes(2)
 
+    def _is_next(self, command: bytes) -> bool:
+        return not self.finished and self.recording.exchanges[self._position].command == command
+
     def _next(self, command: bytes) -> Exchange:
         exchanges = self.recording.exchanges
-        if not self.finished and exchanges[self._position].command == command:
+        if self._is_next(command):
             exchange = exchanges[self._position]
         elif exchanges and exchanges[0].command == command:
             self._position, exchange = 0, exchanges[0]
