@@ -200,6 +200,8 @@ fail_cleanly() {
     fail_with_log "$1"
 }
 
+# editable_mode=compat: a line in a .pth, not a finder that every start of Python pays 15 ms for.
 pip_install() {
-    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install -e "$1" >>"$log" 2>&1
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install -e "$1" \
+        --config-settings editable_mode=compat >>"$log" 2>&1
 }
