@@ -5,7 +5,10 @@ A profile says which platform, trust anchors and reader a command uses::
     [profiles.test]
     platform = "https://pfc.example/…"     # endpoint of the web service
     anchors = ["anchors"]                  # files or folders; relative to this file
-    http_hosts = ["igc-sante.esante.gouv.fr"]
+    http_hosts = ["igc-sante.esante.gouv.fr"]   # hosts that lists and answers are fetched from
+    ldap_hosts = ["annuaire-igc.esante.gouv.fr"]   # where delta lists are; none by default
+    private_networks = ["10.0.0.0/8"]      # networks that those hosts may be in, if not public
+    proxy = "http://proxy.example:3128"    # for these fetches; the environment's is not used
     pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module whose token stands for the card
     card_cache = "never"                   # read everything from the card, each time
 
@@ -14,18 +17,17 @@ Folders come from platformdirs; ``IGC_CONFIG_DIR`` and ``IGC_DATA_DIR`` replace 
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 from .files import read_bounded
+from .text import did_you_mean
 
 MAX_CONFIG_BYTES = 1024 * 1024
-ANS_HTTP_HOSTS = ("igc-sante.esante.gouv.fr",)
+ANS_HTTP_HOSTS = ("igc-sante.esante.gouv.fr", "ocsp.esante.gouv.fr")
 CARD_CACHE_CHOICES = ("auto", "always", "never")
 
 
@@ -58,7 +60,7 @@ def data_directory() -> Path:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a command works with. Paths are absolute; ``http_hosts`` are ``host[:port]``.
+    """What a command works with. Paths are absolute; the hosts are ``host[:port]``.
 
     ``card_cache`` is ``auto`` (cards that tell when they were updated), ``always`` or ``never``.
     """
@@ -71,13 +73,16 @@ class Profile:
     wsdl: Path | None = None
     mapping: Path | None = None
     http_hosts: tuple[str, ...] = ANS_HTTP_HOSTS
+    ldap_hosts: tuple[str, ...] = ()
+    private_networks: tuple[str, ...] = ()
+    proxy: str | None = None
     pkcs11: Path | None = None
     card_cache: str = "auto"
 
 
 _PATH_LISTS = {"anchors", "untrusted"}
 _PATHS = {"wsdl", "mapping", "pkcs11"}
-_TEXT_LISTS = {"http_hosts"}
+_TEXT_LISTS = {"http_hosts", "ldap_hosts", "private_networks"}
 _CHOICES = {"card_cache": CARD_CACHE_CHOICES}
 
 
@@ -97,18 +102,19 @@ def load_profile(name: str | None, *, extra_files: tuple[Path, ...] = ()) -> Pro
         known += profiles
     if name is None or name == "default":
         return Profile()
-    near = difflib.get_close_matches(wanted, known, 1)
+    where = config_directory() / "config.toml"
     raise ConfigError(
         f"there is no profile {wanted!r}",
-        advice=(f"did you mean {near[0]!r}? " if near else "")
-        + f"Profiles are read from {config_directory() / 'config.toml'}; "
-        "`igc sim platform` makes the profile sim",
+        advice=f"{did_you_mean(wanted, known)} Profiles are read from {where}; "
+        "`igc sim platform` makes the profile sim".lstrip(),
     )
 
 
 def _read_profiles(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
+    import tomllib
+
     try:
         content = tomllib.loads(read_bounded(path, MAX_CONFIG_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -124,8 +130,7 @@ def _profile(name: str, table: dict[str, Any], path: Path) -> Profile:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
+            hint = did_you_mean(key, known) or "known: " + ", ".join(sorted(known))
             raise ConfigError(f"{path}: profile {name!r} has an unknown key {key!r}", advice=hint)
         values[key] = _value(key, value, path)
     return Profile(name=name, **values)

@@ -28,6 +28,7 @@ class ExitCode(IntEnum):
     PLATFORM_REFUSED = 11
     PLATFORM_UNAVAILABLE = 12
     TIMEOUT = 13
+    ENDING = 14
     INTERRUPTED = 130
 
 

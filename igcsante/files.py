@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,20 +36,30 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
     return data
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = False) -> None:
+def write_atomic(
+    path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, overwrite: bool = False
+) -> None:
     """Write ``data`` to ``path``: afterwards the whole file is there, or nothing changed.
 
-    Raises StorageError; a file that is already there is replaced only with ``overwrite``.
+    Long data may come in pieces.
+    Raises StorageError; a file that is already there is replaced only with ``overwrite``, a
+    link to one stays a link, and what is no regular file is never replaced.
     """
+    if overwrite and path.exists():
+        path = path.resolve()
+        if not path.is_file():
+            raise StorageError(f"{path} is no regular file; nothing was written", path=str(path))
+    from tempfile import mkstemp  # most commands write nothing, and it costs a start 5 ms
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}; nothing was written") from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines((data,) if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(mode)

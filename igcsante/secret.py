@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +98,9 @@ def _from_environment(name: str) -> bytes:
 
 
 def _from_command(command: str) -> bytes:
+    import shlex  # each costs as much at start-up as all of this module
+    import subprocess
+
     try:
         words = shlex.split(command)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 
@@ -129,3 +130,15 @@ def test_a_disk_without_hard_links_takes_the_file_and_still_never_replaces_one(
         write_atomic(tmp_path / "a", b"second")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"first"
+
+
+def test_replacing_keeps_links_and_spares_devices(tmp_path):
+    target, link, fifo = (tmp_path / name for name in ("target", "link", "fifo"))
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomic(link, b"new", overwrite=True)
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    os.mkfifo(fifo)
+    with pytest.raises(StorageError, match="no regular file"):
+        write_atomic(fifo, b"new", overwrite=True)
+    assert fifo.is_fifo()

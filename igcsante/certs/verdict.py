@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -61,10 +62,17 @@ class Reason:
     def __str__(self) -> str:
         return self.message
 
+    def to_dict(self) -> dict[str, str]:
+        return {"code": self.code, "message": self.message}
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """The CRL that a status was read from. ``sha256`` is that of its DER octets."""
+    """What a status was read from. ``sha256`` is that of its DER octets.
+
+    ``type`` is ``crl``, ``delta-crl`` or ``ocsp``; for OCSP, ``issuer`` is the responder and
+    there is no number.
+    """
 
     issuer: str
     number: int | None
@@ -72,11 +80,12 @@ class Evidence:
     next_update: datetime | None
     sha256: str
     source: str
+    type: str = "crl"
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; dates ISO 8601 in UTC."""
         return {
-            "type": "crl",
+            "type": self.type,
             "issuer": self.issuer,
             "number": self.number,
             "this_update": iso(self.this_update),
@@ -92,13 +101,15 @@ class RevocationStatus:
 
     ``revoked_on`` and ``revocation_reason`` come from the list, also when the list is
     outdated and the kind therefore ``stale``: whoever lets a stale status pass must look.
+    ``notices`` are what the policy let pass on the way: a list within its grace.
     """
 
     kind: Kind
     reasons: tuple[Reason, ...] = ()
     revoked_on: datetime | None = None
     revocation_reason: str | None = None
-    evidence: Evidence | None = None
+    evidence: tuple[Evidence, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,8 @@ class Verdict:
 
     ``chain`` runs from the certificate to the anchor, empty when none was found;
     ``statuses`` are those of the chain's certificates but the anchor, empty when invalid.
+    ``policy`` is the name of the policy that it was checked by; ``notices`` are what that
+    policy let pass: an outdated list within its grace, a status that it does not require.
     """
 
     kind: Kind
@@ -115,6 +128,8 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
     chain: tuple[x509.Certificate, ...] = ()
     statuses: tuple[RevocationStatus, ...] = ()
+    policy: str = "default"
+    notices: tuple[Reason, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -123,7 +138,7 @@ class Verdict:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """The lists that were used."""
-        return tuple(status.evidence for status in self.statuses if status.evidence)
+        return tuple(item for status in self.statuses for item in status.evidence)
 
     @property
     def revoked_on(self) -> datetime | None:
@@ -138,30 +153,77 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; dates ISO 8601 in UTC, serials and digests in hexadecimal."""
-        return {
-            "verdict": str(self.kind),
-            "exit_code": int(self.exit_code),
-            "at": iso(self.at),
-            "revoked_on": iso(self.revoked_on),
-            "reasons": [
-                {"code": reason.code, "message": reason.message} for reason in self.reasons
-            ],
-            "certificate": _certificate(self.certificate),
-            "chain": [_certificate(certificate) for certificate in self.chain],
-            "revocation": [
-                {
-                    "subject": names.display_subject(certificate),
-                    "status": str(status.kind),
-                    "revoked_on": iso(status.revoked_on),
-                    "reason": status.revocation_reason,
-                    "evidence": status.evidence.to_dict() if status.evidence else None,
-                }
-                for certificate, status in zip(self.chain, self.statuses, strict=False)
-            ],
-        }
+        return _plain(self, _certificate(self.certificate), list(map(_certificate, self.chain)))
 
 
-def _certificate(certificate: x509.Certificate) -> dict[str, str]:
+@dataclass(frozen=True)
+class SerialVerdict:
+    """The same about a serial number whose certificate is not at hand: by lists alone.
+
+    ``chain`` runs from its issuer to the anchor; the first of ``statuses`` is its own.
+    """
+
+    kind: Kind
+    serial: int
+    at: datetime
+    reasons: tuple[Reason, ...] = ()
+    chain: tuple[x509.Certificate, ...] = ()
+    statuses: tuple[RevocationStatus, ...] = ()
+    policy: str = "default"
+    notices: tuple[Reason, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self.kind]
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lists that were used."""
+        return tuple(item for status in self.statuses for item in status.evidence)
+
+    @property
+    def revoked_on(self) -> datetime | None:
+        """When the certificate, or else one of its issuers, was revoked."""
+        return next((status.revoked_on for status in self.statuses if status.revoked_on), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same keys as of a :class:`Verdict`; what only a certificate tells is None."""
+        own = {"subject": None, "serial": f"{self.serial:x}", "sha256": None}
+        return _plain(self, own, [own, *map(_certificate, self.chain)])
+
+
+def _plain(
+    verdict: Verdict | SerialVerdict, own: dict[str, Any], chain: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "verdict": str(verdict.kind),
+        "exit_code": int(verdict.exit_code),
+        "at": iso(verdict.at),
+        "policy": verdict.policy,
+        "revoked_on": iso(verdict.revoked_on),
+        "reasons": [reason.to_dict() for reason in verdict.reasons],
+        "notices": [notice.to_dict() for notice in verdict.notices],
+        "certificate": own,
+        "chain": chain,
+        "revocation": [
+            {
+                "subject": told["subject"],
+                "status": str(status.kind),
+                "revoked_on": iso(status.revoked_on),
+                "reason": status.revocation_reason,
+                "evidence": [item.to_dict() for item in status.evidence],
+            }
+            for told, status in zip(chain, verdict.statuses, strict=False)
+        ],
+    }
+
+
+def _certificate(certificate: x509.Certificate) -> dict[str, Any]:
+    return dict(_described(certificate))
+
+
+@lru_cache(maxsize=256)  # the same authorities are in every chain of a fleet
+def _described(certificate: x509.Certificate) -> dict[str, Any]:
     return {
         "subject": names.display_subject(certificate),
         "serial": f"{names.serial_number(certificate):x}",

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..credentials import (
@@ -236,7 +237,7 @@ class Pkcs11Token:
             for entry in self.certificates()
             if (label in (None, entry.label) and key_id in (None, entry.id))
             and (by_name or entry.purpose == purpose)
-            and isinstance(entry.certificate.public_key(), rsa.RSAPublicKey)
+            and _rsa_key(entry.certificate)
         ]
         if len(fitting) != 1:
             count = "several certificates" if fitting else "no certificate with an RSA key"
@@ -246,8 +247,8 @@ class Pkcs11Token:
                 labels=[entry.label for entry in fitting],
             )
         found = fitting[0].certificate
-        public_key = found.public_key()
-        assert isinstance(public_key, rsa.RSAPublicKey)  # noqa: S101 - chosen above
+        public_key = _rsa_key(found)
+        assert public_key is not None  # noqa: S101 - chosen above
         identifier = fitting[0].id
         signer = Pkcs11Signer(
             self.label, lambda: self._private_key(identifier), public_key, self.schemes()
@@ -333,3 +334,11 @@ def _attribute(stored: Any, name: Any) -> Any:
 
 def _text(serial: bytes) -> str:
     return serial.decode("utf-8", "replace").strip("\0 ")
+
+
+def _rsa_key(certificate: x509.Certificate) -> rsa.RSAPublicKey | None:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, rsa.RSAPublicKey) else None

@@ -8,7 +8,6 @@ how to write another). Reading it checks every name in it against the domain.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
 from ..files import read_bounded
+from ..text import did_you_mean
 from .operations import OPERATIONS, domain_enums, nested_records
 
 FORMAT = 1
@@ -210,10 +210,9 @@ class _Table:
     def allow(self, *known: str) -> None:
         for key in self.content:
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
                 raise ConfigError(
                     f"{self.place}: unknown key {key!r}",
-                    advice=f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(known),
+                    advice=did_you_mean(key, known) or "known: " + ", ".join(known),
                 )
 
     def table(self, key: str, known: Iterable[str] | None = None) -> _Table:

@@ -6,12 +6,12 @@ takes every spelling that the portal, the forms and the people use.
 
 from __future__ import annotations
 
-import difflib
 import re
 from enum import StrEnum
 from typing import Self
 
 from ..errors import UsageError
+from ..text import did_you_mean
 
 INSI_NAMES = ("INSI-AUTO", "INSI-MANU")
 
@@ -25,10 +25,9 @@ class _DomainEnum(StrEnum):
             if compact(member.value) == wanted:
                 return member
         allowed = [str(member) for member in cls]
-        near = difflib.get_close_matches(text.upper(), allowed, 1)
         raise UsageError(
             f"{cls.__name__.lower()}: {text!r} is not one of {', '.join(allowed)}",
-            advice=f"did you mean {near[0]}?" if near else "",
+            advice=did_you_mean(text.upper(), allowed),
             field=cls.__name__.lower(),
             allowed=allowed,
         )

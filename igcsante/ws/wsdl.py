@@ -9,7 +9,6 @@ zeep writes requests and checks the structure of answers; values are ours to rea
 
 from __future__ import annotations
 
-import difflib
 import logging
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from zeep.wsdl.messages import DocumentMessage
 
 from ..errors import ConfigError, ContractError, IgcError
 from ..files import read_bounded
+from ..text import did_you_mean
 from .mapping import ContractMapping, contract_file
 from .transport import Answer, HttpsTransport
 
@@ -108,10 +108,9 @@ class WsdlContract:
         wsdl_name = self.mapping.operation(name).name
         known = sorted(self.binding.all())
         if wsdl_name not in known:
-            near = difflib.get_close_matches(wsdl_name, known, 1)
             raise ConfigError(
                 f"{self.mapping.source}: {self.path.name} has no operation {wsdl_name!r}",
-                advice=f"did you mean {near[0]!r}?" if near else "it has: " + ", ".join(known),
+                advice=did_you_mean(wsdl_name, known) or "it has: " + ", ".join(known),
             )
         operation = self.binding.get(wsdl_name)
         messages = (operation.input, operation.output)
