@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..config import data_directory
-from ..errors import CertificateInvalidError
+from ..errors import CertificateInvalidError, StorageError, UsageError
 from ..files import private_directory, write_atomic
 from .load import certificates_from_path
 from .signatures import is_self_signed
@@ -42,6 +42,12 @@ class PinnedAnchor:
         """Where the ANS publishes the certificate (DER)."""
         folder = "AC" if self.world == "production" else "AC%20TEST"
         return f"{_SITE}/{folder}/{self.name}.cer"
+
+    @property
+    def crl_url(self) -> str:
+        """Where the list of what it revoked is: seen in certificates for most of them, by the
+        same pattern for the others (pki.md §2)."""
+        return f"{_SITE}/CRL/{self.name}.crl"
 
 
 def _production(name: str, common_name: str, sha256: str) -> PinnedAnchor:
@@ -181,6 +187,13 @@ class AnchorEntry:
     def imported(self) -> bool:
         return self.certificate is not None
 
+    @property
+    def sha256(self) -> str:
+        """Of the certificate's DER octets, in hexadecimal."""
+        if self.pin is not None:
+            return self.pin.sha256
+        return fingerprint(self.certificate) if self.certificate else ""
+
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -235,6 +248,36 @@ def list_anchors(directory: Path | None = None) -> tuple[AnchorEntry, ...]:
     by_pin = {entry.pin: entry for entry in imported if entry.pin}
     pinned = tuple(by_pin.get(pin, AnchorEntry(pin)) for pin in PINNED)
     return pinned + tuple(entry for entry in imported if entry.pin is None)
+
+
+def find_anchor(name: str, directory: Path | None = None) -> AnchorEntry:
+    """The authority of that name in the ANS's files, or whose fingerprint starts so.
+
+    Raises UsageError when there is none or several, and as :func:`list_anchors`.
+    """
+    wanted = name.lower()
+    found = [
+        entry
+        for entry in list_anchors(directory)
+        if (entry.pin and entry.pin.name.lower() == wanted)
+        or (len(wanted) >= 4 and entry.sha256.startswith(wanted))
+    ]
+    if len(found) != 1:
+        raise UsageError(
+            f"{'several authorities are' if found else 'no authority is'} called {name!r}",
+            advice="name it as `igc trust list` does, or by the start of its SHA-256",
+        )
+    return found[0]
+
+
+def remove_anchor(entry: AnchorEntry) -> None:
+    """Forget an imported certificate; a pin stays known. Raises UsageError, StorageError."""
+    if entry.path is None:
+        raise UsageError("its certificate was not imported, so there is nothing to remove")
+    try:
+        entry.path.unlink()
+    except OSError as error:
+        raise StorageError(f"{entry.path}: {error.strerror}; it was left in place") from None
 
 
 def imported_store(directory: Path | None = None) -> TrustStore:

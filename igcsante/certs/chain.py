@@ -1,69 +1,220 @@
-"""From a certificate up to an anchor, and what is wrong on the way (RFC 5280 §6.1).
+"""From a certificate up to an anchor: which issuers there are, and the best way (RFC 5280 §6).
 
 Issuers are found by full name and key identifier, never by common name alone: the ANS has
-several CAs of the same CN, and re-keyed ones (pki.md §1.2, §1.3). Every reason is
-collected. Name constraints and policy constraints are not processed yet, so a certificate
-that has them is invalid here rather than accepted unread.
+several CAs of the same CN, and re-keyed ones (pki.md §1.2, §1.3). Cross-certificates make
+loops and dead ends; paths and their length are bounded. What is wrong with a path is told by
+:mod:`.path`.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
 
-from ..errors import UnreadableError
-from ..instants import iso
-from . import names, profile
+from . import names
 from .anchors import TrustStore
-from .signatures import KEY_ERRORS, AlgorithmPolicy, Signed
+from .path import PathRules, PathState
+from .policy import Policy
 from .verdict import Reason
 
-_PROCESSED = {
-    ExtensionOID.BASIC_CONSTRAINTS,
-    ExtensionOID.KEY_USAGE,
-    ExtensionOID.EXTENDED_KEY_USAGE,
-    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-    ExtensionOID.CERTIFICATE_POLICIES,
-    ExtensionOID.CRL_DISTRIBUTION_POINTS,
-    ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-    ExtensionOID.SUBJECT_KEY_IDENTIFIER,
-}
+Pool = dict[names.Comparable, list[x509.Certificate]]
+_Route = tuple[x509.Certificate, ...]  # from a CA up to an anchor, or to where no issuer is known
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
-_CONSTRAINING = {  # unread, they would let through what a CA forbids
-    ExtensionOID.NAME_CONSTRAINTS: "name constraints",
-    ExtensionOID.POLICY_CONSTRAINTS: "policy constraints",
-    ExtensionOID.INHIBIT_ANY_POLICY: "an inhibition of any policy",
-}
-
-
-@dataclass(frozen=True)
-class ChainPolicy:
-    """What a chain must satisfy. ``max_length`` counts certificates, both ends included."""
-
-    algorithms: AlgorithmPolicy = field(default_factory=AlgorithmPolicy)
-    max_length: int = 8
-    max_candidates: int = 32
 
 
 @dataclass(frozen=True)
 class Chain:
     """Certificates from the leaf to the anchor, or as far as they go, and what is wrong.
 
-    ``valid`` when nothing is.
+    ``valid`` when nothing is. ``policies`` are the dotted OIDs of the policies that hold all
+    along and that the inputs accept (RFC 5280 §6.1.5 (g)), anyPolicy among them maybe.
+    ``unanswered`` is what can't be told of a leaf that isn't at hand.
     """
 
     certificates: tuple[x509.Certificate, ...]
     reasons: tuple[Reason, ...] = ()
+    policies: frozenset[str] = frozenset()
+    unanswered: tuple[Reason, ...] = ()
 
     @property
     def valid(self) -> bool:
         return not self.reasons
+
+
+class ChainBuilder:
+    """Builds chains to the roots of one store, by one policy.
+
+    What concerns the CAs of a path is worked out once for each instant asked, however many
+    leaves hang on them. Not for several threads at a time.
+    """
+
+    def __init__(
+        self,
+        store: TrustStore,
+        untrusted: Iterable[x509.Certificate] = (),
+        policy: Policy | None = None,
+    ) -> None:
+        self._policy = policy or Policy()
+        self._roots = frozenset(store.roots)
+        self._pool = by_subject((*store.roots, *store.intermediates, *untrusted))
+        self._routes: dict[x509.Certificate, tuple[_Route, ...]] = {}
+        self._rules: PathRules | None = None
+        self._states: dict[_Route, PathState] = {}
+        self._unseen: dict[x509.Certificate, Chain] = {}
+
+    def build(self, leaf: x509.Certificate, at: datetime) -> Chain:
+        """The first valid chain from ``leaf`` to a root; else the least wrong one.
+
+        ``at`` is timezone-aware. Never raises: a certificate that can't be read is a reason.
+        """
+        rules = self._rules_at(at)
+        routes = islice(self._routes_above(leaf), self._policy.path.max_candidates)
+        chains = (self._judged(leaf, route, rules) for route in routes)
+        return self._best(chains) or self._judged(leaf, (), rules)
+
+    def build_authority(self, authority: x509.Certificate, at: datetime) -> Chain:
+        """The same from a CA, judged as the issuer of what is below it: nothing is asked of
+        it that concerns leaves alone (usages, world, profile), and the rules for
+        self-issued CAs hold. Once for each instant, however often it is asked.
+        """
+        rules = self._rules_at(at)
+        routes = self._routes_from(authority)
+        chains = (self._judged_authority(route, rules) for route in routes)
+        return self._best(chains) or self._judged_authority((authority,), rules)
+
+    def build_unseen(self, issuer: x509.Certificate, at: datetime) -> Chain:
+        """The same from the issuer of a certificate that isn't at hand: that one's world, which
+        is the path's, is judged too, and what the policy asks of it is ``unanswered``.
+        """
+        rules = self._rules_at(at)
+        if issuer not in self._unseen:
+            routes = self._routes_from(issuer)
+            chains = (self._judged_unseen(route, rules) for route in routes)
+            found = self._best(chains) or self._judged_unseen((issuer,), rules)
+            self._unseen[issuer] = found
+        return self._unseen[issuer]
+
+    def issuers(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        """The first way up, roots left out; nothing is verified."""
+        route = next(self._routes_above(certificate), ())
+        return tuple(item for item in route if item not in self._roots)
+
+    def _rules_at(self, at: datetime) -> PathRules:
+        if self._rules is None or self._rules.at != at:
+            self._rules = PathRules(self._policy, at)
+            self._states.clear()
+            self._unseen.clear()
+        return self._rules
+
+    def _best(self, chains: Iterable[Chain]) -> Chain | None:
+        """The first valid one, else the least wrong."""
+        best: Chain | None = None
+        for chain in chains:
+            if chain.valid:
+                return chain
+            if best is None or self._wrongness(chain) < self._wrongness(best):
+                best = chain
+        return best
+
+    def _wrongness(self, chain: Chain) -> tuple[bool, int, int]:
+        anchored = chain.certificates[-1] in self._roots
+        return (not anchored, len(chain.reasons), -len(chain.certificates))
+
+    # -- ways up -----------------------------------------------------------------------------
+
+    def _routes_above(self, leaf: x509.Certificate) -> Iterator[_Route]:
+        if leaf in self._roots:
+            yield ()
+            return
+        for issuer in self._candidates(leaf):
+            if issuer != leaf:
+                for route in self._routes_from(issuer):
+                    yield route[: route.index(leaf)] if leaf in route else route
+
+    def _routes_from(self, issuer: x509.Certificate) -> tuple[_Route, ...]:
+        if issuer not in self._routes:
+            limit = self._policy.path.max_candidates
+            self._routes[issuer] = tuple(islice(self._extended((issuer,)), limit))
+        return self._routes[issuer]
+
+    def _extended(self, route: _Route) -> Iterator[_Route]:
+        """Depth first; a way ends at a root, or where it can't go on without a loop."""
+        last = route[-1]
+        issuers = [] if last in self._roots else self._candidates(last)
+        issuers = [issuer for issuer in issuers if issuer not in route]
+        if not issuers or len(route) + 1 >= self._policy.path.max_length:
+            yield route
+            return
+        for issuer in issuers:
+            yield from self._extended((*route, issuer))
+
+    def _candidates(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """Roots first, then those whose key identifier is the one that is told."""
+        try:
+            key_id = _authority_key_id(certificate)
+            found = bearers(certificate.issuer, key_id, self._pool)
+        except names.PARSE_ERRORS:
+            return []
+        return sorted(
+            found, key=lambda item: (item not in self._roots, _subject_key_id(item) != key_id)
+        )
+
+    # -- judging one -------------------------------------------------------------------------
+
+    def _judged(self, leaf: x509.Certificate, route: _Route, rules: PathRules) -> Chain:
+        state = self._state(route, rules) if route else None
+        path = (leaf, *route)
+        reasons, policies = rules.leaf(state, leaf, self._anchor(path))
+        return self._told(path, reasons, policies)
+
+    def _judged_authority(self, route: _Route, rules: PathRules) -> Chain:
+        return self._told(route, self._state(route, rules).reasons, frozenset())
+
+    def _judged_unseen(self, route: _Route, rules: PathRules) -> Chain:
+        state = self._state(route, rules)
+        reasons = (*rules.unseen(route[0], self._anchor(route)), *state.reasons)
+        told = self._told(route, reasons, frozenset())
+        return replace(told, unanswered=rules.unanswered(state))
+
+    def _anchor(self, path: _Route) -> x509.Certificate | None:
+        return path[-1] if path[-1] in self._roots else None
+
+    def _told(self, path: _Route, reasons: tuple[Reason, ...], policies: frozenset[str]) -> Chain:
+        if path[-1] not in self._roots:
+            reasons = (*reasons, self._no_anchor(path))
+        return Chain(path, tuple(dict.fromkeys(reasons)), policies)
+
+    def _state(self, route: _Route, rules: PathRules) -> PathState:
+        state = self._states.get(route)
+        if state is None:
+            if len(route) == 1:
+                state = rules.top(route[0])
+            else:
+                state = rules.below(self._state(route[1:], rules), route[0])
+            self._states[route] = state
+        return state
+
+    def _no_anchor(self, path: tuple[x509.Certificate, ...]) -> Reason:
+        last, limit = path[-1], self._policy.path.max_length
+        if len(path) >= limit and self._candidates(last):
+            return Reason("chain.too_long", f"no anchor within {limit} certificates")
+        try:
+            shown = names.display(last.issuer)
+            name = names.comparable(last.issuer)
+            self_issued = name == names.comparable(last.subject)
+        except names.PARSE_ERRORS:
+            return Reason("chain.unreadable", "its names can't be read")
+        namesakes = [item for item in self._pool.get(name, ()) if item != last]
+        if self_issued and not namesakes:
+            return Reason("chain.untrusted", f"{shown} is self-issued and not among the anchors")
+        more = " (a certificate of that name is known, with another key)" if namesakes else ""
+        return Reason("chain.issuer_missing", f"no certificate of the issuer {shown}{more}")
 
 
 def build_chain(
@@ -72,24 +223,10 @@ def build_chain(
     untrusted: Iterable[x509.Certificate] = (),
     *,
     at: datetime,
-    policy: ChainPolicy | None = None,
+    policy: Policy | None = None,
 ) -> Chain:
-    """The first valid chain from ``leaf`` to a root of ``store``; else the least wrong one.
-
-    ``at`` is timezone-aware. Never raises: a certificate that can't be read is a reason.
-    """
-    policy = policy or ChainPolicy()
-    pool = by_subject((*store.roots, *store.intermediates, *untrusted))
-    best: Chain | None = None
-    for tried, path in enumerate(_paths((leaf,), pool, frozenset(store.roots), policy), 1):
-        chain = Chain(path, tuple(_reasons(path, store, pool, at, policy)))
-        if chain.valid:
-            return chain
-        if best is None or _wrongness(chain, store) < _wrongness(best, store):
-            best = chain
-        if tried >= policy.max_candidates:
-            break
-    return best or Chain((leaf,), (_no_issuer(leaf, pool),))
+    """Build one chain: see :class:`ChainBuilder`, which builds many."""
+    return ChainBuilder(store, untrusted, policy).build(leaf, at)
 
 
 def issuers_of(certificate: x509.Certificate, store: TrustStore) -> tuple[x509.Certificate, ...]:
@@ -97,19 +234,10 @@ def issuers_of(certificate: x509.Certificate, store: TrustStore) -> tuple[x509.C
 
     Nothing is verified: whoever receives the chain does that.
     """
-    pool = by_subject((*store.roots, *store.intermediates))
-    path = next(_paths((certificate,), pool, frozenset(store.roots), ChainPolicy()))
-    return tuple(item for item in path[1:] if item not in store.roots)
+    return ChainBuilder(store).issuers(certificate)
 
 
-def _wrongness(chain: Chain, store: TrustStore) -> tuple[bool, int, int]:
-    return (chain.certificates[-1] not in store.roots, len(chain.reasons), -len(chain.certificates))
-
-
-# -- finding issuers -------------------------------------------------------------------------
-
-
-Pool = dict[x509.Name, list[x509.Certificate]]
+# -- certificates by name --------------------------------------------------------------------
 
 
 def by_subject(certificates: Iterable[x509.Certificate]) -> Pool:
@@ -117,41 +245,14 @@ def by_subject(certificates: Iterable[x509.Certificate]) -> Pool:
     pool: Pool = {}
     for certificate in dict.fromkeys(certificates):
         with contextlib.suppress(*names.PARSE_ERRORS):
-            pool.setdefault(certificate.subject, []).append(certificate)
+            pool.setdefault(names.comparable(certificate.subject), []).append(certificate)
     return pool
-
-
-def _paths(
-    path: tuple[x509.Certificate, ...],
-    pool: Pool,
-    roots: frozenset[x509.Certificate],
-    policy: ChainPolicy,
-) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Paths that reach a root, or stop where no further issuer is known; depth first."""
-    last = path[-1]
-    if last in roots:
-        yield path
-        return
-    issuers = [issuer for issuer in issuer_candidates(last, pool) if issuer not in path]
-    if not issuers or len(path) >= policy.max_length:
-        yield path
-        return
-    for issuer in issuers:
-        yield from _paths((*path, issuer), pool, roots, policy)
-
-
-def issuer_candidates(certificate: x509.Certificate, pool: Pool) -> list[x509.Certificate]:
-    """Those of ``pool`` that bear the issuer's name, and its key as far as it is told."""
-    try:
-        name, key_id = certificate.issuer, _authority_key_id(certificate)
-    except names.PARSE_ERRORS:
-        return []
-    return bearers(name, key_id, pool)
 
 
 def bearers(name: x509.Name, key_id: bytes | None, pool: Pool) -> list[x509.Certificate]:
     """Those of the subject ``name`` and, where both tell a key identifier, of ``key_id``."""
-    return [item for item in pool.get(name, ()) if _may_have_key(item, key_id)]
+    found = pool.get(names.comparable(name), ())
+    return [item for item in found if _may_have_key(item, key_id)]
 
 
 def _may_have_key(certificate: x509.Certificate, key_id: bytes | None) -> bool:
@@ -162,123 +263,6 @@ def _may_have_key(certificate: x509.Certificate, key_id: bytes | None) -> bool:
     return key_id is None or own is None or own == key_id
 
 
-def _no_issuer(certificate: x509.Certificate, pool: Pool) -> Reason:
-    try:
-        issuer = certificate.issuer
-        shown = names.display(issuer)
-        namesakes = [item for item in pool.get(issuer, ()) if item != certificate]
-        self_issued = issuer == certificate.subject
-    except names.PARSE_ERRORS:
-        return Reason("chain.unreadable", "its names can't be read")
-    if self_issued and not namesakes:
-        return Reason("chain.untrusted", f"{shown} is self-issued and not among the anchors")
-    more = " (a certificate of that name is known, with another key)" if namesakes else ""
-    return Reason("chain.issuer_missing", f"no certificate of the issuer {shown}{more}")
-
-
-# -- checking a path ---------------------------------------------------------------------------
-
-
-def _reasons(
-    path: tuple[x509.Certificate, ...],
-    store: TrustStore,
-    pool: Pool,
-    at: datetime,
-    policy: ChainPolicy,
-) -> Iterator[Reason]:
-    yield from _leaf_profile(path[0])
-    for index, certificate in enumerate(path):
-        who = names.label(certificate)
-        try:
-            yield from _own_reasons(certificate, who, at, policy)
-            if index:
-                yield from _issuer_reasons(path, index, who)
-            if index + 1 < len(path):
-                yield from _signature_reasons(certificate, path[index + 1], who, policy)
-        except KEY_ERRORS as error:
-            yield Reason("chain.unreadable", f"{who}: can't be read: {error}")
-    if path[-1] not in store.roots:
-        too_long = len(path) >= policy.max_length and issuer_candidates(path[-1], pool)
-        yield (
-            Reason("chain.too_long", f"no anchor within {policy.max_length} certificates")
-            if too_long
-            else _no_issuer(path[-1], pool)
-        )
-
-
-def _leaf_profile(leaf: x509.Certificate) -> Iterator[Reason]:
-    try:
-        decoded = profile.decode(leaf)
-    except UnreadableError as error:
-        yield Reason("chain.unreadable", error.message)
-        return
-    if decoded.hierarchy == "IGC-SANTE":
-        for conflict in decoded.conflicts:
-            yield Reason("profile.conflict", conflict)
-
-
-def _own_reasons(
-    certificate: x509.Certificate, who: str, at: datetime, policy: ChainPolicy
-) -> Iterator[Reason]:
-    if at < certificate.not_valid_before_utc:
-        since = iso(certificate.not_valid_before_utc)
-        yield Reason("validity.not_yet", f"{who}: not valid before {since}")
-    if at > certificate.not_valid_after_utc:
-        until = iso(certificate.not_valid_after_utc)
-        yield Reason("validity.expired", f"{who}: expired on {until}")
-    if weakness := policy.algorithms.key_weakness(certificate.public_key()):
-        yield Reason("algorithm.weak", f"{who}: {weakness} is not accepted")
-    for extension in certificate.extensions:
-        oid = extension.oid
-        if oid in _CONSTRAINING:
-            yield Reason(
-                "extension.unprocessed", f"{who}: has {_CONSTRAINING[oid]}, not processed yet"
-            )
-        elif extension.critical and oid not in _PROCESSED:
-            yield Reason(
-                "extension.unprocessed",
-                f"{who}: has a critical extension {oid.dotted_string} that is not processed",
-            )
-
-
-def _issuer_reasons(path: tuple[x509.Certificate, ...], index: int, who: str) -> Iterator[Reason]:
-    """RFC 5280 §6.1.4 (k) to (n), for the anchor too."""
-    issuer = path[index]
-    constraints = _extension(issuer, x509.BasicConstraints)
-    if constraints is None or not constraints.ca:
-        yield Reason("constraints.not_ca", f"{who}: is not a CA, yet issued a certificate")
-    elif constraints.path_length is not None:
-        below = sum(item.subject != item.issuer for item in path[1:index])
-        if below > constraints.path_length:
-            yield Reason(
-                "constraints.path_length",
-                f"{who}: allows {constraints.path_length} CAs below it, there are {below}",
-            )
-    usage = _extension(issuer, x509.KeyUsage)
-    if usage is not None and not usage.key_cert_sign:
-        yield Reason("usage.cert_sign", f"{who}: its key may not sign certificates")
-
-
-def _signature_reasons(
-    certificate: x509.Certificate, issuer: x509.Certificate, who: str, policy: ChainPolicy
-) -> Iterator[Reason]:
-    signed = Signed.of_certificate(certificate)
-    if weakness := policy.algorithms.hash_weakness(signed.hash_algorithm):
-        yield Reason("algorithm.weak", f"{who}: {weakness} is not accepted")
-    if not signed.verifies_with(issuer.public_key()):
-        yield Reason("signature.bad", f"{who}: its signature is not its issuer's")
-
-
-# -- extensions ----------------------------------------------------------------------------------
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
 def _authority_key_id(certificate: x509.Certificate) -> bytes | None:
     found = _extension(certificate, x509.AuthorityKeyIdentifier)
     return found.key_identifier if found else None
@@ -287,3 +271,10 @@ def _authority_key_id(certificate: x509.Certificate) -> bytes | None:
 def _subject_key_id(certificate: x509.Certificate) -> bytes | None:
     found = _extension(certificate, x509.SubjectKeyIdentifier)
     return found.digest if found else None
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

@@ -7,6 +7,7 @@ were received.
 from __future__ import annotations
 
 INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x06, 0x30
+MAX_OID_OCTETS = 64
 
 
 def element(data: bytes, offset: int = 0) -> tuple[int, int, int]:
@@ -56,3 +57,27 @@ def signed_part(data: bytes) -> tuple[bytes, bytes, bytes]:
     if kind != BIT_STRING or content == stop or data[content] != 0:
         raise ValueError("the signature is not a string of whole octets")
     return data[signed[1] : signed[3]], data[algorithm[1] : algorithm[3]], data[content + 1 : stop]
+
+
+def encoded(tag: int, content: bytes) -> bytes:
+    """The element of that tag and content, of less than 4 GiB."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(octets))) + octets + content
+
+
+def object_identifier(content: bytes) -> str:
+    """The dotted form of the content of an OBJECT IDENTIFIER (X.690 §8.19). Raises ValueError."""
+    if not 1 <= len(content) <= MAX_OID_OCTETS or content[-1] & 0x80:
+        raise ValueError("not an object identifier")
+    arcs = [0]
+    for octet in content:
+        if arcs[-1] == 0 and octet == 0x80:
+            raise ValueError("an object identifier with a padded arc")
+        arcs[-1] = arcs[-1] << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(0)
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:-1])))

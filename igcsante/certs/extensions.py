@@ -34,7 +34,7 @@ _KEY_USAGES = {  # RFC 5280 §4.2.1.3; encipherOnly and decipherOnly need keyAgr
     "keyCertSign": "key_cert_sign",
     "cRLSign": "crl_sign",
 }
-_PURPOSES = {  # RFC 5280 §4.2.1.12, and Microsoft's
+PURPOSES = {  # RFC 5280 §4.2.1.12, and Microsoft's
     "1.3.6.1.5.5.7.3.1": "serverAuth",
     "1.3.6.1.5.5.7.3.2": "clientAuth",
     "1.3.6.1.5.5.7.3.4": "emailProtection",
@@ -56,7 +56,7 @@ def key_usage_names(usage: x509.KeyUsage | None) -> tuple[str, ...]:
 
 def purpose_names(purposes: x509.ExtendedKeyUsage | None) -> tuple[str, ...]:
     """The purposes by name, unknown ones as dotted OIDs."""
-    return tuple(_PURPOSES.get(oid.dotted_string, oid.dotted_string) for oid in purposes or ())
+    return tuple(PURPOSES.get(oid.dotted_string, oid.dotted_string) for oid in purposes or ())
 
 
 def uris(names: Iterable[x509.GeneralName] | None) -> tuple[str, ...]:

@@ -34,6 +34,20 @@ SURNAME = "2.5.4.4"
 GIVEN_NAME = "2.5.4.42"
 
 Attributes = dict[str, tuple[str, ...]]
+Comparable = tuple[frozenset[tuple[str, str | bytes]], ...]
+
+
+def comparable(name: x509.Name) -> Comparable:
+    """A form that is equal for names that match by RFC 5280 §7.1: one set of attributes per RDN.
+
+    String types don't count, nor do the case of ASCII letters and the number of spaces. More
+    of RFC 4518 is left out on purpose: it makes letters equal that only look alike. Raises as
+    ``cryptography`` does on a name that it can't read (``PARSE_ERRORS``).
+    """
+    return tuple(
+        frozenset((item.oid.dotted_string, _folded(item.value)) for item in rdn)
+        for rdn in name.rdns
+    )
 
 
 def subject_attributes(certificate: x509.Certificate) -> Attributes:
@@ -79,6 +93,16 @@ def label(certificate: x509.Certificate) -> str:
     return found[-1] if found else display_subject(certificate)
 
 
+class Label:
+    """The same, worked out when it is written into a message, as most never are."""
+
+    def __init__(self, certificate: x509.Certificate) -> None:
+        self._certificate = certificate
+
+    def __str__(self) -> str:
+        return label(self._certificate)
+
+
 def _attributes(certificate: x509.Certificate, which: str) -> Attributes:
     try:
         name: x509.Name = getattr(certificate, which)
@@ -103,10 +127,17 @@ def _second_reading(certificate: x509.Certificate, which: str) -> list[tuple[str
         raise UnreadableError(f"the {which} of a certificate can't be read: {error}") from None
 
 
+def _folded(value: str | bytes) -> str | bytes:
+    if isinstance(value, bytes):
+        return value
+    return " ".join(filter(None, value.translate(_ASCII_LOWER).split(" ")))
+
+
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.hex()
 
 
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _SHORT_NAMES = {
     x509.NameOID.TITLE: "title",
     x509.NameOID.SURNAME: "SN",

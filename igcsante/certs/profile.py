@@ -35,15 +35,17 @@ from .nomenclatures import (
 )
 
 ORGANISATION_CUT = 40  # pki.md §3: O is cut there (inferred from one certificate)
+CUT = f"the organisation has exactly {ORGANISATION_CUT} characters: it may be cut"
 
 
 @dataclass(frozen=True)
 class CertificateProfile:
     """A decoded certificate. Text fields that the certificate lacks are empty.
 
-    - ``world``: ``production``, ``test``, or ``unknown`` when the category extension and
-      the issuer are silent or disagree; ``hierarchy``: ``IGC-SANTE``, ``IGC-CPS`` (legacy)
-      or ``other``, by the issuer's name: a claim until the chain is checked.
+    - ``world``: ``production``, ``test``, or ``unknown`` when the category extension, the
+      issuer's name and the anchor (if one is told) are silent or disagree; ``hierarchy``:
+      ``IGC-SANTE``, ``IGC-CPS`` (legacy) or ``other``, by the issuer's name. Without an
+      anchor both are claims.
     - ``product``: ``card``, ``software``, ``module`` or None (category extension).
     - ``offer`` (ORG, SERV, PRO, PS) and ``usage`` (AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME,
       AUTH) are *derived* from the observed profiles; None when nothing fits. SERV, ORG
@@ -101,11 +103,12 @@ class CertificateProfile:
         return {field.name: _plain(field.name, getattr(self, field.name)) for field in fields(self)}
 
 
-def decode(certificate: x509.Certificate) -> CertificateProfile:
+def decode(certificate: x509.Certificate, anchor_world: str | None = None) -> CertificateProfile:
     """Read a certificate of IGC-Santé, of the legacy IGC-CPS, or shaped like one.
 
-    Nothing is verified here. What looks wrong is in ``warnings``. Raises UnreadableError
-    when the names can't be read at all.
+    Nothing is verified here. ``anchor_world`` is that of the pinned anchor that a chain was
+    found to: a claim of another is a conflict. What looks wrong is in ``warnings``. Raises
+    UnreadableError when the names can't be read at all.
     """
     subject = names.subject_attributes(certificate)
     issuer = names.issuer_attributes(certificate)
@@ -117,7 +120,7 @@ def decode(certificate: x509.Certificate) -> CertificateProfile:
     person = any(subject.get(oid) for oid in (names.SURNAME, names.GIVEN_NAME, names.TITLE))
     hierarchy, issuer_world = _hierarchy(issuer)
     category = extensions.category()
-    world = _world(category, issuer_world, conflicts)
+    world = _world(category, issuer_world, anchor_world, conflicts)
     if category is None and not authority:
         warnings.append(f"the product category ({CATEGORY_OID}) is missing")
     product = PRODUCTS.get(category & ~TEST_BIT) if category is not None else None
@@ -181,6 +184,19 @@ def decode(certificate: x509.Certificate) -> CertificateProfile:
     )
 
 
+def world_below(
+    authority: x509.Certificate, anchor_world: str | None = None
+) -> tuple[str, tuple[str, ...]]:
+    """The world of whatever an authority issues, by its name and its anchor, and conflicts.
+
+    As ``world`` and ``conflicts`` of a certificate that says nothing itself. Raises
+    UnreadableError.
+    """
+    conflicts: list[str] = []
+    _, named = _hierarchy(names.subject_attributes(authority))
+    return _world(None, named, anchor_world, conflicts), tuple(conflicts)
+
+
 # -- world, product, usage -------------------------------------------------------------
 
 
@@ -197,12 +213,19 @@ def _hierarchy(issuer: Attributes) -> tuple[str, str | None]:
     return "other", None
 
 
-def _world(category: int | None, issuer_world: str | None, conflicts: list[str]) -> str:
+def _world(
+    category: int | None,
+    issuer_world: str | None,
+    anchor_world: str | None,
+    conflicts: list[str],
+) -> str:
     own = None if category is None else "test" if category & TEST_BIT else "production"
     if own and issuer_world and own != issuer_world:
         conflicts.append(f"a {own} category under a {issuer_world} issuer")
-        return "unknown"
-    return own or issuer_world or "unknown"
+    for claim, of in ((own, "category"), (issuer_world, "issuer")):
+        if claim and anchor_world and claim != anchor_world:
+            conflicts.append(f"a {claim} {of} under a {anchor_world} anchor")
+    return "unknown" if conflicts else own or issuer_world or anchor_world or "unknown"
 
 
 def _usage(extensions: Extensions, person: bool) -> str | None:
@@ -309,10 +332,12 @@ def _check_names(
     warnings: list[str],
 ) -> None:
     if len(organisation) == ORGANISATION_CUT:
+        warnings.append(CUT)
+    if usage == "SSL_SERV" and not dns_names:
         warnings.append(
-            f"the organisation has exactly {ORGANISATION_CUT} characters: it may be cut"
+            "no DNS name among its alternative names: clients that call it by name refuse it"
         )
-    if usage == "SSL_SERV" and common_name.lower() not in {name.lower() for name in dns_names}:
+    elif usage == "SSL_SERV" and common_name.lower() not in {name.lower() for name in dns_names}:
         warnings.append("the common name of this server is not among its DNS names")
 
 

@@ -7,6 +7,7 @@ with SHA-256, the legacy IGC-CPS RSA-1024 and SHA-1 (pki.md §1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -65,8 +66,9 @@ class Signed:
 
     @classmethod
     def of_crl(cls, octets: bytes, crl: x509.CertificateRevocationList) -> Signed:
-        """Raises ValueError or UnsupportedAlgorithm."""
-        return cls._of(octets, crl)
+        """Raises ValueError or UnsupportedAlgorithm. A long list isn't copied."""
+        view = cast(bytes, memoryview(octets))  # any buffer does, whatever the stubs say
+        return cls._of(view, crl)
 
     @classmethod
     def _of(

@@ -1,7 +1,7 @@
 """The same questions put to ``openssl verify``: the answers agree, certificate by certificate.
 
 openssl stops at its first complaint, so it is asked apart for the chain and for the
-revocation of each certificate. Where we differ on purpose is said in ``OURS_ALONE``.
+revocation of each certificate. Paths are compared at length in test_certs_openssl_paths.
 """
 
 from __future__ import annotations
@@ -135,21 +135,6 @@ def test_verdicts_agree_with_openssl(tmp_path, issuer, options, listing, root_li
     if LISTS[root_listing] is not None:
         crls.append(ROOT.crl([666], **LISTS[root_listing]))
     compare(*ask(leaf, authority, crls, tmp_path))
-
-
-OURS_ALONE = {
-    # openssl processes name constraints; they are refused here until they are processed
-    "name constraints": x509.NameConstraints([x509.DNSName("example")], None),
-}
-
-
-@pytest.mark.parametrize("what", OURS_ALONE)
-def test_known_difference_is_on_the_safe_side(tmp_path, what):
-    issuing = ROOT.authority("CONSTRAINED", extensions=[*ca_extensions(), (OURS_ALONE[what], True)])
-    crls = [issuing.crl(), ROOT.crl()]
-    verdict, openssl = ask(issuing.leaf(), issuing, crls, tmp_path)
-    assert verdict.kind is Kind.INVALID
-    assert openssl.error(verdict.certificate, "-crl_check_all") == ""
 
 
 def test_outdated_list_that_names_the_leaf_is_an_expired_list_to_openssl_too(tmp_path):

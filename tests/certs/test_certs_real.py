@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from igcsante.certs.anchors import PINNED, TrustStore, fingerprint, pinned_entry
-from igcsante.certs.chain import ChainPolicy, build_chain
+from igcsante.certs.chain import build_chain
 from igcsante.certs.check import Checker
 from igcsante.certs.load import certificates_from_path, crls_from_path
+from igcsante.certs.policy import Policy
 from igcsante.certs.profile import decode
 from igcsante.certs.signatures import AlgorithmPolicy
 from igcsante.certs.verdict import Kind
@@ -307,7 +308,7 @@ def test_legacy_algorithms_are_refused_unless_asked_for(anonyme):
     anchors = TrustStore.from_certificates([cert_signer])
     refused = build_chain(crl_signer, anchors, at=IN_2010)
     assert [reason.code for reason in refused.reasons] == ["algorithm.weak"]
-    legacy = ChainPolicy(AlgorithmPolicy(legacy=True))
+    legacy = Policy(algorithms=AlgorithmPolicy(legacy=True))
     accepted = build_chain(crl_signer, anchors, at=IN_2010, policy=legacy)
     assert accepted.valid and accepted.certificates == (crl_signer, cert_signer)
 
@@ -320,7 +321,7 @@ def test_legacy_crl_is_believed_by_the_key_that_signs_crls(anonyme, real_certifi
     checker = Checker(
         TrustStore.from_certificates(anonyme),
         crls=[crl],
-        policy=ChainPolicy(AlgorithmPolicy(legacy=True)),
+        policy=Policy(algorithms=AlgorithmPolicy(legacy=True)),
     )
     # The only list about the key that signs lists is signed by that key.
     verdict = checker.check(crl_signer, at=IN_2010)
