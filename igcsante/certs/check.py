@@ -1,41 +1,35 @@
-"""The check: chain, then revocation of every certificate of it but the anchor.
+"""The check: chain, then revocation of every certificate of it but the anchor, by a policy.
 
-The journey of design §2.3. Lists that are given are asked first; what they can't tell is
-fetched from the distribution points of the certificates, when a fetcher is given.
+The journey of design §2.3. The policy says how much proof of non-revocation is asked of the
+leaf and of its CAs, and from which sources; what it lets pass is a notice of the verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from cryptography import x509
 
-from ..errors import IgcError, NetworkError, TimeoutExceededError, UnreadableError, UsageError
+from ..errors import UsageError
+from . import names
 from .anchors import TrustStore
-from .chain import ChainPolicy, build_chain
-from .crl import Crl
-from .extensions import Extensions
-from .load import load_crls
-from .revocation import CrlSource
-from .verdict import Kind, Reason, RevocationStatus, Verdict
+from .chain import ChainBuilder
+from .crl import RevocationList
+from .policy import Policy, Requirement, Source
+from .published import Fetcher, PublishedCrlSource
+from .revocation import CrlSource, ListStore, RevocationSource
+from .verdict import Kind, Reason, RevocationStatus, SerialVerdict, Verdict
 
-_WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
 _WORST_FIRST = (Kind.REVOKED, Kind.UNKNOWN, Kind.STALE, Kind.GOOD)
-
-
-class Fetcher(Protocol):
-    """What fetches the octets at an address, raising NetworkError or TimeoutExceededError."""
-
-    def fetch(self, url: str) -> bytes: ...
 
 
 class Checker:
     """Checks certificates against one set of anchors, lists and policy.
 
-    A list is fetched, and its signature verified, once for all of them.
+    A list is fetched, and its signature verified, once for all of them. Not for several
+    threads at a time. ``lists`` are those that are at hand.
     """
 
     def __init__(
@@ -43,11 +37,15 @@ class Checker:
         store: TrustStore,
         *,
         untrusted: Iterable[x509.Certificate] = (),
-        crls: Iterable[Crl] = (),
+        crls: Iterable[RevocationList] = (),
+        crl_store: ListStore | None = None,
+        sources: Mapping[Source, RevocationSource] | None = None,
         fetcher: Fetcher | None = None,
-        policy: ChainPolicy | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        """``untrusted`` certificates may complete a chain; without ``fetcher`` nothing is fetched.
+        """``untrusted`` certificates may complete a chain; ``crls`` are given lists and
+        ``crl_store`` keeps more; ``sources`` are others than CRLs. Without ``fetcher``, or
+        when the policy forbids it, no list is fetched.
 
         Raises UsageError when the store has no root.
         """
@@ -56,12 +54,14 @@ class Checker:
                 "no trust anchor is known, so no certificate can be checked",
                 advice="import the ANS's with `igc trust import`, or give --anchors",
             )
-        self._store = store
-        self._untrusted = tuple(untrusted)
-        self._policy = policy or ChainPolicy()
-        self._source = CrlSource(crls, store, self._untrusted, self._policy)
-        self._fetcher = fetcher
-        self._fetched: set[str] = set()
+        self._policy = policy or Policy()
+        untrusted = tuple(untrusted)
+        self._chains = ChainBuilder(store, untrusted, self._policy)
+        self.lists = lists = CrlSource(crls, store, untrusted, self._policy, crl_store=crl_store)
+        fetched = PublishedCrlSource(lists, fetcher) if fetcher and self._policy.fetch else lists
+        available = {Source.CRL: fetched, **(sources or {})}
+        wanted = self._policy.revocation.sources
+        self._sources = tuple(available[source] for source in wanted if source in available)
 
     def check(self, certificate: x509.Certificate, *, at: datetime) -> Verdict:
         """Whether ``certificate`` is to be believed at ``at`` (timezone-aware).
@@ -71,50 +71,145 @@ class Checker:
         """
         if at.tzinfo is None:
             raise UsageError("the time of a check has a time zone")
-        chain = build_chain(certificate, self._store, self._untrusted, at=at, policy=self._policy)
+        chain = self._chains.build(certificate, at)
         if not chain.valid:
-            return Verdict(Kind.INVALID, certificate, at, chain.reasons, chain.certificates)
-        statuses = tuple(
-            self._status(item, issuer, at)
-            for item, issuer in zip(chain.certificates, chain.certificates[1:], strict=False)
-        )
-        kinds = {status.kind for status in statuses} or {Kind.GOOD}
+            return Verdict(
+                Kind.INVALID,
+                certificate,
+                at,
+                chain.reasons,
+                chain.certificates,
+                policy=self._policy.name,
+            )
+        statuses = self._statuses(chain.certificates, at)
+        kind, reasons, notices = self._weighed(statuses)
         return Verdict(
-            kind=next(kind for kind in _WORST_FIRST if kind in kinds),
+            kind=kind,
             certificate=certificate,
             at=at,
-            reasons=_worst_first(statuses),
+            reasons=reasons,
             chain=chain.certificates,
             statuses=statuses,
+            policy=self._policy.name,
+            notices=notices,
         )
 
-    def _status(
-        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
-    ) -> RevocationStatus:
-        status = self._source.status(certificate, issuer, at)
-        if self._fetcher is None or status.kind not in _WORTH_FETCHING:
-            return status
-        failures = [
-            failure
-            for url in Extensions(certificate).crl_urls
-            if url.lower().startswith(("http://", "https://"))
-            and (failure := self._fetch(self._fetcher, url))
-        ]
-        status = self._source.status(certificate, issuer, at)
-        if status.kind in _WORTH_FETCHING:
-            return replace(status, reasons=(*status.reasons, *failures))
-        return status
+    def check_serial(self, serial: int, issuer: x509.Certificate, *, at: datetime) -> SerialVerdict:
+        """The same of a serial number of which one has no certificate: by CRLs alone.
 
-    def _fetch(self, fetcher: Fetcher, url: str) -> Reason | None:
-        """Take the lists at ``url`` into account, or tell why that failed."""
-        if url in self._fetched:
-            return None
-        try:
-            self._source.add(load_crls(fetcher.fetch(url), source=url))
-        except (NetworkError, TimeoutExceededError, UnreadableError) as error:
-            return Reason("revocation.fetch", _told(error))
-        self._fetched.add(url)
-        return None
+        The issuer's own chain must be valid too, and its world accepted. Where the policy asks
+        for what only the certificate tells, none is good: unknown at best. Raises UsageError
+        for a naive ``at``.
+        """
+        if at.tzinfo is None:
+            raise UsageError("the time of a check has a time zone")
+        chain = self._chains.build_unseen(issuer, at)
+        name, above = self._policy.name, chain.certificates
+        if not chain.valid:
+            return SerialVerdict(Kind.INVALID, serial, at, chain.reasons, above, policy=name)
+        statuses = self._statuses(above, at, depth=1)
+        if self._requirement(0) is Requirement.OFF:
+            own = _not_looked_at(f"serial {serial:x}")
+        else:
+            own = self.lists.lists(issuer, at).status(serial)
+        kind, reasons, notices = self._weighed((own, *statuses))
+        if chain.unanswered:
+            kind = min(kind, Kind.UNKNOWN, key=_WORST_FIRST.index)
+            reasons = (*reasons, *chain.unanswered)
+        return SerialVerdict(kind, serial, at, reasons, above, (own, *statuses), name, notices)
+
+    def _weighed(
+        self, statuses: tuple[RevocationStatus, ...]
+    ) -> tuple[Kind, tuple[Reason, ...], tuple[Reason, ...]]:
+        """The worst kind, and all the reasons and notices."""
+        weighed = [weigh(status, self._requirement(depth)) for depth, status in enumerate(statuses)]
+        kinds = {kind for kind, _, _ in weighed} or {Kind.GOOD}
+        by_severity = sorted(weighed, key=lambda item: _WORST_FIRST.index(item[0]))
+        return (
+            next(kind for kind in _WORST_FIRST if kind in kinds),
+            _distinct(reasons for _, reasons, _ in by_severity),
+            _distinct(notices for _, _, notices in weighed),
+        )
+
+    def _statuses(
+        self, chain: tuple[x509.Certificate, ...], at: datetime, depth: int = 0
+    ) -> tuple[RevocationStatus, ...]:
+        """In the order of the chain, which starts ``depth`` above the leaf. CAs are asked about
+        first: who signs the lists that tell of a leaf is told by the lists above them.
+        """
+        downwards = [
+            self._status(depth + place, chain[place], chain[place + 1], at)
+            for place in reversed(range(len(chain) - 1))
+        ]
+        return tuple(reversed(downwards))
+
+    def _requirement(self, depth: int) -> Requirement:
+        return self._policy.revocation.cas if depth else self._policy.revocation.leaf
+
+    def _status(
+        self, depth: int, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus:
+        """What the sources tell, in the policy's order, until one can."""
+        if self._requirement(depth) is Requirement.OFF:
+            return _not_looked_at(names.label(certificate))
+        told: list[RevocationStatus] = []
+        for source in self._sources:
+            status = source.status(certificate, issuer, at)
+            told.append(status)
+            if status.kind is Kind.REVOKED or _settles(status):
+                break
+        if not told:
+            message = f"{names.label(certificate)}: none of the policy's sources is at hand"
+            return RevocationStatus(Kind.UNKNOWN, (Reason("revocation.no_source", message),))
+        return combined(told)
+
+
+def _not_looked_at(who: str) -> RevocationStatus:
+    reason = Reason("revocation.off", f"{who}: its revocation is not looked at")
+    return RevocationStatus(Kind.UNKNOWN, (reason,))
+
+
+def weigh(
+    status: RevocationStatus, requirement: Requirement
+) -> tuple[Kind, tuple[Reason, ...], tuple[Reason, ...]]:
+    """What a status means to a requirement: its part of the verdict, reasons and notices.
+
+    ``prefer`` lets pass what can't be told, but no revocation, be it told by an outdated list.
+    """
+    if requirement is Requirement.OFF:
+        return Kind.GOOD, (), status.reasons
+    if requirement is Requirement.PREFER and status.kind in (Kind.UNKNOWN, Kind.STALE):
+        if status.revoked_on is None:
+            return Kind.GOOD, (), (*status.notices, *status.reasons)
+        return Kind.REVOKED, status.reasons, status.notices
+    return status.kind, status.reasons, status.notices
+
+
+def combined(told: Iterable[RevocationStatus]) -> RevocationStatus:
+    """One status out of those of several sources; the reasons of all unless it is good.
+
+    A revocation that any source tells of is not undone by another's good.
+    """
+    best, *others = sorted(told, key=_standing)
+    if best.kind is Kind.GOOD:
+        return best
+    return replace(best, reasons=_distinct(status.reasons for status in (best, *others)))
+
+
+_STANDING = (Kind.REVOKED, Kind.GOOD, Kind.STALE, Kind.UNKNOWN)
+
+
+def _standing(status: RevocationStatus) -> tuple[bool, int, bool]:
+    return (
+        status.revoked_on is None,
+        _STANDING.index(status.kind),
+        bool(status.notices),
+    )
+
+
+def _settles(status: RevocationStatus) -> bool:
+    """Whether no other source needs to be asked: good, without anything let pass."""
+    return status.kind is Kind.GOOD and not status.notices
 
 
 def check(
@@ -122,20 +217,15 @@ def check(
     store: TrustStore,
     *,
     untrusted: Iterable[x509.Certificate] = (),
-    crls: Iterable[Crl] = (),
+    crls: Iterable[RevocationList] = (),
     fetcher: Fetcher | None = None,
     at: datetime,
-    policy: ChainPolicy | None = None,
+    policy: Policy | None = None,
 ) -> Verdict:
     """Check one certificate: see :class:`Checker`, which does many. Raises UsageError."""
     checker = Checker(store, untrusted=untrusted, crls=crls, fetcher=fetcher, policy=policy)
     return checker.check(certificate, at=at)
 
 
-def _told(error: IgcError) -> str:
-    return f"{error.message} ({error.advice})" if error.advice else error.message
-
-
-def _worst_first(statuses: tuple[RevocationStatus, ...]) -> tuple[Reason, ...]:
-    ordered = sorted(statuses, key=lambda status: _WORST_FIRST.index(status.kind))
-    return tuple(dict.fromkeys(reason for status in ordered for reason in status.reasons))
+def _distinct(groups: Iterable[Iterable[Reason]]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reason for group in groups for reason in group))

@@ -15,24 +15,26 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
-from ..errors import IgcError, UnreadableError, UsageError
+from ..errors import UnreadableError, UsageError
 from ..files import MAX_INPUT_BYTES, read_bounded
 from ..secret import Secret
 from . import der
 from .crl import Crl
 from .signatures import KEY_ERRORS
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
 MAX_CONTAINER_BYTES = 16 * 1024 * 1024
 MAX_CRL_BYTES = MAX_INPUT_BYTES
 MAX_KDF_ITERATIONS = 5_000_000
 
-_CERTIFICATE_SUFFIXES = {".pem", ".cer", ".crt", ".der", ".p7b", ".p7c"}
-_PKCS12_SUFFIXES = {".p12", ".pfx"}
+CERTIFICATE_SUFFIXES = {".pem", ".cer", ".crt", ".der", ".p7b", ".p7c"}
+PKCS12_SUFFIXES = {".p12", ".pfx"}
 _CRL_SUFFIXES = {".crl", ".pem", ".der"}
 _WHAT_WE_READ = "PEM, DER, PKCS#7 (.p7b) and PKCS#12 (.p12) files are read"
 
@@ -96,10 +98,10 @@ def certificates_from_path(
         return load_certificates(data, password, source=str(path))
     found = [
         certificate
-        for contents in _folder(path, _CERTIFICATE_SUFFIXES, MAX_CONTAINER_BYTES)
+        for contents in _folder(path, CERTIFICATE_SUFFIXES, MAX_CONTAINER_BYTES)
         for certificate in contents.certificates
     ]
-    return tuple(dict.fromkeys(found)) or _nothing(path, "certificate", _CERTIFICATE_SUFFIXES)
+    return tuple(dict.fromkeys(found)) or _nothing(path, "certificate", CERTIFICATE_SUFFIXES)
 
 
 def crls_from_path(path: Path) -> tuple[Crl, ...]:
@@ -113,32 +115,6 @@ def crls_from_path(path: Path) -> tuple[Crl, ...]:
         crl for contents in _folder(path, _CRL_SUFFIXES, MAX_CRL_BYTES) for crl in contents.crls
     ]
     return tuple(found) or _nothing(path, "CRL", _CRL_SUFFIXES)
-
-
-def certificates_by_file(
-    path: Path, password: Secret | None = None
-) -> Iterator[tuple[Path, tuple[x509.Certificate, ...] | IgcError]]:
-    """Each file of ``path`` (itself, or those right in it) with its certificates, or its error.
-
-    In a folder, files are chosen by suffix as above, .p12 and .pfx too when a password is
-    given; those with only a key or a CRL are passed over. Raises UsageError when the folder
-    can't be read, UnreadableError when it has none.
-    """
-    if not path.is_dir():
-        files = [path]
-    else:
-        suffixes = _CERTIFICATE_SUFFIXES | (_PKCS12_SUFFIXES if password else set())
-        files = _files(path, suffixes) or _nothing(path, "certificate", suffixes)
-    for file in files:
-        try:
-            contents = load(read_bounded(file, MAX_CONTAINER_BYTES), password, source=str(file))
-        except IgcError as error:
-            yield file, error
-            continue
-        if contents.certificates:
-            yield file, contents.certificates
-        elif file == path:
-            yield file, UnreadableError(f"{file} holds no certificate")
 
 
 def _folder(path: Path, suffixes: set[str], limit: int) -> Iterator[Contents]:
@@ -166,21 +142,27 @@ def _nothing(path: Path, what: str, suffixes: set[str]) -> Any:
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9][A-Z0-9 ]{0,39})-----")
 
 
-def _pem(data: bytes, source: str) -> Contents:
-    certificates: list[x509.Certificate] = []
-    crls: list[Crl] = []
-    for label, octets in _pem_blocks(data):
-        if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
-            certificates.append(_certificate(octets))
-        elif label == b"X509 CRL":
-            crls.append(Crl(octets, source))
-        elif label in (b"PKCS7", b"CMS"):
-            certificates += _pkcs7(octets)
-    return Contents("PEM", tuple(certificates), tuple(crls))
+@dataclass(frozen=True)
+class PemBlock:
+    """One block: its label, and what stands between its begin and its end."""
+
+    label: str
+    body: bytes
+
+    @property
+    def is_private_key(self) -> bool:
+        return "PRIVATE KEY" in self.label
+
+    def octets(self) -> bytes:
+        """What it encodes. Raises UnreadableError."""
+        try:
+            return base64.b64decode(b"".join(self.body.split()), validate=True)
+        except binascii.Error:
+            raise UnreadableError(f"a PEM block {self.label} is not base64") from None
 
 
-def _pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(label, octets) of the blocks; those of private keys are not decoded."""
+def pem_blocks(data: bytes) -> Iterator[PemBlock]:
+    """The blocks in a text, in its order. Raises UnreadableError for one that has no end."""
     position = 0
     while begin := _BEGIN.search(data, position):
         label = begin.group(1)
@@ -188,13 +170,23 @@ def _pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if end < 0:
             raise UnreadableError(f"a PEM block {label.decode()} has no end")
         position = end
-        if b"PRIVATE KEY" in label:
+        yield PemBlock(label.decode(), data[begin.end() : end])
+
+
+def _pem(data: bytes, source: str) -> Contents:
+    certificates: list[x509.Certificate] = []
+    crls: list[Crl] = []
+    for block in pem_blocks(data):
+        if block.is_private_key:
             continue
-        try:
-            body = b"".join(data[begin.end() : end].split())
-            yield label, base64.b64decode(body, validate=True)
-        except binascii.Error:
-            raise UnreadableError(f"a PEM block {label.decode()} is not base64") from None
+        octets = block.octets()
+        if block.label in ("CERTIFICATE", "X509 CERTIFICATE"):
+            certificates.append(_certificate(octets))
+        elif block.label == "X509 CRL":
+            crls.append(Crl(octets, source))
+        elif block.label in ("PKCS7", "CMS"):
+            certificates += _pkcs7(octets)
+    return Contents("PEM", tuple(certificates), tuple(crls))
 
 
 _PKCS12_VERSION = bytes((der.INTEGER, 1, 3))  # RFC 7292 §4: what every PFX starts with
@@ -247,6 +239,8 @@ def _certificate(octets: bytes) -> x509.Certificate:
 
 
 def _pkcs7(octets: bytes) -> tuple[x509.Certificate, ...]:
+    from cryptography.hazmat.primitives.serialization import pkcs7
+
     try:
         with _without_warnings():
             return tuple(pkcs7.load_der_pkcs7_certificates(octets))
@@ -255,16 +249,26 @@ def _pkcs7(octets: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def _pkcs12(octets: bytes, password: Secret | None) -> tuple[x509.Certificate, ...]:
+    found = open_pkcs12(octets, password)
+    held = [found.cert, *found.additional_certs]
+    return tuple(item.certificate for item in held if item is not None)
+
+
+def open_pkcs12(octets: bytes, password: Secret | None = None) -> pkcs12.PKCS12KeyAndCertificates:
+    """A PKCS#12 file, its private key too. Without a password, one that needs none.
+
+    Raises UnreadableError, also when opening it would take too long.
+    """
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     _bound_key_derivation(octets)
     secrets = [password.reveal()] if password else [None, b""]
     for secret in secrets:
         try:
             with _without_warnings():
-                found = pkcs12.load_pkcs12(octets, secret)
+                return pkcs12.load_pkcs12(octets, secret)
         except KEY_ERRORS:
             continue
-        held = [found.cert, *found.additional_certs]
-        return tuple(item.certificate for item in held if item is not None)
     raise UnreadableError(
         "a PKCS#12 file that this password does not open"
         if password

@@ -22,14 +22,12 @@ from selfmade_pki import Authority, rsa_key
 from igcsante.certs import load as loading
 from igcsante.certs.export import pkcs12_bytes
 from igcsante.certs.load import (
-    certificates_by_file,
     certificates_from_path,
     crls_from_path,
     load,
     load_certificates,
     load_crls,
 )
-from igcsante.certs.requests import key_pem
 from igcsante.errors import IgcError, UnreadableError, UsageError
 from igcsante.secret import Secret
 
@@ -287,26 +285,3 @@ def test_mutated_containers_give_igc_errors_only(seed, data):
 def test_limits_are_those_promised():
     assert loading.MAX_CONTAINER_BYTES == 16 * 1024**2
     assert loading.MAX_CRL_BYTES == 256 * 1024**2
-
-
-def test_files_of_a_folder_come_one_by_one_with_what_is_wrong(tmp_path):
-    certificate = LEAF.public_bytes(Encoding.PEM)
-    (tmp_path / "a.pem").write_bytes(certificate)
-    (tmp_path / "b.cer").write_bytes(b"noise")
-    (tmp_path / "c.txt").write_bytes(b"not looked at")
-    (tmp_path / "key.pem").write_bytes(key_pem(KEY))
-    (tmp_path / "d.p12").write_bytes(pkcs12_bytes("d", KEY, LEAF, (), PASSWORD))
-
-    found = dict(certificates_by_file(tmp_path))
-    assert list(found) == [tmp_path / "a.pem", tmp_path / "b.cer"]
-    assert found[tmp_path / "a.pem"] == (LEAF,)
-    assert isinstance(found[tmp_path / "b.cer"], UnreadableError)
-    assert dict(certificates_by_file(tmp_path, PASSWORD))[tmp_path / "d.p12"] == (LEAF,)
-
-
-def test_file_named_for_itself_must_hold_a_certificate(tmp_path):
-    (tmp_path / "key.pem").write_bytes(key_pem(KEY))
-    [(_, error)] = certificates_by_file(tmp_path / "key.pem")
-    assert isinstance(error, UnreadableError)
-    [(_, error)] = certificates_by_file(tmp_path / "absent")
-    assert isinstance(error, UsageError)

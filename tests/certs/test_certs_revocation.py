@@ -17,6 +17,7 @@ from selfmade_pki import (
     ca_extensions,
     certificate,
     ec_key,
+    name,
     revoked_entry,
     unknown_extension,
     usages,
@@ -182,22 +183,6 @@ def test_list_made_later_is_not_used_for_an_earlier_time(leaf, store, issuing, r
 UNUSABLE = {
     "critical extension": {"extensions": [unknown_extension(critical=True)]},
     "delta CRL": {"extensions": [(x509.DeltaCRLIndicator(1), True)]},
-    "indirect CRL": {
-        "extensions": [
-            (
-                x509.IssuingDistributionPoint(None, None, False, False, None, True, False),
-                True,
-            )
-        ]
-    },
-    "issuing distribution point": {
-        "extensions": [
-            (
-                x509.IssuingDistributionPoint(None, None, True, False, None, False, False),
-                True,
-            )
-        ]
-    },
     "signature is that of no key": {"key": ec_key("somebody"), "key_ids": False},
     "an entry has a critical extension": {
         "revoked": [revoked_entry(5, AT - DAY, unknown_extension(critical=True))]
@@ -240,12 +225,12 @@ def test_changed_list_is_not_believed(leaf, store, issuing, root_list):
 
 def test_weakly_signed_list_is_not_believed(root):
     """SHA-1 lists can't be made afresh; the policy is asked with a hash taken away."""
-    from igcsante.certs.chain import ChainPolicy
+    from igcsante.certs.policy import Policy
     from igcsante.certs.signatures import AlgorithmPolicy
 
     leaf = root.leaf(algorithm=hashes.SHA256())
     listing = root.crl(algorithm=hashes.SHA384())
-    policy = ChainPolicy(AlgorithmPolicy(hash_names=frozenset({"sha256"})))
+    policy = Policy(algorithms=AlgorithmPolicy(hash_names=frozenset({"sha256"})))
     store = TrustStore((root.certificate,))
     assert told(leaf, store, listing).kind is Kind.GOOD
     verdict = told(leaf, store, listing, policy=policy)
@@ -306,6 +291,9 @@ class FakeFetcher:
     def __init__(self, answers):
         self.answers, self.asked = answers, []
 
+    def allows(self, url):
+        return url.startswith("http")
+
     def fetch(self, url):
         self.asked.append(url)
         answer = self.answers.get(url, NetworkError(f"{url}: nobody there"))
@@ -338,7 +326,30 @@ def test_lists_are_fetched_once_from_the_http_points(published, root):
     verdict = checker.check(leaf, at=AT)
     assert verdict.kind is Kind.REVOKED and verdict.evidence[0].source == URL
     assert checker.check(issuing.leaf(crl_urls=[URL]), at=AT).kind is Kind.GOOD
-    assert fetcher.asked == [URL, "http://pki.example/R.crl"]
+    assert fetcher.asked == ["http://pki.example/R.crl", URL]
+
+
+def test_one_address_that_tells_is_enough(root, published):
+    issuing, _, store = published
+    mirror = "http://mirror.example/ISSUING.crl"
+    leaf = issuing.leaf(crl_urls=["ldap://pki.example/cn=x", URL, mirror])
+    for broken, asked in (((), [URL]), ((URL,), [URL, mirror])):
+        answers = {url: issuing.crl() for url in (URL, mirror) if url not in broken}
+        fetcher = FakeFetcher(answers)
+        verdict = check(leaf, store, crls=lists(root.crl()), fetcher=fetcher, at=AT)
+        assert verdict.kind is Kind.GOOD and fetcher.asked == asked
+
+
+def test_directory_is_asked_when_http_fails_and_it_may_be(root, published):
+    issuing, _, store = published
+    directory = "ldap://pki.example/cn=x"
+    leaf = issuing.leaf(crl_urls=[directory, URL])
+    for allowed, kind in ((True, Kind.GOOD), (False, Kind.UNKNOWN)):
+        fetcher = FakeFetcher({directory: issuing.crl()})
+        fetcher.allows = lambda url, allowed=allowed: allowed or url.startswith("http")
+        verdict = check(leaf, store, crls=lists(root.crl()), fetcher=fetcher, at=AT)
+        assert verdict.kind is kind
+        assert fetcher.asked == [URL, *([directory] if allowed else [])]
 
 
 def test_list_that_is_at_hand_and_fresh_is_not_fetched(published, root):
@@ -393,7 +404,7 @@ def test_verdict_is_ready_for_json(leaf, store, issuing, root_list):
     assert shown["revoked_on"] == "2025-05-30T12:00:00Z"
     assert [item["code"] for item in shown["reasons"]] == ["revocation.revoked"]
     assert [len(shown["chain"]), len(shown["revocation"])] == [3, 2]
-    assert shown["revocation"][0]["evidence"]["number"] == 1
+    assert shown["revocation"][0]["evidence"][0]["number"] == 1
     assert shown["certificate"]["serial"] == "1234"
 
 
@@ -402,6 +413,7 @@ def test_crl_says_what_it_is(issuing):
     assert len(crl) == 3 and crl.number == 12 and crl.problem is None
     assert crl.issuer == issuing.subject
     assert crl.lookup(6) is not None and crl.lookup(8) is None
+    assert crl.lookup(6, issuing.subject) and crl.lookup(6, name("OTHER")) is None
     with pytest.raises(UnreadableError):
         Crl(b"\x30\x00")
 
