@@ -114,6 +114,37 @@ def test_reason_shows_only_when_told(pki):
     assert reason is x509.ReasonFlags.key_compromise
 
 
+def base_number(parsed: x509.CertificateRevocationList) -> int:
+    return parsed.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
+
+
+def test_delta_has_what_the_midnight_list_had_not(pki):
+    early, late = serial_of(pki), serial_of(pki)
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    pki.revoke(early, midnight - timedelta(hours=1))
+    pki.revoke(late, midnight + timedelta(seconds=1))
+    delta = x509.load_der_x509_crl(pki.delta_crl(ORG, NOW))
+    assert [entry.serial_number for entry in delta] == [late]
+    assert base_number(delta) == number(crl(pki, midnight))
+    assert number(delta) == number(crl(pki)) == base_number(delta) + 1
+    assert delta.next_update_utc - delta.last_update_utc == timedelta(days=1)
+    assert delta.is_signature_valid(pki.authorities[ORG].certificate.public_key())
+    with pytest.raises(UsageError, match="ACI-XX"):
+        pki.delta_crl("ACI-XX", NOW)
+
+
+def test_leaves_announce_their_delta_in_the_directory_only(pki):
+    for http_deltas in (False, True):
+        made = SimulatedPki(
+            pki.authorities, "http://pki.example", RevocationRegister(), http_deltas=http_deltas
+        )
+        urls = made.authorities[ORG].delta_urls
+        assert [url.partition(":")[0] for url in urls] == ["http"] * http_deltas + ["ldap"]
+    entry, _, query = urls[-1].partition("?")
+    assert "/cn=TEST%20AC%20IGC-SANTE%20ELEMENTAIRE%20ORGANISATIONS%20SIMULATION,ou=TEST" in entry
+    assert query == "deltarevocationlist;binary?base?objectClass=pkiCA"
+
+
 def test_stranger_is_refused(pki):
     with pytest.raises(UsageError, match="no authority"):
         pki.revoke(12345, NOW)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from openssl_verdict import openssl_verify
+from cryptography.hazmat.primitives.serialization import Encoding
+from openssl_verdict import openssl_verify, pem_file
 from pfc_client import NOW, card_material, card_profile, shared_pki, some_key
 
 from igcsante.certs.anchors import PINNED
@@ -15,7 +17,8 @@ from igcsante.certs.profile import decode
 from igcsante.errors import UsageError
 from igcsante.identifiers import NationalId
 from igcsante.testing.cards import Activity
-from igcsante.testing.pki import PersonName, SoftwareSubject, StructureName
+from igcsante.testing.pki import PersonName, SimulatedPki, SoftwareSubject, StructureName
+from igcsante.testing.pki.revocations import RevocationRegister
 
 STRUCTURE = StructureName("Côte-d'Or (21)", "CENTRE HOSPITALIER SIMULATION", "10B0999003")
 PERSON = PersonName("Médecin", "CAMILLE", "SIMULATION", str(card_profile().national_id))
@@ -51,6 +54,34 @@ def issue(offre: str, usage: str, subject: SoftwareSubject) -> x509.Certificate:
     return shared_pki().issue_software(
         offre=offre, usage=usage, subject=subject, public_key=key, at=NOW
     )
+
+
+def test_delta_crl_adds_to_the_midnight_list_for_openssl_too(tmp_path):
+    pki = SimulatedPki(shared_pki().authorities, shared_pki().base_url, RevocationRegister())
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    leaf = shared_pki().issue_software(
+        offre="ORG",
+        usage="AUTH_CLI",
+        subject=SERVICE,
+        public_key=some_key("leaf").public_key(),
+        at=NOW - timedelta(days=30),
+    )
+    lists = [pki.crl(code, midnight) for code in pki.authorities]
+    pki.revoke(leaf.serial_number, midnight + timedelta(seconds=1))
+    delta = pki.delta_crl("ACI-EL-ORG-TEST", NOW)
+    told = []
+    for crls in (lists, [*lists, delta]):
+        pem = [x509.load_der_x509_crl(crl).public_bytes(Encoding.PEM) for crl in crls]
+        (tmp_path / "crls.pem").write_bytes(b"".join(pem))
+        arguments = ["-attime", str(int(NOW.timestamp())), "-crl_check_all"]
+        arguments += ["-extended_crl", "-use_deltas"]
+        arguments += ["-CAfile", str(pem_file(tmp_path / "roots.pem", *pki.roots))]
+        arguments += ["-untrusted", str(pem_file(tmp_path / "cas.pem", *pki.intermediates))]
+        arguments += ["-CRLfile", str(tmp_path / "crls.pem")]
+        arguments += [str(pem_file(tmp_path / "leaf.pem", leaf))]
+        ran = subprocess.run(["openssl", "verify", *arguments], capture_output=True, text=True)
+        told.append((ran.returncode == 0, "certificate revoked" in ran.stderr))
+    assert told == [(True, False), (False, True)]
 
 
 @pytest.mark.parametrize(("offre", "usage", "subject", "usages", "extended"), PROFILES)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from pfc_client import NOW, card_material, shared_pki
 
 from igcsante.errors import ConfigError, StorageError
@@ -90,7 +91,9 @@ def test_certificates_say_where_crl_and_issuer_are_served():
         points = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
         access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
         crl_url = points[0].full_name[0].value
-        issuer_url = access[0].access_location.value
+        locations = {item.access_method: item.access_location.value for item in access}
+        issuer_url = locations[AuthorityInformationAccessOID.CA_ISSUERS]
+        assert locations[AuthorityInformationAccessOID.OCSP] == shared_pki().base_url + "/OCSP"
         here = server.base_url
         kind, data = fetch(crl_url.replace(shared_pki().base_url, here))
         assert kind == "application/pkix-crl"

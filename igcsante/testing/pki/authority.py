@@ -3,7 +3,8 @@
 Its CRL is a function of what is revoked and of the time: two calls at the same time give
 the same bytes, and its number only grows (RFC 5280 §5.2.3). Dates and shape as observed:
 intermediates every midnight for six days, roots every month for 45 days, AKI and number
-only (facts sheet pki.md §4).
+only (facts sheet pki.md §4). No delta CRL of the ANS was ever seen: ours, for a day, adds to
+the list of the last midnight what was revoked since.
 """
 
 from __future__ import annotations
@@ -27,17 +28,19 @@ LIFETIME_YEARS = 20
 ANY_POLICY = x509.ObjectIdentifier("2.5.29.32.0")
 CRL_LIFETIME = timedelta(days=6)
 ROOT_CRL_LIFETIME = timedelta(days=45)
+DELTA_LIFETIME = timedelta(days=1)
 
 AuthorityKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority with its key."""
+    """A certificate authority with its key. ``delta_urls``: where its delta CRLs are."""
 
     name: AuthorityName
     certificate: x509.Certificate
     private_key: AuthorityKey
+    delta_urls: tuple[str, ...] = ()
 
     @property
     def serial_prefix(self) -> bytes:
@@ -64,25 +67,56 @@ class Authority:
     def crl(self, revocations: Sequence[Revocation], at: datetime) -> bytes:
         """The CRL in force at ``at``, DER; revocations later than ``at`` are not in it yet."""
         known = [item for item in revocations if item.date <= at]
-        start = self.certificate.not_valid_before_utc
-        if self.name.is_root:
-            period = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-            issues = (period.year - start.year) * 12 + period.month - start.month
-            lifetime = ROOT_CRL_LIFETIME
-        else:
-            period = at.replace(hour=0, minute=0, second=0, microsecond=0)
-            issues = (period - start).days
-            lifetime = CRL_LIFETIME
-        this_update = max([period, *(item.date for item in known)])
+        lifetime = ROOT_CRL_LIFETIME if self.name.is_root else CRL_LIFETIME
+        return self._signed_list(known, self._number(known, at), self._period(at), lifetime)
+
+    def delta_crl(self, revocations: Sequence[Revocation], at: datetime) -> bytes:
+        """The delta CRL in force at ``at``, DER: what the CRL has and its period's first had not.
+
+        Its number is that of the CRL made at the same time (RFC 5280 §5.2.4).
+        """
+        known = [item for item in revocations if item.date <= at]
+        period = self._period(at)
+        base = [item for item in known if item.date <= period]
+        return self._signed_list(
+            [item for item in known if item.date > period],
+            self._number(known, at),
+            period,
+            DELTA_LIFETIME,
+            base_number=self._number(base, period),
+        )
+
+    def _period(self, at: datetime) -> datetime:
+        """When the last regular CRL was made: at midnight, of the first of the month for a root."""
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.replace(day=1) if self.name.is_root else midnight
+
+    def _number(self, known: Sequence[Revocation], at: datetime) -> int:
+        """One more with each period and each revocation."""
+        start, period = self.certificate.not_valid_before_utc, self._period(at)
+        months = (period.year - start.year) * 12 + period.month - start.month
+        return 1 + (months if self.name.is_root else (period - start).days) + len(known)
+
+    def _signed_list(
+        self,
+        entries: Sequence[Revocation],
+        number: int,
+        period: datetime,
+        lifetime: timedelta,
+        base_number: int | None = None,
+    ) -> bytes:
+        this_update = max([period, *(item.date for item in entries)])
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(this_update)
             .next_update(this_update + lifetime)
             .add_extension(_authority_key(self.private_key), critical=False)
-            .add_extension(x509.CRLNumber(1 + issues + len(known)), critical=False)
+            .add_extension(x509.CRLNumber(number), critical=False)
         )
-        for item in known:
+        if base_number is not None:
+            builder = builder.add_extension(x509.DeltaCRLIndicator(base_number), critical=True)
+        for item in entries:
             builder = builder.add_revoked_certificate(item.entry())
         return builder.sign(self.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 

@@ -6,12 +6,13 @@ policy is the one that every TEST leaf bears, with a CPS URI that says SIMULATIO
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from .hierarchy import CPS_URI, AuthorityName
+from .hierarchy import CPS_URI, OCSP_PATH, AuthorityName
 
 TEST_POLICY = x509.ObjectIdentifier("1.2.250.1.213.1.7.2.1.1.1.1")
 UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
@@ -63,10 +64,25 @@ def crl_distribution_point(issuer: AuthorityName, base_url: str) -> x509.CRLDist
     return x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)])
 
 
+def freshest_crl(urls: Sequence[str]) -> x509.FreshestCRL:
+    """Where the delta CRL is: one distribution point per address."""
+    return x509.FreshestCRL(
+        x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+        for url in urls
+    )
+
+
 def authority_access(issuer: AuthorityName, base_url: str) -> x509.AuthorityInformationAccess:
-    location = x509.UniformResourceIdentifier(issuer.certificate_url(base_url))
+    """OCSP, then the issuer's certificate, as every leaf of the ANS has them (pki.md §3)."""
+    locations = {
+        AuthorityInformationAccessOID.OCSP: base_url + OCSP_PATH,
+        AuthorityInformationAccessOID.CA_ISSUERS: issuer.certificate_url(base_url),
+    }
     return x509.AuthorityInformationAccess(
-        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
+        [
+            x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
+            for method, url in locations.items()
+        ]
     )
 
 

@@ -18,6 +18,8 @@ ORGANISATION = "IGCSANTE SIMULATION"
 REGISTRATION = "0002 000000000"
 UNIT = "IGC-SANTE TEST SIMULATION"
 CPS_URI = "http://simulation.invalid/PC%20TEST"
+OCSP_PATH = "/OCSP"
+LDAP_URL = "ldap://annuaire.simulation.invalid"
 
 _GAMMES = {"EL": "ELEMENTAIRE", "ST": "STANDARD", "FO": "FORT"}
 _DOMAINS = {"ORG": "ORGANISATIONS", "PP": "PERSONNES"}
@@ -57,12 +59,29 @@ class AuthorityName:
         return f"/CRL/{self.code}.crl"
 
     @property
+    def delta_path(self) -> str:
+        return f"/CRL/{self.code}-delta.crl"
+
+    @property
     def certificate_path(self) -> str:
         """Path of its certificate; the space is part of the ANS's own URLs."""
         return f"/AC TEST/{self.code}.cer"
 
     def crl_url(self, base_url: str) -> str:
         return base_url + quote(self.crl_path)
+
+    def delta_url(self, base_url: str) -> str:
+        return base_url + quote(self.delta_path)
+
+    def ldap_delta_url(self, ldap_url: str) -> str:
+        """Where the directory has its delta CRL: below its root's entry (pki.md §2)."""
+        root = next(name for name in HIERARCHY if name.code == self.issuer_code)
+        entry = (
+            f"cn={self.common_name},ou={root.common_name},ou={UNIT},ou={REGISTRATION},"
+            f"o={ORGANISATION},c={COUNTRY}"
+        )
+        query = "deltarevocationlist;binary?base?objectClass=pkiCA"
+        return f"{ldap_url}/{quote(entry, safe='=,')}?{query}"
 
     def certificate_url(self, base_url: str) -> str:
         return base_url + quote(self.certificate_path)

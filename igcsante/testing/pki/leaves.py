@@ -247,6 +247,7 @@ def _length(certificate: x509.Certificate) -> int:
 
 # What a card's certificate can do without, the least missed first.
 _SPARABLE = (
+    x509.FreshestCRL,
     x509.AuthorityInformationAccess,
     x509.SubjectKeyIdentifier,
     x509.CertificatePolicies,
@@ -294,6 +295,7 @@ def _leaf(
         (ext.policies(ext.TEST_POLICY), False),
         (x509.ExtendedKeyUsage(profile.extended), False),
         (ext.crl_distribution_point(issuer, base_url), False),
+        (ext.freshest_crl(authority.delta_urls), False),
         (ext.authority_access(issuer, base_url), False),
     ]
     builder = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from .authority import (
     intermediate_authority,
     root_authority,
 )
-from .hierarchy import HIERARCHY, AuthorityName
+from .hierarchy import HIERARCHY, LDAP_URL, AuthorityName
 from .leaves import (
     SOFTWARE,
     SoftwareSubject,
@@ -53,16 +54,40 @@ class SimulatedPki:
     """Roots, intermediates, and what they sign. Safe to use from several threads."""
 
     def __init__(
-        self, authorities: Mapping[str, Authority], base_url: str, register: RevocationRegister
+        self,
+        authorities: Mapping[str, Authority],
+        base_url: str,
+        register: RevocationRegister,
+        *,
+        ldap_url: str = LDAP_URL,
+        http_deltas: bool = False,
     ) -> None:
-        self._authorities = dict(authorities)
+        """Leaves say that delta CRLs are in the directory at ``ldap_url``, as the ANS's do;
+        with ``http_deltas`` they name an HTTP address before it.
+        """
+        self._authorities = {
+            code: replace(
+                authority, delta_urls=_delta_urls(authority, base_url, ldap_url, http_deltas)
+            )
+            for code, authority in authorities.items()
+        }
         self._register = register
         self.base_url = base_url
+        self._ldap_url = ldap_url
+        self._http_deltas = http_deltas
 
     # -- making, saving, loading -------------------------------------------------------
 
     @classmethod
-    def create(cls, *, at: datetime, base_url: str, ca_key_bits: int = 2048) -> SimulatedPki:
+    def create(
+        cls,
+        *,
+        at: datetime,
+        base_url: str,
+        ca_key_bits: int = 2048,
+        ldap_url: str = LDAP_URL,
+        http_deltas: bool = False,
+    ) -> SimulatedPki:
         """A new PKI, about half a second; its authorities are ten years old at ``at``.
 
         The ANS's authorities have RSA-4096 keys; 2048 bits make the same tests faster.
@@ -77,7 +102,13 @@ class SimulatedPki:
             else:
                 root = authorities[name.issuer_code]
                 authorities[name.code] = intermediate_authority(name, key, root, base_url)
-        return cls(authorities, base_url, RevocationRegister())
+        return cls(
+            authorities,
+            base_url,
+            RevocationRegister(),
+            ldap_url=ldap_url,
+            http_deltas=http_deltas,
+        )
 
     def save(self, directory: Path) -> None:
         """Write everything to ``directory`` (0700), and every later revocation too.
@@ -88,21 +119,28 @@ class SimulatedPki:
         for authority in self._authorities.values():
             save_key_pair(directory, authority.name.code, authority)
         self._register.save(directory / "revoked")
-        content = json.dumps({"base_url": self.base_url}).encode()
-        write_atomic(directory / "pki.json", content)
+        content = {
+            "base_url": self.base_url,
+            "ldap_url": self._ldap_url,
+            "http_deltas": self._http_deltas,
+        }
+        write_atomic(directory / "pki.json", json.dumps(content).encode())
 
     @classmethod
     def load(cls, directory: Path) -> SimulatedPki:
         """The PKI that :meth:`save` wrote. Raises ConfigError when it isn't one."""
         try:
-            base_url = json.loads(read_bounded(directory / "pki.json"))["base_url"]
+            saved = json.loads(read_bounded(directory / "pki.json"))
+            places = {"base_url": saved["base_url"]} | {
+                name: saved[name] for name in ("ldap_url", "http_deltas") if name in saved
+            }
             authorities = {name.code: _load_authority(directory, name) for name in HIERARCHY}
         except (UsageError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{directory}: no simulated PKI, or a damaged one: {error}",
                 advice="remove that folder: a new one is made on the next use",
             ) from None
-        return cls(authorities, base_url, RevocationRegister(directory / "revoked"))
+        return cls(authorities, register=RevocationRegister(directory / "revoked"), **places)
 
     # -- what it is --------------------------------------------------------------------
 
@@ -187,17 +225,31 @@ class SimulatedPki:
 
     def crl(self, authority: str, at: datetime) -> bytes:
         """The DER CRL of an authority, by file code, in force at ``at``."""
-        found = self._authorities.get(authority)
-        if found is None:
-            raise UsageError(f"there is no authority {authority}")
-        mine = [item for item in self._register.all() if found.issued(item.serial)]
-        return found.crl(mine, _second(at))
+        return self._authority(authority).crl(self._revoked_by(authority), _second(at))
+
+    def delta_crl(self, authority: str, at: datetime) -> bytes:
+        """The DER delta CRL of an authority, which completes any CRL made since midnight."""
+        return self._authority(authority).delta_crl(self._revoked_by(authority), _second(at))
+
+    def _revoked_by(self, authority: str) -> list[Revocation]:
+        issued = self._authority(authority).issued
+        return [item for item in self._register.all() if issued(item.serial)]
+
+    def _authority(self, code: str) -> Authority:
+        if code not in self._authorities:
+            raise UsageError(f"there is no authority {code}")
+        return self._authorities[code]
 
     def _issuer(self, serial: int) -> Authority:
         for authority in self._authorities.values():
             if authority.issued(serial):
                 return authority
         raise UsageError(f"no authority of this PKI gave the serial number {serial:x}")
+
+
+def _delta_urls(authority: Authority, base_url: str, ldap_url: str, http: bool) -> tuple[str, ...]:
+    directory = authority.name.ldap_delta_url(ldap_url)
+    return (authority.name.delta_url(base_url), directory) if http else (directory,)
 
 
 def new_key(bits: int = LEAF_KEY_BITS) -> rsa.RSAPrivateKey:
