@@ -3,8 +3,10 @@
 - :mod:`.load`: certificates and CRLs out of PEM, DER, PKCS#7, PKCS#12 files and folders;
 - :mod:`.profile`: what a certificate says, decoded;
 - :mod:`.anchors`: the pinned CAs of the ANS, and the trust store;
+- :mod:`.policy`: what a check demands, as data;
 - :mod:`.check`: ``check(certificate, store, at=…)`` gives a :class:`.verdict.Verdict`,
   and ``Checker`` does many;
-- :mod:`.chain`, :mod:`.crl`, :mod:`.revocation`, :mod:`.fetch`: what a check is made of;
+- :mod:`.chain`, :mod:`.crl`, :mod:`.revocation`, :mod:`.published`, :mod:`.fetch`: what a
+  check is made of;
 - :mod:`.requests`, :mod:`.export`: keys, requests, and the files handed to the user.
 """
