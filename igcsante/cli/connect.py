@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..card.cache import CardCache
     from ..card.monitor import Exchange, Monitor
     from ..card.session import CpsCard
+    from ..certs.access import Access
     from ..certs.anchors import TrustStore
     from ..credentials import Credential
     from ..ws.client import ZeepPlatform
@@ -34,6 +35,18 @@ def profile_of(settings: Settings) -> Profile:
     """The profile that the command works with."""
     return load_profile(
         settings.profile, extra_files=(simulated_world_directory() / "profile.toml",)
+    )
+
+
+def access_of(profile: Profile) -> Access:
+    """What may be contacted to fetch lists and answers. Raises ConfigError."""
+    from ..certs.access import Access
+
+    return Access.of(
+        profile.http_hosts,
+        ldap_hosts=profile.ldap_hosts,
+        private_networks=profile.private_networks,
+        proxy=profile.proxy,
     )
 
 

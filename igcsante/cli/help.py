@@ -22,6 +22,7 @@ _EXIT_CODES = {
     ExitCode.PLATFORM_REFUSED: "the platform refused (functional fault)",
     ExitCode.PLATFORM_UNAVAILABLE: "the platform is unavailable (technical fault)",
     ExitCode.TIMEOUT: "a time limit ran out",
+    ExitCode.ENDING: "good, but ends within the days that were asked about",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

@@ -108,8 +108,14 @@ def common_options(command: Command) -> Command:
 
 def emit(value: Any, *, schema: str) -> None:
     """One JSON object on stdout, UTF-8 or plain ASCII where the locale has no UTF-8."""
+    click.echo(as_json_line(value, schema=schema), nl=False)
+
+
+def as_json_line(value: Any, *, schema: str) -> str:
+    """What :func:`emit` prints."""
     escaped = (_stdout().encoding or "").lower().replace("-", "") != "utf8"
-    click.echo(json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_plain))
+    line = json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_plain)
+    return line + "\n"
 
 
 def emit_bytes(content: bytes) -> None:

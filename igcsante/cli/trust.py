@@ -7,18 +7,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import CertificateInvalidError
+from ..errors import CertificateInvalidError, ExitCode, IgcError
+from ..instants import iso
 from ..text import printable
-from .output import Settings, common_options, emit, say, say_table, talk
+from .output import (
+    Settings,
+    common_options,
+    emit,
+    print_error,
+    say,
+    say_pairs,
+    say_table,
+    talk,
+)
 
 if TYPE_CHECKING:
     from ..certs.anchors import AnchorEntry
 
 
+_TOO_MANY = 429
+
+
 @click.group("trust")
 @common_options
 def trust_command(settings: Settings) -> None:
-    """List and import trust anchors.
+    """List, fetch, import and remove trust anchors.
 
     igcsante ships the fingerprints of the IGC-Santé authorities, not their certificates.
     """
@@ -89,16 +102,119 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
         )
 
 
-def _anchor(entry: AnchorEntry) -> dict[str, object]:
-    from ..certs.anchors import fingerprint
+@trust_command.command("fetch")
+@click.argument("names", nargs=-1)
+@click.option("--world", type=click.Choice(["production", "test"]), help="Only those of a world.")
+@common_options
+def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -> int:
+    """Fetch the pinned authorities from the ANS's site, and import them.
 
-    pin, certificate = entry.pin, entry.certificate
+    All that are not here yet, or those of NAMES (ACR-EL, ACI-EL-ORG, …), one after the other.
+    Each is kept only if its SHA-256 is the pinned one, since the site is plain HTTP.
+    """
+    from ..certs.anchor_fetch import fetch_anchor, require_access
+    from ..certs.anchors import find_anchor, import_anchors, list_anchors
+    from .connect import access_of, profile_of
+
+    named = [find_anchor(name) for name in names] if names else list_anchors()
+    wanted = [(e, e.pin) for e in named if e.pin and world in (None, e.pin.world)]
+    access = access_of(profile_of(settings))
+    require_access([pin for entry, pin in wanted if not entry.imported], access)
+    worst = ExitCode.GOOD
+    for entry, pin in wanted:
+        if entry.imported:
+            _tell_fetched(entry, "already there", None, settings)
+            continue
+        try:
+            (entry,) = import_anchors([fetch_anchor(pin, access)]).imported
+            _tell_fetched(entry, "imported", None, settings)
+        except IgcError as error:
+            worst = worst or error.exit_code
+            _tell_fetched(entry, "failed", error, settings)
+            if error.fields.get("status") == _TOO_MANY:
+                talk("The server has enough of us: the others were not asked for.")
+                break
+    return int(worst)
+
+
+@trust_command.command("show")
+@click.argument("name")
+@common_options
+def trust_show(settings: Settings, name: str) -> None:
+    """Tell all about one authority: NAME as in igc trust list, or the start of its SHA-256."""
+    from ..certs.anchors import find_anchor
+    from ..certs.names import display_subject
+
+    entry = find_anchor(name)
+    certificate = entry.certificate
+    told: dict[str, object] = {
+        **_anchor(entry),
+        "crl_url": entry.pin.crl_url if entry.pin else None,
+        "subject": display_subject(certificate) if certificate else None,
+        "not_before": certificate.not_valid_before_utc if certificate else None,
+        "not_after": certificate.not_valid_after_utc if certificate else None,
+        "path": entry.path,
+    }
+    if settings.json:
+        emit(told, schema="igc.trust.show/1")
+        return
+    imported = f"yes, {entry.path}" if entry.imported else "no"
+    say_pairs(
+        [
+            ("Name", _name(entry)),
+            ("Common name", entry.pin.common_name if entry.pin else ""),
+            ("Subject", str(told["subject"] or "")),
+            ("World", entry.pin.world if entry.pin else ""),
+            ("Role", entry.pin.role if entry.pin else ""),
+            ("Pin", entry.pin.source if entry.pin else "none"),
+            ("SHA-256", entry.sha256),
+            ("Published at", entry.pin.url if entry.pin else ""),
+            ("Its list at", entry.pin.crl_url if entry.pin else ""),
+            ("Valid from", (certificate and iso(certificate.not_valid_before_utc)) or ""),
+            ("Valid until", (certificate and iso(certificate.not_valid_after_utc)) or ""),
+            ("Imported", imported),
+        ]
+    )
+
+
+@trust_command.command("remove")
+@click.argument("name")
+@common_options
+def trust_remove(settings: Settings, name: str) -> None:
+    """Stop trusting an authority that was imported: NAME as for igc trust show."""
+    from ..certs.anchors import find_anchor, remove_anchor
+
+    entry = find_anchor(name)
+    remove_anchor(entry)
+    if settings.json:
+        emit(
+            {**_anchor(entry), "imported": False, "outcome": "removed"},
+            schema="igc.trust.remove/1",
+        )
+    else:
+        say(f"removed: {printable(_name(entry))}")
+
+
+def _tell_fetched(
+    entry: AnchorEntry, outcome: str, error: IgcError | None, settings: Settings
+) -> None:
+    if settings.json:
+        told = {**_anchor(entry), "outcome": outcome, "error": error.to_dict() if error else None}
+        emit(told, schema="igc.trust.fetch/1")
+    else:
+        say(f"{outcome}: {printable(_name(entry))}")
+        if error:
+            print_error(error, as_json=False)
+
+
+def _anchor(entry: AnchorEntry) -> dict[str, object]:
+    pin = entry.pin
     return {
         "name": _name(entry),
         "world": pin.world if pin else None,
         "role": pin.role if pin else None,
         "pin": pin.source if pin else None,
-        "sha256": fingerprint(certificate) if certificate else pin.sha256 if pin else None,
+        "sha256": entry.sha256,
         "url": pin.url if pin else None,
         "imported": entry.imported,
     }

@@ -215,7 +215,11 @@ CLOSED_LISTS: list[tuple[str, str, Any]] = [
         "$defs/verdict/properties/revocation/items/properties/reason",
         [*(flag.value for flag in x509.ReasonFlags), None],
     ),
-    ("igc.error/1", "$defs/error/properties/exit_code", set(ExitCode) - {ExitCode.GOOD}),
+    (
+        "igc.error/1",
+        "$defs/error/properties/exit_code",
+        set(ExitCode) - {ExitCode.GOOD, ExitCode.ENDING},
+    ),
     ("igc.habilitation/1", "properties/offre", Offre),
     ("igc.habilitation/1", "properties/scope/properties/kind", ScopeKind),
     ("igc.habilitation/1", "properties/usages/items", Usage),
@@ -368,6 +372,54 @@ def test_trust_anchors(igc: CommandLine, in_world: SimulatedWorld) -> None:
     again = igc("trust", "import", "--unpinned", anchors)
     assert {line["outcome"] for line in again} == {"already there"}
     assert len(igc("trust", "list")) == len(pinned) + len(imported)
+
+
+def test_one_authority_shown_fetched_and_removed(
+    igc: CommandLine, in_world: SimulatedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    igc("trust", "import", "--unpinned", in_world.directory / "anchors")
+    (imported, *_) = [line for line in igc("trust", "list") if line["imported"]]
+    (shown,) = igc("trust", "show", imported["sha256"])
+    assert shown["subject"] == imported["name"]
+    (removed,) = igc("trust", "remove", imported["sha256"])
+    assert removed["outcome"] == "removed"
+    (pinned,) = igc("trust", "show", "ACR-EL")
+    assert (pinned["path"], pinned["imported"]) == (None, False)
+    (failed,) = igc("--profile", "sim", "trust", "fetch", "ACR-EL")
+    assert (failed["outcome"], failed["error"]["code"]) == ("failed", "network")
+
+
+def test_lists_that_are_kept(
+    igc: CommandLine,
+    in_world: SimulatedWorld,
+    pem: Callable[[x509.Certificate], Path],
+    tmp_path: Path,
+) -> None:
+    server = in_world.pki.issue_server(("127.0.0.1",), datetime.now(UTC)).certificate
+    in_world.pki.revoke(server.serial_number, datetime.now(UTC))
+    updated = igc("--profile", "sim", "crl", "update", pem(server))
+    assert {line["outcome"] for line in updated} == {"fetched"}
+    again = igc("--profile", "sim", "crl", "update", pem(server))
+    assert {line["outcome"] for line in again} == {"not due"}
+    kept = igc("crl", "list")
+    assert len(kept) == len(updated) == 2
+    organisations = "ORGANISATIONS SIMULATION"
+    (shown,) = igc("crl", "show", organisations)
+    assert shown["entry"] is None
+    (shown,) = igc("crl", "show", organisations, "--serial", f"{server.serial_number:x}")
+    assert (igc.code, shown["entry"]["reason"]) == (7, None)
+    entries = igc("crl", "export", organisations)
+    assert entries[-1]["crl_number"] == shown["number"]
+    (written,) = igc("crl", "export", "--out", tmp_path / "revoked.csv")
+    assert written["size"] == (tmp_path / "revoked.csv").stat().st_size
+    (indexed,) = igc("--profile", "sim", "crl", "index", shown["path"])
+    assert (indexed["sha256"], indexed["source"]) == (shown["sha256"], shown["path"])
+    anchors = (
+        "--anchors",
+        in_world.directory / "anchors",
+    )  # the default profile's hosts are others
+    failed = igc("crl", "update", "--force", *anchors, pem(server))
+    assert {line["outcome"] for line in failed} == {"failed"}
 
 
 # -- readers, cards, orders ------------------------------------------------------------------

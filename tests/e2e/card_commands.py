@@ -130,6 +130,7 @@ CARD_COMMANDS = (
     _card(*_SIGN, "--scheme", "pss-sha256", only=("cps4", "cps4-rc", "cps4-rc-t0")),
     _card("card", "random", "20"),
     _card("card", "tls-check", "{server}", "--anchors", "{anchors}", *_PIN, refusal=NO_PIN_HERE),
+    CardCommand("check", (*_SIM, "check", "--card", "--revocation", "off")),
     _platform("habilitations", "habilitations", *_PIN),
     _platform("order", *ORDER, *WITHDRAWAL, "--out", "out"),
     _platform("retrieve", "retrieve", "1", *RETRIEVAL, earlier=(_ORDERED,)),
@@ -138,7 +139,10 @@ CARD_COMMANDS = (
 # Commands that never reach a card in a reader. igc demo brings its own: its job is tested
 # by itself.
 WITHOUT_CARD = {
-    *("check", "inspect", "orders", "help", "demo", "trust list", "trust import"),
+    *("inspect", "orders", "help", "demo", "bundle make", "bundle check"),
+    *("trust list", "trust show", "trust import", "trust fetch", "trust remove"),
+    *("crl update", "crl list", "crl show", "crl index", "crl export"),
+    *("policy list", "policy show"),
     *("ws check-mapping", "card cache clear", "sim run", "sim platform"),
     *("sim card list", "sim card show", "sim card new"),
 }

@@ -1,0 +1,296 @@
+"""What ``igc check`` is given: files, folders, archives, stdin, servers, serial numbers, a card.
+
+Everything becomes a stream of certificates with the place they came from. What can't be read
+is told and counted, and the others are checked all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import IgcError, UnreadableError, UsageError
+from .check_spool import Entry, Spool
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ..secret import Secret
+
+STDIN = "-"
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+_ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:/\\\s]+)):([0-9]{1,5})")
+_MAX_SERIALS_BYTES = 64 * 1024 * 1024
+_MAX_SERIAL_DIGITS = 40  # hexadecimal: 20 octets (RFC 5280 §4.1.2.2)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How inputs are read."""
+
+    password: Secret | None = None
+    recursive: bool = True
+    starttls: str | None = None
+    server_name: str | None = None
+
+
+@dataclass
+class Intake:
+    """All that was read: ``subjects`` to check in order, each certificate once.
+
+    ``authorities`` may complete chains; ``issuer`` (DER) is that of the serial numbers.
+    """
+
+    subjects: Spool = field(default_factory=Spool.empty)
+    authorities: dict[x509.Certificate, None] = field(default_factory=dict)
+    issuer: bytes = b""
+    count: int = 0
+    duplicates: int = 0
+    _seen: set[bytes | int] = field(default_factory=set)
+
+    def add(self, source: str, certificates: Iterable[x509.Certificate]) -> None:
+        """The leaves among the certificates of one file; when there are none, all of them."""
+        from ..certs.extensions import Extensions
+
+        found = list(certificates)
+        authorities = [item for item in found if Extensions(item).is_authority]
+        leaves = [item for item in found if item not in set(authorities)] or found
+        self._add(source, leaves, authorities)
+
+    def add_server(self, source: str, chain: tuple[x509.Certificate, ...]) -> None:
+        """What a server sent: its own certificate first."""
+        self._add(source, chain[:1], chain[1:])
+
+    def _add(
+        self,
+        source: str,
+        leaves: Iterable[x509.Certificate],
+        authorities: Iterable[x509.Certificate],
+    ) -> None:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        self.authorities.update(dict.fromkeys(authorities))
+        for leaf in leaves:
+            if self._is_new(leaf.fingerprint(SHA256())):
+                self._put(Entry(source, certificate=leaf.public_bytes(Encoding.DER)))
+
+    def add_serial(self, source: str, serial: int) -> None:
+        if self._is_new(serial):
+            self._put(Entry(source, serial=serial))
+
+    def add_error(self, source: str, error: IgcError) -> None:
+        self._put(Entry(source, error=error.to_dict()))
+
+    def _is_new(self, key: bytes | int) -> bool:
+        if key in self._seen:
+            self.duplicates += 1
+            return False
+        self._seen.add(key)
+        return True
+
+    def _put(self, entry: Entry) -> None:
+        self.subjects.add(entry)
+        self.count += 1
+
+
+def take(intake: Intake, given: Iterable[str], options: Options) -> None:
+    """Read every input into ``intake``; what can't be read becomes an error in it."""
+    for item in given:
+        try:
+            _take(intake, item, options)
+        except IgcError as error:
+            intake.add_error(item, error)
+
+
+def _take(intake: Intake, given: str, options: Options) -> None:
+    path = Path(given)
+    address = None if _exists(path) else _ADDRESS.fullmatch(given)
+    if given == STDIN:
+        _take_stream(intake, "stdin", _standard_input(), options)
+    elif address and 0 < int(address[3]) < 65536:
+        _take_server(intake, given, address[1] or address[2], int(address[3]), options)
+    elif path.is_dir():
+        _take_folder(intake, path, options)
+    else:
+        _take_file(intake, path, options)
+
+
+def _exists(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # too long, or with what no name can have
+        return path.exists()
+    return False
+
+
+def _standard_input() -> BinaryIO:
+    from ..certs.load import MAX_CONTAINER_BYTES
+
+    data = sys.stdin.buffer.read(MAX_CONTAINER_BYTES + 1)
+    if len(data) > MAX_CONTAINER_BYTES:
+        raise UnreadableError(
+            f"stdin: more than {MAX_CONTAINER_BYTES:,} bytes, so it was not read",
+            advice="give the file, or the folder",
+        )
+    return io.BytesIO(data)
+
+
+# -- files and folders ---------------------------------------------------------------------
+
+
+def _take_folder(intake: Intake, folder: Path, options: Options) -> None:
+    """The files with a known suffix, in order; those with only a key or a list are passed over."""
+    from ..certs.load import CERTIFICATE_SUFFIXES, PKCS12_SUFFIXES
+
+    suffixes = (*CERTIFICATE_SUFFIXES, *_ARCHIVE_SUFFIXES)
+    suffixes += (*PKCS12_SUFFIXES,) if options.password else ()
+    found = False
+    for path in _files(intake, folder, recursive=options.recursive):
+        if not path.name.lower().endswith(suffixes):
+            continue
+        found = True
+        try:
+            _take_file(intake, path, options, alone=False)
+        except IgcError as error:
+            intake.add_error(str(path), error)
+    if not found:
+        raise UnreadableError(
+            f"{folder}: no certificate in this folder",
+            advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
+        )
+
+
+def _files(intake: Intake, folder: Path, *, recursive: bool) -> Iterator[Path]:
+    def tell(error: OSError) -> None:
+        name = str(error.filename or folder)
+        intake.add_error(name, UsageError(f"{name}: {error.strerror}"))
+
+    for place, folders, files in os.walk(folder, onerror=tell):  # follows no link to a folder
+        folders.sort()
+        if not recursive:
+            folders.clear()
+        for path in (Path(place) / name for name in sorted(files)):
+            if path.is_file():  # no pipe, no socket: reading those could wait for ever
+                yield path
+
+
+def _take_file(intake: Intake, path: Path, options: Options, *, alone: bool = True) -> None:
+    from ..certs.packed import START, is_packed
+
+    try:
+        with path.open("rb") as stream:
+            if is_packed(stream.read(START)):
+                stream.seek(0)
+                _take_archive(intake, str(path), stream, options)
+                return
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    from ..certs.load import MAX_CONTAINER_BYTES
+    from ..files import read_bounded
+
+    data = read_bounded(path, MAX_CONTAINER_BYTES)
+    _take_octets(intake, str(path), data, options, alone=alone)
+
+
+def _take_stream(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
+    from ..certs.packed import START, is_packed
+
+    start = stream.read(START)
+    stream.seek(0)
+    if is_packed(start):
+        _take_archive(intake, source, stream, options)
+    else:
+        _take_octets(intake, source, stream.read(), options, alone=True)
+
+
+def _take_octets(
+    intake: Intake, source: str, data: bytes, options: Options, *, alone: bool
+) -> None:
+    from ..certs.load import load
+
+    found = load(data, options.password, source=source).certificates
+    if found:
+        intake.add(source, found)
+    elif alone:
+        raise UnreadableError(f"{source} holds no certificate")
+
+
+def _take_archive(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
+    from ..certs.load import CERTIFICATE_SUFFIXES, PKCS12_SUFFIXES
+    from ..certs.packed import members
+
+    suffixes = (*CERTIFICATE_SUFFIXES, *(PKCS12_SUFFIXES if options.password else ()))
+    found = False
+    try:
+        for name, data in members(stream, lambda name: name.lower().endswith(suffixes)):
+            found = True
+            inside = f"{source}!{name}"
+            try:
+                if isinstance(data, IgcError):
+                    raise data
+                _take_octets(intake, inside, data, options, alone=False)
+            except IgcError as error:
+                intake.add_error(inside, error)
+    except UnreadableError as error:
+        raise UnreadableError(f"{source}: {error.message}", advice=error.advice) from None
+    if not found:
+        raise UnreadableError(
+            f"{source}: no certificate in this archive",
+            advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
+        )
+
+
+# -- servers, cards, serial numbers --------------------------------------------------------
+
+
+def _take_server(intake: Intake, given: str, host: str, port: int, options: Options) -> None:
+    from ..certs.load import load_certificates
+    from ..tls.peer import server_certificates
+
+    sent = server_certificates(
+        host, port, starttls=options.starttls, server_name=options.server_name
+    )
+    chain = tuple(item for der in sent for item in load_certificates(der, source=given))
+    intake.add_server(given, chain)
+
+
+def take_card(intake: Intake, certificates: Iterable[tuple[str, x509.Certificate]]) -> None:
+    """The certificates of a card, by purpose."""
+    for purpose, certificate in certificates:
+        intake.add(f"card:{purpose}", (certificate,))
+
+
+def take_serials(intake: Intake, path: Path, issuer: x509.Certificate) -> None:
+    """One serial number a line, hexadecimal, colons or not; ``#`` starts a comment.
+
+    Of a table, the first column. Raises UsageError when the file can't be read.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from ..files import read_bounded
+
+    intake.issuer = issuer.public_bytes(Encoding.DER)
+    intake.authorities[issuer] = None
+    text = read_bounded(path, _MAX_SERIALS_BYTES).decode("utf-8-sig", "replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        written = re.split(r"[#,;\t]", line, maxsplit=1)[0].strip().strip('"')
+        if not written or (number == 1 and written.lower() in ("serial", "serial number")):
+            continue
+        source = f"{path}:{number}"
+        digits = written.lower().removeprefix("0x").replace(":", "").lstrip("0")
+        if re.fullmatch(f"[0-9a-f]{{1,{_MAX_SERIAL_DIGITS}}}", digits):
+            intake.add_serial(source, int(digits, 16))
+        else:
+            intake.add_error(
+                source,
+                UnreadableError(
+                    f"{source}: {written[:80]!r} is no serial number",
+                    advice="one a line: 1 to 20 octets in hexadecimal, not zero",
+                ),
+            )

@@ -1,0 +1,50 @@
+"""What was read from the inputs, kept in order until it is checked: in a file, past a size."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+_IN_MEMORY = 64 * 1024 * 1024
+
+
+class Entry(NamedTuple):
+    """A certificate (DER), a serial number, or the error of an input, and where it came from."""
+
+    source: str
+    certificate: bytes = b""
+    serial: int | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Spool:
+    """Entries, written once and then read as often as needed. The file has no name."""
+
+    _stream: Any
+
+    @classmethod
+    def empty(cls) -> Spool:
+        return cls(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+
+    def add(self, entry: Entry) -> None:
+        head = {
+            "source": entry.source,
+            "size": len(entry.certificate),
+            "serial": entry.serial,
+            "error": entry.error,
+        }
+        self._stream.write(json.dumps(head, default=str).encode() + b"\n" + entry.certificate)
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._stream.seek(0)
+        while line := self._stream.readline():
+            head = json.loads(line)
+            octets = self._stream.read(head["size"])
+            yield Entry(head["source"], octets, head["serial"], head["error"])
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,399 @@
+"""``igc crl``: the revocation lists that are kept on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from ..errors import ExitCode, UnreadableError, UsageError
+from ..instants import iso
+from ..text import printable
+from .crl_print import (
+    common_name,
+    count,
+    day,
+    described,
+    entry_pairs,
+    number,
+    print_stored,
+    state,
+)
+from .output import Settings, common_options, emit, print_error, say, say_pairs, say_table, talk
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ..certs.crl_store import CrlStore, StoredCrl
+    from ..certs.crl_update import CrlUpdater, Published, Update
+
+_TOO_MANY = 429
+_paths = click.Path(path_type=Path)
+_anchors = click.option(
+    "--anchors", multiple=True, type=_paths, help="Trusted roots (and CAs). Repeatable."
+)
+_sleep: Callable[[float], None] = time.sleep
+
+
+@click.group("crl")
+@common_options
+def crl_command(settings: Settings) -> None:
+    """Keep revocation lists: fetch, verify, index, list, export.
+
+    A list is believed only if a known authority signed it. The lists are kept in the user's
+    cache, with indexes that make a check take milliseconds whatever their size.
+    """
+
+
+@crl_command.command("update")
+@click.argument("files", nargs=-1, type=_paths)
+@_anchors
+@click.option("--delta", is_flag=True, help="Of FILES, the delta lists too (published in LDAP).")
+@click.option("--force", is_flag=True, help="Fetch also what can't be newer yet.")
+@click.option(
+    "--spread",
+    metavar="HOURS",
+    type=click.FloatRange(0, 24),
+    help="First wait this machine's own time, up to so many hours.",
+)
+@common_options
+def crl_update(
+    settings: Settings,
+    files: tuple[Path, ...],
+    anchors: tuple[Path, ...],
+    delta: bool,
+    force: bool,
+    spread: float | None,
+) -> int:
+    """Fetch the lists that may be newer than those that are kept.
+
+    Without FILES: those of every known authority. With FILES (certificates): only the lists
+    that these and their CAs need. The ANS publishes every morning from 07:00, and asks that
+    each list be fetched once a day, at hours that are spread over its users. A list is
+    therefore asked for once a publication, under a condition; --spread waits a time that was
+    drawn once for this machine and stays the same every day. In a crontab:
+
+    \b
+        0 7 * * *  igc crl update --spread 4
+
+    With a systemd timer, use RandomizedDelaySec and FixedRandomDelay instead.
+
+    Exit code: that of the first list that could not be had; the others are updated.
+    """
+    if spread:
+        _wait(spread)
+    updater, wanted = _updater(settings, _store(), anchors, files, delta=delta)
+    at = datetime.now(UTC)
+    updates = []
+    for update in _update_all(updater, wanted, at, force=force):
+        updates.append(update)
+        _tell(update, settings.json)
+    _drop_outdated_answers(at)
+    if not settings.json:
+        _print_updates(updates)
+    return _worst(updates)
+
+
+@crl_command.command("list")
+@common_options
+def crl_list(settings: Settings) -> None:
+    """List what is kept: issuer, number, dates, size."""
+    found, now = _store().lists(), datetime.now(UTC)
+    if settings.json:
+        for stored in found:
+            emit(described(stored), schema="igc.crl/1")
+        return
+    if not found:
+        talk("No list is kept yet: igc crl update fetches those of the known authorities.")
+        return
+    say_table(
+        ("Issuer", "Number", "Entries", "Made", "Valid until", "State"),
+        [
+            (
+                common_name(stored),
+                number(stored),
+                count(stored.entries),
+                day(stored.this_update),
+                day(stored.next_update),
+                state(stored, now),
+            )
+            for stored in found
+        ],
+    )
+
+
+@crl_command.command("show")
+@click.argument("name")
+@click.option("--serial", metavar="HEX", help="Also look up this serial number (hexadecimal).")
+@common_options
+def crl_show(settings: Settings, name: str, serial: str | None) -> int:
+    """Tell all about the list of an issuer: NAME is a part of its name or address.
+
+    With --serial, exit code 7 when it is in the list.
+    """
+    store = _store()
+    stored = _one(store, name)
+    entry = _lookup(store, stored, serial) if serial else None
+    if settings.json:
+        emit({**described(stored), "entry": entry}, schema="igc.crl.show/1")
+    else:
+        print_stored(stored)
+        if entry:
+            say_pairs([("", ""), *((key, value or "") for key, value in entry_pairs(entry))])
+    return int(ExitCode.REVOKED if entry and entry["date"] else ExitCode.GOOD)
+
+
+@crl_command.command("index")
+@click.argument("files", nargs=-1, required=True, type=_paths)
+@_anchors
+@common_options
+def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, ...]) -> None:
+    """Verify the lists in FILES (DER or PEM) and keep them, as if they had been fetched."""
+    updater, _ = _updater(settings, _store(), anchors, (), quiet=True)
+    at = datetime.now(UTC)
+    for path in files:
+        stored = updater.add(_der_of(path), source=str(path), at=at)
+        if settings.json:
+            emit(described(stored), schema="igc.crl/1")
+        else:
+            entries = count(stored.entries)
+            say(f"kept: {printable(common_name(stored))}, {entries} entries")
+
+
+@crl_command.command("export")
+@click.argument("name", required=False)
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option("--out", type=_paths, help="A new file. Without it, CSV goes to stdout.")
+@common_options
+def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None) -> None:
+    """Write the entries of the lists as a table: issuer, serial, date, reason, crl_number.
+
+    All lists, or those whose issuer or address has NAME in it. Parquet needs pyarrow (extra
+    parquet).
+
+    \b
+    Examples:
+      igc crl export --out revoked.csv
+      igc crl export ACI-EL-ORG --format parquet --out revoked.parquet
+    """
+    from ..certs.crl_export import csv_octets, parquet_octets, rows
+    from ..files import write_atomic
+
+    store = _store()
+    table = rows(store, _matching(store, name) if name else store.lists())
+    if out is None and settings.json:
+        for row in table:
+            number = None if row.crl_number is None else str(row.crl_number)
+            emit({**row._asdict(), "crl_number": number}, schema="igc.crl.entry/1")
+        return
+    if out is None:
+        if kind == "parquet":
+            raise UsageError("a Parquet file is not for a terminal", advice="name it with --out")
+        for piece in csv_octets(table):
+            click.echo(piece, nl=False)
+        return
+    write_atomic(out, parquet_octets(table) if kind == "parquet" else csv_octets(table))
+    if settings.json:
+        emit({"file": out, "format": kind, "size": out.stat().st_size}, schema="igc.crl.export/1")
+    else:
+        talk(f"written: {printable(str(out))}")
+
+
+def _store() -> CrlStore:
+    """The kept lists, after a warning of those that can't be read."""
+    from ..certs.crl_store import CrlStore
+
+    store = CrlStore()
+    for path in store.damaged():
+        talk(
+            f"Warning: {printable(str(path))}: a kept list is damaged, and passed over until it is "
+            "fetched or indexed again; the file can be removed"
+        )
+    return store
+
+
+# -- updating --------------------------------------------------------------------------------
+
+
+def _wait(hours: float) -> None:
+    from ..certs.publication import own_delay
+    from ..config import data_directory
+
+    seconds = own_delay(hours, data_directory()).total_seconds()
+    talk(f"Waiting {seconds / 60:.0f} minutes, as every day on this machine.")
+    _sleep(seconds)
+
+
+def _updater(
+    settings: Settings,
+    store: CrlStore,
+    anchors: tuple[Path, ...],
+    files: tuple[Path, ...],
+    *,
+    delta: bool = False,
+    quiet: bool = False,
+) -> tuple[CrlUpdater, tuple[Published, ...]]:
+    """The updater, and the lists that are wanted."""
+    from ..certs.chain import issuers_of
+    from ..certs.crl_update import (
+        CrlUpdater,
+        authorities_without_address,
+        lists_of_authorities,
+        lists_of_certificates,
+    )
+    from ..certs.load import certificates_from_path
+    from .connect import access_of, profile_of, trust_store
+
+    profile = profile_of(settings)
+    trust = trust_store(profile, anchors)
+    if not trust.roots:
+        raise UsageError(
+            "no trust anchor is known, so no list can be verified",
+            advice="import the ANS's with `igc trust import` or `igc trust fetch`, or give "
+            "--anchors",
+        )
+    untrusted = [c for path in profile.untrusted for c in certificates_from_path(path)]
+    given = [c for path in files for c in certificates_from_path(path)]
+    if files:
+        above = [issuer for item in given for issuer in issuers_of(item, trust)]
+        wanted = lists_of_certificates(dict.fromkeys((*given, *above)), delta=delta)
+    else:
+        wanted = lists_of_authorities(trust)
+        if not quiet:
+            _tell_without_address(authorities_without_address(trust))
+    updater = CrlUpdater(store, trust, access_of(profile), untrusted=(*untrusted, *given))
+    return updater, wanted
+
+
+def _tell_without_address(authorities: Iterable[x509.Certificate]) -> None:
+    from ..certs import names
+
+    if unknown := ", ".join(dict.fromkeys(map(names.label, authorities))):
+        talk(
+            f"Not asked for, as no address is known: the lists of {printable(unknown)}. A "
+            "certificate that such an authority issued names it: igc crl update FILE"
+        )
+
+
+def _update_all(
+    updater: CrlUpdater, wanted: tuple[Published, ...], at: datetime, *, force: bool
+) -> Iterator[Update]:
+    """One after the other; a server that says "too many requests" is left alone."""
+    silent: set[str | None] = set()
+    for published in wanted:
+        if silent & {urlsplit(url).hostname for url in published.urls}:
+            talk(f"{printable(published.name)}: not asked for, its server has enough of us")
+            continue
+        update = updater.update(published, at=at, force=force)
+        if update.error and update.error.fields.get("status") == _TOO_MANY:
+            silent.add(urlsplit(published.urls[0]).hostname)
+        yield update
+
+
+def _tell(update: Update, as_json: bool) -> None:
+    if as_json:
+        emit(
+            {
+                "name": update.published.name,
+                "urls": update.published.urls,
+                "outcome": update.outcome,
+                "crl": described(update.stored) if update.stored else None,
+                "error": update.error.to_dict() if update.error else None,
+            },
+            schema="igc.crl.update/1",
+        )
+    elif update.error:
+        print_error(update.error, as_json=False)
+
+
+def _print_updates(updates: list[Update]) -> None:
+    say_table(
+        ("List", "Outcome", "Number", "Made", "Valid until", "Entries"),
+        [
+            (
+                update.published.name,
+                str(update.outcome),
+                number(update.stored),
+                day(update.stored.this_update if update.stored else None),
+                day(update.stored.next_update if update.stored else None),
+                count(update.stored.entries if update.stored else None),
+            )
+            for update in updates
+        ],
+    )
+
+
+def _worst(updates: list[Update]) -> int:
+    return next((int(item.error.exit_code) for item in updates if item.error), int(ExitCode.GOOD))
+
+
+def _drop_outdated_answers(at: datetime) -> None:
+    from ..certs.ocsp_cache import OcspCache
+
+    OcspCache().drop_outdated(at)
+
+
+def _der_of(path: Path) -> bytes:
+    """The CRL of a file, DER."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_crl
+
+    from ..certs.load import MAX_CRL_BYTES
+    from ..certs.names import PARSE_ERRORS
+    from ..files import read_bounded
+
+    octets = read_bounded(path, MAX_CRL_BYTES)
+    if b"-----BEGIN" not in octets[:1000]:
+        return octets
+    try:
+        return load_pem_x509_crl(octets).public_bytes(Encoding.DER)
+    except PARSE_ERRORS as error:
+        raise UnreadableError(f"{path}: no CRL that can be read: {error}") from None
+
+
+# -- telling about lists -----------------------------------------------------------------
+
+
+def _matching(store: CrlStore, name: str) -> tuple[StoredCrl, ...]:
+    wanted = name.casefold()
+    found = [
+        item
+        for item in store.lists()
+        if wanted in item.issuer.casefold() or wanted in item.source.casefold()
+    ]
+    if not found:
+        raise UsageError(f"no list of {name!r} is kept", advice="see them all with: igc crl list")
+    return tuple(found)
+
+
+def _one(store: CrlStore, name: str) -> StoredCrl:
+    found = _matching(store, name)
+    if len(found) > 1:
+        several = "; ".join(common_name(item) for item in found)
+        raise UsageError(f"{len(found)} lists have {name!r} in their name: {several}")
+    return found[0]
+
+
+def _lookup(store: CrlStore, stored: StoredCrl, serial: str) -> dict[str, str | None]:
+    """The entry of a serial number; its date is None when it is not in the list."""
+    from ..certs.crl import Crl
+    from ..certs.crl_scan import outline
+    from ..files import MAX_INPUT_BYTES, read_bounded
+
+    try:
+        value = int(serial.replace(":", ""), 16)
+    except ValueError:
+        raise UsageError(f"{serial!r} is no serial number in hexadecimal") from None
+    issuer = Crl(outline(read_bounded(stored.path, MAX_INPUT_BYTES)).header).issuer
+    listing = next(item for item in store.find(issuer) if item.sha256 == stored.sha256)
+    found = listing.lookup(value)
+    return {
+        "serial": f"{value:x}",
+        "date": iso(found.date) if found else None,
+        "reason": found.reason if found else None,
+    }

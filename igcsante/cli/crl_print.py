@@ -1,0 +1,83 @@
+"""How the lists that are kept are shown: in tables, in pairs, as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..instants import iso
+from .output import say_pairs
+
+if TYPE_CHECKING:
+    from ..certs.crl_store import StoredCrl
+
+
+def described(stored: StoredCrl) -> dict[str, object]:
+    return {
+        "issuer": stored.issuer,
+        "number": None if stored.number is None else str(stored.number),
+        "base_number": None if stored.base_number is None else str(stored.base_number),
+        "this_update": stored.this_update,
+        "next_update": stored.next_update,
+        "entries": stored.entries,
+        "size": stored.size,
+        "sha256": stored.sha256,
+        "source": stored.source,
+        "fetched_at": stored.fetched_at,
+        "indexed": stored.indexed,
+        "path": stored.path,
+    }
+
+
+def print_stored(stored: StoredCrl) -> None:
+    kind = f"delta, completes {stored.base_number}" if stored.base_number is not None else ""
+    say_pairs(
+        [
+            ("Issuer", stored.issuer),
+            ("Number", number(stored)),
+            ("Kind", kind or "complete"),
+            ("Made", iso(stored.this_update)),
+            ("Valid until", iso(stored.next_update) or "not said"),
+            ("State", state(stored, datetime.now(UTC))),
+            ("Entries", count(stored.entries)),
+            ("Size", f"{stored.size:,} bytes"),
+            ("SHA-256", stored.sha256),
+            ("From", stored.source),
+            ("Fetched", iso(stored.fetched_at) or ""),
+            ("Kept as", str(stored.path)),
+        ]
+    )
+
+
+def entry_pairs(entry: dict[str, str | None]) -> list[tuple[str, str | None]]:
+    date = entry["date"]
+    return [
+        ("Serial", entry["serial"]),
+        ("Revoked", date or "not in this list"),
+        ("Reason", entry["reason"] or ("not told" if date else None)),
+    ]
+
+
+def common_name(stored: StoredCrl) -> str:
+    """The CN of the issuer, or else its whole name."""
+    return stored.issuer.rpartition("CN=")[2] or stored.issuer
+
+
+def number(stored: StoredCrl | None) -> str:
+    if stored is None or stored.number is None:
+        return "-"
+    return f"{stored.number}" + (" (delta)" if stored.base_number is not None else "")
+
+
+def state(stored: StoredCrl, now: datetime) -> str:
+    if stored.next_update is None:
+        return "no end date"
+    return "in force" if stored.next_update >= now else "outdated"
+
+
+def count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def day(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment else "-"

@@ -1,0 +1,302 @@
+"""How ``igc inspect`` shows each kind of thing: for people, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from ..certs import advice as advising
+from ..certs import names, words
+from ..certs.advice import Advice, Level
+from ..certs.anchors import fingerprint
+from ..certs.crl import Crl
+from ..certs.extensions import uris
+from ..certs.objects import Container, Part, PrivateKey, public_key_name, public_key_sha256
+from ..certs.profile import CertificateProfile, decode
+from ..certs.signatures import KEY_ERRORS
+from ..instants import iso
+from ..text import printable
+from .output import say, say_pairs, wrapped
+
+_COLOURS = {Level.PROBLEM: "red", Level.WARNING: "yellow", Level.NOTE: None}
+_Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class View:
+    """Shows things as of the instant ``at``, to somebody who expects those of ``world``."""
+
+    at: datetime
+    world: str | None = None
+
+    # -- as JSON ---------------------------------------------------------------------------
+
+    def certificate(self, certificate: x509.Certificate) -> dict[str, Any]:
+        profile = decode(certificate)
+        may, may_not = words.uses(profile)
+        return {
+            **profile.to_dict(),
+            "summary": words.summary(profile),
+            "subject": names.display_subject(certificate),
+            "issuer": _display(certificate, "issuer"),
+            "sha256": fingerprint(certificate),
+            **_key_facts(certificate),
+            "may": [use.code for use in may],
+            "may_not": [use.code for use in may_not],
+            "advice": _plain(self._about(certificate, profile)),
+        }
+
+    def request(self, request: x509.CertificateSigningRequest) -> dict[str, Any]:
+        return {
+            "subject": _display(request, "subject"),
+            "dns_names": _dns_names(request),
+            **_key_facts(request),
+            "advice": _plain(advising.about_request(request)),
+        }
+
+    def crl(self, crl: Crl) -> dict[str, Any]:
+        return {
+            "issuer": names.display(crl.issuer),
+            "number": None if crl.number is None else str(crl.number),
+            "base_number": None if crl.base_number is None else str(crl.base_number),
+            "this_update": iso(crl.this_update),
+            "next_update": iso(crl.next_update),
+            "entries": len(crl),
+            "authority_key_id": crl.authority_key_id.hex() if crl.authority_key_id else None,
+            "sha256": crl.sha256,
+            "advice": _plain(advising.about_crl(crl, self.at)),
+        }
+
+    def key(self, key: PrivateKey, mode: int | None) -> dict[str, Any]:
+        return {
+            "form": key.form,
+            "encrypted": key.encrypted,
+            "key": key.algorithm,
+            "public_key_sha256": key.public_key_sha256,
+            "advice": _plain(advising.about_key(key, mode)),
+        }
+
+    def container(self, container: Container) -> dict[str, Any]:
+        return {
+            "form": container.form,
+            "opened": container.opened,
+            "certificates": container.certificates if container.opened else None,
+            "friendly_name": container.friendly_name,
+            "protection": container.protection,
+        }
+
+    # -- for people ------------------------------------------------------------------------
+
+    def say(self, name: str, part: Part, parts: tuple[Part, ...], *, mode: int | None) -> None:
+        """Print one part of a file; the others tell which key belongs to which certificate."""
+        count = f", {part.number} of {len(parts)}" if len(parts) > 1 else ""
+        say(click.style(printable(name) + count, bold=True))
+        item = part.item
+        if isinstance(item, x509.Certificate):
+            self._say_certificate(item)
+        elif isinstance(item, x509.CertificateSigningRequest):
+            self._say_request(item)
+        elif isinstance(item, Crl):
+            self._say_crl(item)
+        elif isinstance(item, PrivateKey):
+            _say_key(item, parts, mode)
+        elif isinstance(item, Container):
+            _say_container(item)
+
+    def _say_certificate(self, certificate: x509.Certificate) -> None:
+        profile = decode(certificate)
+        may, may_not = words.uses(profile)
+        say_pairs(
+            [
+                ("What", words.summary(profile)),
+                *_holder(profile),
+                *_names(profile),
+                *_origin(certificate, profile),
+                *(("Its CRL at", url) for url in profile.crl_urls),
+                *(("Its delta CRL at", url) for url in profile.delta_crl_urls),
+                ("OCSP at", profile.ocsp_url),
+                ("Key", _key_text(certificate)),
+                ("Key usage", ", ".join((*profile.key_usages, *profile.extended_key_usages))),
+                ("May be used to", "; ".join(use.text for use in may)),
+                ("Not to", "" if profile.authority else "; ".join(use.text for use in may_not)),
+            ]
+        )
+        _say_advice(self._about(certificate, profile))
+
+    def _say_request(self, request: x509.CertificateSigningRequest) -> None:
+        say_pairs(
+            [
+                ("What", "certificate request (CSR)"),
+                ("Subject", _display(request, "subject")),
+                ("Servers", ", ".join(_dns_names(request))),
+                ("Key", _key_text(request)),
+                ("Public key", _key_facts(request)["public_key_sha256"]),
+            ]
+        )
+        _say_advice(advising.about_request(request))
+
+    def _say_crl(self, crl: Crl) -> None:
+        delta = f"delta, completes number {crl.base_number}" if crl.base_number is not None else ""
+        say_pairs(
+            [
+                ("What", "certificate revocation list (CRL)"),
+                ("Issuer", names.display(crl.issuer)),
+                ("Number", "" if crl.number is None else str(crl.number)),
+                ("Kind", delta),
+                ("Scope", _scope(crl)),
+                ("Made", iso(crl.this_update)),
+                ("Valid until", iso(crl.next_update) or "not said"),
+                ("Entries", f"{len(crl):,}"),
+                ("SHA-256", crl.sha256),
+            ]
+        )
+        _say_advice(advising.about_crl(crl, self.at))
+
+    def _about(
+        self, certificate: x509.Certificate, profile: CertificateProfile
+    ) -> tuple[Advice, ...]:
+        return advising.about_certificate(certificate, profile, self.at, world=self.world)
+
+
+# -- parts of a certificate --------------------------------------------------------------------
+
+
+def _holder(profile: CertificateProfile) -> _Pairs:
+    holder = " ".join(filter(None, (profile.given_name, profile.surname)))
+    profession = f"{profile.profession} ({profile.profession_code})" if profile.profession else ""
+    identifier, structure = profile.national_id, profile.structure_id
+    return [
+        ("Holder", ", ".join(filter(None, (holder, profile.title)))),
+        ("Identifier", f"{identifier} ({identifier.formatted})" if identifier else ""),
+        ("Profession", profession),
+        ("Specialties", ", ".join(profile.specialties)),
+        ("Card", " ".join(filter(None, (profile.card_type, profile.card_number)))),
+        ("Organisation", ", ".join(filter(None, (profile.organisation, profile.department)))),
+        ("Structure", f"{structure} ({structure.formatted})" if structure else ""),
+    ]
+
+
+def _names(profile: CertificateProfile) -> _Pairs:
+    return [
+        ("Name (CN)", "" if profile.national_id else profile.common_name),
+        ("Servers", ", ".join(profile.dns_names)),
+        ("E-mail", ", ".join(profile.emails)),
+        ("Logon (UPN)", profile.upn),
+    ]
+
+
+def _origin(certificate: x509.Certificate, profile: CertificateProfile) -> _Pairs:
+    issuer = names.issuer_attributes(certificate).get(names.COMMON_NAME, ("",))[-1]
+    return [
+        ("Valid", f"{profile.not_before:%Y-%m-%d} to {profile.not_after:%Y-%m-%d}"),
+        ("Serial", f"{profile.serial:x}"),
+        ("SHA-256", fingerprint(certificate)),
+        ("Issuer", _display(certificate, "issuer")),
+        ("Level, domain", words.level(issuer)),
+        ("Policy", ", ".join(profile.policies)),
+    ]
+
+
+# -- the other kinds ---------------------------------------------------------------------------
+
+
+def _say_key(key: PrivateKey, parts: tuple[Part, ...], mode: int | None) -> None:
+    owners = [
+        names.label(part.item)
+        for part in parts
+        if isinstance(part.item, x509.Certificate)
+        and _key_facts(part.item)["public_key_sha256"] == key.public_key_sha256
+    ]
+    kind = f"{key.algorithm} private key".strip()
+    state = "encrypted" if key.encrypted else "not encrypted by itself"
+    say_pairs(
+        [
+            ("What", f"{kind} ({key.form}), {state}; it is not shown"),
+            ("Belongs to", ", ".join(owners) if key.public_key_sha256 else ""),
+            ("Public key", key.public_key_sha256),
+        ]
+    )
+    _say_advice(advising.about_key(key, None if key.form == "PKCS#12" else mode))
+
+
+def _say_container(container: Container) -> None:
+    holds = f"{container.certificates} certificates" if container.opened else "not opened"
+    say_pairs(
+        [
+            ("What", f"{container.form} file, {holds}"),
+            ("Its name", container.friendly_name),
+            ("Protection", container.protection),
+        ]
+    )
+
+
+def _say_advice(found: Iterable[Advice]) -> None:
+    for advice in found:
+        word = click.style(str(advice.level).capitalize(), fg=_COLOURS[advice.level])
+        basis = f" [{advice.basis}]" if advice.basis else ""
+        text = wrapped(printable(f"{advice.level}: {advice.message}{basis}"), indent="  ")
+        say("  " + word + text[2 + len(advice.level) :])
+
+
+# -- pieces ------------------------------------------------------------------------------------
+
+
+def _key_facts(signed: x509.Certificate | x509.CertificateSigningRequest) -> dict[str, str]:
+    """Key, its SHA-256, and the hash of the signature; empty when they are not read."""
+    try:
+        key: PublicKeyTypes = signed.public_key()
+        facts = {"key": public_key_name(key), "public_key_sha256": public_key_sha256(key)}
+    except KEY_ERRORS:
+        facts = {"key": "", "public_key_sha256": ""}
+    try:
+        algorithm = signed.signature_hash_algorithm
+    except KEY_ERRORS:
+        algorithm = None
+    return {**facts, "signature_hash": algorithm.name if algorithm else ""}
+
+
+def _key_text(signed: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    facts = _key_facts(signed)
+    made = f"signed with {facts['signature_hash'].upper()}" if facts["signature_hash"] else ""
+    return ", ".join(filter(None, (facts["key"] or "of a kind that is not read", made)))
+
+
+def _display(signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> str:
+    try:
+        return names.display(getattr(signed, which))
+    except names.PARSE_ERRORS:
+        return ""
+
+
+def _dns_names(request: x509.CertificateSigningRequest) -> list[str]:
+    try:
+        found = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return list(found.value.get_values_for_type(x509.DNSName))
+    except (x509.ExtensionNotFound, *names.PARSE_ERRORS):
+        return []
+
+
+def _scope(crl: Crl) -> str:
+    """What its issuing distribution point restricts it to."""
+    idp = crl.idp
+    if idp is None:
+        return ""
+    only = {
+        "certificates of users": idp.only_contains_user_certs,
+        "certificates of authorities": idp.only_contains_ca_certs,
+        "attribute certificates": idp.only_contains_attribute_certs,
+        "of several issuers": idp.indirect_crl,
+    }
+    told = [text for text, said in only.items() if said]
+    told += sorted(reason.value for reason in idp.only_some_reasons or ())
+    return ", ".join((*told, *uris(idp.full_name)))
+
+
+def _plain(found: Iterable[Advice]) -> list[dict[str, str | None]]:
+    return [advice.to_dict() for advice in found]

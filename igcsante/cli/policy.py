@@ -1,0 +1,104 @@
+"""``igc policy``: what a check demands, by name or by file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..text import printable
+from .output import Settings, common_options, emit, say, say_table
+
+if TYPE_CHECKING:
+    from ..certs.policy import Policy
+
+
+@click.group("policy")
+@common_options
+def policy_command(settings: Settings) -> None:
+    """Show what a check demands: the shipped policies, or one in a file of yours."""
+
+
+@policy_command.command("list")
+@common_options
+def policy_list(settings: Settings) -> None:
+    """List the shipped policies."""
+    from ..certs.policy import shipped_policies
+
+    policies = shipped_policies()
+    if settings.json:
+        for policy in policies:
+            emit(_described(policy), schema="igc.policy/1")
+        return
+    rows = [
+        (policy.name, _worlds(policy), _asked(policy), policy.description) for policy in policies
+    ]
+    say_table(("Policy", "Worlds", "Revocation", "What it is"), rows)
+
+
+@policy_command.command("show")
+@click.argument("name", default="default")
+@common_options
+def policy_show(settings: Settings, name: str) -> None:
+    """Show a whole policy, by NAME (default: default) or of a FILE.
+
+    What is printed is a policy file, with comments: change what you want in it, and its name.
+
+    \b
+    Examples:
+      igc policy show strict
+      igc policy show default > ours.toml; igc check --policy ours.toml server.pem
+    """
+    from ..certs.policy import load_policy
+    from ..certs.policy_text import policy_toml
+
+    policy = load_policy(name)
+    if settings.json:
+        emit(_described(policy), schema="igc.policy/1")
+        return
+    for line in policy_toml(policy, explained=True).splitlines():
+        say(printable(line))
+
+
+def _described(policy: Policy) -> dict[str, Any]:
+    revocation, path, algorithms = policy.revocation, policy.path, policy.algorithms
+    return {
+        "name": policy.name,
+        "description": policy.description,
+        "worlds": policy.worlds,
+        "usages": policy.usages,
+        "fetch": policy.fetch,
+        "path": {
+            "initial_policies": path.initial_policies,
+            "explicit_policy": path.explicit_policy,
+            "inhibit_mapping": path.inhibit_mapping,
+            "inhibit_any_policy": path.inhibit_any_policy,
+            "max_length": path.max_length,
+            "max_candidates": path.max_candidates,
+        },
+        "revocation": {
+            "leaf": revocation.leaf,
+            "cas": revocation.cas,
+            "sources": revocation.sources,
+            "max_age_seconds": revocation.max_age and revocation.max_age.total_seconds(),
+            "grace_seconds": revocation.grace.total_seconds(),
+        },
+        "algorithms": {
+            "minimum_rsa_bits": algorithms.minimum_rsa_bits,
+            "hash_names": algorithms.hash_names,
+            "curves": algorithms.curves,
+            "legacy": algorithms.legacy,
+        },
+    }
+
+
+def _worlds(policy: Policy) -> str:
+    from ..certs.policy import WORLDS
+
+    return "all" if policy.worlds == WORLDS else ", ".join(sorted(policy.worlds))
+
+
+def _asked(policy: Policy) -> str:
+    leaf, cas = policy.revocation.leaf, policy.revocation.cas
+    sources = ", then ".join(source.upper() for source in policy.revocation.sources)
+    return f"{leaf} ({sources})" if leaf == cas else f"{leaf}, CAs {cas} ({sources})"

@@ -1,0 +1,210 @@
+"""The certificates that a TLS server sends, read without believing them: for a check of them.
+
+Straight TLS, or after STARTTLS: SMTP (RFC 3207), IMAP (RFC 9051 §6.2.1), POP3 (RFC 2595),
+LDAP (RFC 4511 §4.14), FTP (RFC 4217). Old versions and weak ciphers are taken too, and a
+server that wants a certificate of ours gets none: its own came before. One deadline for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import ssl
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import NetworkError, TimeoutExceededError, TlsError
+
+TIMEOUT = 10.0
+MAX_CERTIFICATES = 20
+_MAX_DIALOGUE_BYTES = 64 * 1024
+_DER = 2  # ENCODING_DER of CPython's _ssl
+_LDAP_STARTTLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
+_LDAP_SUCCESS = b"\x0a\x01\x00"  # resultCode 0, first in an LDAPResult
+
+
+def server_certificates(
+    host: str,
+    port: int,
+    *,
+    starttls: str | None = None,
+    server_name: str | None = None,
+    timeout: float = TIMEOUT,
+) -> tuple[bytes, ...]:
+    """The chain (DER) in the order of the server, its own certificate first.
+
+    ``starttls`` is one of ``STARTTLS``; ``server_name`` is asked for (SNI) instead of ``host``;
+    ``timeout`` is in seconds for all of it. Raises NetworkError, TlsError and
+    TimeoutExceededError.
+    """
+    where = f"{host}:{port}"
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.create_connection((host, port), timeout) as plain:
+            if starttls:
+                STARTTLS[starttls](_Dialogue(plain, deadline))
+            plain.settimeout(_left(deadline))
+            return _certificates(plain, server_name or _name_of(host), where)
+    except TimeoutError:
+        raise TimeoutExceededError(f"{where} did not answer in {timeout:g} seconds") from None
+    except NetworkError as error:
+        raise type(error)(f"{where}: {error.message}", advice=error.advice) from None
+    except UnicodeError:
+        raise NetworkError(f"{where}: no name that can be looked up") from None
+    except OSError as error:
+        raise NetworkError(f"{where} can't be reached: {error.strerror or error}") from None
+
+
+def _certificates(plain: socket.socket, name: str | None, where: str) -> tuple[bytes, ...]:
+    failure = ""
+    with _context().wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as tls:
+        try:
+            tls.do_handshake()
+        except TimeoutError:
+            raise
+        except OSError as error:  # perhaps only after it had sent its certificates
+            failure = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        found = _sent(tls)
+    if not found:
+        words = failure.replace("_", " ").lower() or "no certificate was sent"
+        raise TlsError(
+            f"no TLS handshake: {words}",
+            advice="a server that starts without TLS is asked with --starttls PROTOCOL",
+        )
+    return found[:MAX_CERTIFICATES]
+
+
+def _sent(tls: ssl.SSLSocket) -> tuple[bytes, ...]:
+    """What the other end has sent; a method of its own from Python 3.13 on."""
+    public: Any = getattr(tls, "get_unverified_chain", None)
+    try:
+        chain = public() if public else tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    except ValueError:  # nothing came
+        return ()
+    return tuple(c if isinstance(c, bytes) else c.public_bytes(_DER) for c in chain or ())
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with warnings.catch_warnings(), contextlib.suppress(ssl.SSLError, ValueError):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def _name_of(host: str) -> str | None:
+    """What SNI may say: no addresses (RFC 6066 §3)."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return None
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Dialogue:
+    """Lines before TLS, octet by octet: what follows them belongs to TLS."""
+
+    def __init__(self, plain: socket.socket, deadline: float) -> None:
+        self._plain = plain
+        self._deadline = deadline
+        self._budget = _MAX_DIALOGUE_BYTES
+
+    def send(self, data: bytes) -> None:
+        self._plain.settimeout(_left(self._deadline))
+        self._plain.sendall(data)
+
+    def octets(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            self._budget -= 1
+            self._plain.settimeout(_left(self._deadline))
+            octet = self._plain.recv(1)
+            if not octet or self._budget < 0:
+                raise NetworkError("it hung up before TLS" if not octet else "it says too much")
+            data += octet
+        return data
+
+    def line(self) -> str:
+        data = b""
+        while not data.endswith(b"\n"):
+            data += self.octets(1)
+        return data.decode("utf-8", "replace").strip()
+
+    def reply(self, expected: str) -> None:
+        """A reply of SMTP or FTP, of several lines perhaps, that starts with a code."""
+        line = first = self.line()
+        code = first[:3]
+        while line[:4] != code and line[:4] != f"{code} ":
+            line = self.line()
+        if code != expected:
+            raise _refused(first)
+
+    def answer(self, good: str, bad: tuple[str, ...]) -> None:
+        """The next line that starts with ``good``; others are passed over, but ``bad``."""
+        while not (line := self.line()).upper().startswith(good):
+            if line.upper().startswith(bad):
+                raise _refused(line)
+
+
+def _refused(line: str) -> NetworkError:
+    return NetworkError(f"it refuses STARTTLS: {line[:200]}")
+
+
+def _smtp(dialogue: _Dialogue) -> None:
+    dialogue.reply("220")
+    dialogue.send(b"EHLO localhost\r\n")
+    dialogue.reply("250")
+    dialogue.send(b"STARTTLS\r\n")
+    dialogue.reply("220")
+
+
+def _imap(dialogue: _Dialogue) -> None:
+    dialogue.answer("* OK", ("* BYE", "* PREAUTH"))
+    dialogue.send(b"a STARTTLS\r\n")
+    dialogue.answer("A OK", ("A NO", "A BAD", "* BYE"))
+
+
+def _pop3(dialogue: _Dialogue) -> None:
+    dialogue.answer("+OK", ("-",))
+    dialogue.send(b"STLS\r\n")
+    dialogue.answer("+OK", ("-",))
+
+
+def _ftp(dialogue: _Dialogue) -> None:
+    dialogue.reply("220")
+    dialogue.send(b"AUTH TLS\r\n")
+    dialogue.reply("234")
+
+
+def _ldap(dialogue: _Dialogue) -> None:
+    dialogue.send(_LDAP_STARTTLS)
+    head = dialogue.octets(2)
+    size = head[1]
+    if size & 0x80:
+        size = int.from_bytes(dialogue.octets(size & 0x7F))
+    if head[:1] != b"\x30" or size > _MAX_DIALOGUE_BYTES:
+        raise NetworkError("it does not speak LDAP")
+    if _LDAP_SUCCESS not in dialogue.octets(size):
+        raise NetworkError("it refuses STARTTLS")
+
+
+STARTTLS: dict[str, Callable[[_Dialogue], None]] = {
+    "smtp": _smtp,
+    "imap": _imap,
+    "pop3": _pop3,
+    "ldap": _ldap,
+    "ftp": _ftp,
+}

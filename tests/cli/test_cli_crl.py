@@ -1,0 +1,296 @@
+"""``igc crl`` and ``igc trust fetch``: on a simulated PKI that is served on loopback."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from igcsante.certs.export import certificate_pem
+from igcsante.cli import crl, main
+from igcsante.errors import NetworkError
+from igcsante.testing.http import listen
+from igcsante.testing.pki import PkiServer, SimulatedPki, SoftwareSubject
+from igcsante.testing.pki.leaves import StructureName
+from igcsante.testing.pki.simulated import new_key
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+ORG = "ACI-EL-ORG-TEST"
+HOSPITAL = StructureName("Paris (75)", "CENTRE HOSPITALIER SIMULATION", "10B0999003")
+
+
+@pytest.fixture(scope="module")
+def served():
+    listener = listen()
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
+    pki = SimulatedPki.create(at=NOW, base_url=f"http://{host}")
+    leaf = pki.issue_software(
+        offre="ORG",
+        usage="AUTH_CLI",
+        subject=SoftwareSubject("service", HOSPITAL),
+        public_key=new_key().public_key(),
+        at=NOW - dt.timedelta(days=1),
+    )
+    pki.revoke(leaf.serial_number, NOW - dt.timedelta(hours=1))
+    with PkiServer(pki, listener) as server:
+        yield SimpleNamespace(pki=pki, leaf=leaf, host=host, server=server)
+
+
+@pytest.fixture
+def igc(served, tmp_path, monkeypatch, capfd):
+    """Runs a command with the simulated PKI's anchors; gives stdout, keeps code and stderr."""
+    monkeypatch.setenv("IGC_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("IGC_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(crl, "_sleep", lambda seconds: pytest.fail("slept"))
+    anchors = tmp_path / "config" / "anchors"
+    anchors.mkdir(parents=True)
+    for number, item in enumerate((*served.pki.roots, *served.pki.intermediates)):
+        (anchors / f"{number}.pem").write_bytes(certificate_pem(item))
+    (tmp_path / "leaf.pem").write_bytes(certificate_pem(served.leaf))
+    (tmp_path / "config" / "config.toml").write_text(
+        f'[profiles.default]\nanchors = ["anchors"]\nhttp_hosts = ["{served.host}"]\n'
+    )
+
+    def run(*arguments):
+        capfd.readouterr()
+        run.code = main.run([str(argument) for argument in arguments])
+        out, run.err = capfd.readouterr()
+        return out
+
+    run.leaf, run.folder = tmp_path / "leaf.pem", tmp_path
+    return run
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_lists_of_known_authorities_are_fetched_once(igc):
+    told = lines(igc("crl", "update", "--json"))
+    assert {line["name"] for line in told} == {"ACR-EL-TEST", "ACR-ST-TEST", "ACR-FO-TEST"}
+    assert {line["outcome"] for line in told} == {"fetched"}
+    assert {line["outcome"] for line in lines(igc("crl", "update", "--json"))} == {"not due"}
+    assert "TEST AC RACINE IGC-SANTE FORT SIMULATION" in igc("crl", "list")
+    assert igc.code == 0
+
+
+def test_lists_that_a_certificate_needs(igc, served):
+    out = igc("crl", "update", igc.leaf)
+    assert (igc.code, out.count("fetched")) == (0, 2), igc.err
+    assert ORG in out
+    assert "ACR-ST-TEST" not in out
+    serial = f"{served.leaf.serial_number:x}"
+    out = igc("crl", "show", "ORGANISATIONS", "--serial", serial.upper())
+    assert igc.code == 7
+    assert "Revoked      20" not in out
+    assert serial in out
+    out = igc("crl", "show", ORG, "--serial", "1")
+    assert (igc.code, "not in this list" in out) == (0, True)
+
+
+def test_nothing_kept_is_said(igc):
+    assert igc("crl", "list") == ""
+    assert "igc crl update" in igc.err
+    igc("crl", "show", "anything")
+    assert igc.code == 2
+
+
+def test_name_of_several_lists_is_asked_more_of(igc):
+    igc("crl", "update")
+    igc("crl", "show", "RACINE")
+    assert (igc.code, "3 lists" in igc.err) == (2, True)
+
+
+def test_without_anchors_nothing_is_fetched(igc):
+    (igc.folder / "config" / "config.toml").unlink()
+    igc("crl", "update")
+    assert (igc.code, "igc trust import" in igc.err) == (2, True)
+
+
+def test_list_of_a_file_is_verified_and_kept(igc, served):
+    path = igc.folder / "list.crl"
+    octets = served.pki.crl(ORG, NOW)
+    path.write_bytes(octets)
+    assert "1 entries" in igc("crl", "index", path)
+    path.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
+    igc("crl", "index", path)
+    assert igc.code == 6
+    from cryptography.x509 import load_der_x509_crl
+
+    path.write_bytes(load_der_x509_crl(octets).public_bytes(Encoding.PEM))
+    igc("crl", "index", path)
+    assert igc.code == 0
+
+
+def test_own_hour_is_waited_for(igc, monkeypatch):
+    waited = []
+    monkeypatch.setattr(crl, "_sleep", waited.append)
+    for _ in range(2):
+        igc("crl", "update", "--spread", "4")
+    assert 0 <= waited[0] < 4 * 3600
+    assert waited[0] == waited[1]
+    assert "Waiting" in igc.err
+
+
+def test_failures_are_told_and_the_others_updated(igc, served):
+    config = igc.folder / "config" / "config.toml"
+    config.write_text('[profiles.default]\nanchors = ["anchors"]\nhttp_hosts = ["igc.example"]\n')
+    told = lines(igc("crl", "update", "--json"))
+    assert (igc.code, {line["outcome"] for line in told}) == (10, {"failed"})
+    assert {line["error"]["code"] for line in told} == {"network"}
+
+
+def test_server_that_has_enough_is_left_alone(igc, monkeypatch):
+    from igcsante.certs import crl_update
+
+    asked = []
+
+    def too_many(url, *_, **__):
+        asked.append(url)
+        raise NetworkError("too many", advice="later", status=429)
+
+    monkeypatch.setattr(crl_update, "fetch", too_many)
+    igc("crl", "update")
+    assert (igc.code, len(asked)) == (10, 1)
+    assert "not asked for" in igc.err
+
+
+def test_authorities_whose_lists_have_no_address_are_named(igc):
+    igc("crl", "update")
+    (told,) = [line for line in igc.err.splitlines() if "no address is known" in line]
+    assert "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS SIMULATION" in told
+    assert "RACINE" not in told
+    assert "igc crl update FILE" in told
+    igc("crl", "update", igc.leaf)
+    assert "no address is known" not in igc.err
+
+
+def test_damaged_list_is_named_and_replaced(igc):
+    igc("crl", "update")
+    stored = lines(igc("crl", "list", "--json"))
+    damaged = Path(stored[0]["path"])
+    damaged.write_bytes(b"garbage")
+    damaged.with_suffix(".idx").unlink()
+    assert len(lines(igc("crl", "list", "--json"))) == len(stored) - 1
+    assert (igc.code, str(damaged) in igc.err) == (0, True)
+    told = lines(igc("crl", "update", "--json"))
+    assert (igc.code, str(damaged) in igc.err) == (0, True)
+    assert sorted(line["outcome"] for line in told) == ["fetched", "not due", "not due"]
+    assert len(lines(igc("crl", "list", "--json"))) == len(stored)
+    assert igc.err == ""
+
+
+# -- export ------------------------------------------------------------------------------------
+
+
+def test_entries_are_exported_as_csv(igc, served):
+    igc("crl", "update", igc.leaf)
+    (row,) = csv.DictReader(io.StringIO(igc("crl", "export")))
+    assert row["serial"] == f"{served.leaf.serial_number:x}"
+    assert row["issuer"].endswith("CN=TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS SIMULATION")
+    assert dt.datetime.fromisoformat(row["date"]) == NOW - dt.timedelta(hours=1)
+    assert (row["reason"], int(row["crl_number"]) > 0) == ("", True)
+    out = igc.folder / "revoked.csv"
+    igc("crl", "export", ORG, "--out", out)
+    assert out.read_text().splitlines()[1].endswith(row["crl_number"])
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    igc("crl", "export", "--out", out)
+    assert (igc.code, "already there" in igc.err) == (1, True)
+    (line,) = lines(igc("crl", "export", "--json"))
+    assert line["serial"] == row["serial"]
+
+
+def test_parquet_is_read_by_duckdb(igc, served):
+    duckdb = pytest.importorskip("duckdb")
+    pytest.importorskip("pyarrow")
+    igc("crl", "update", igc.leaf)
+    out = igc.folder / "revoked.parquet"
+    igc("crl", "export", "--format", "parquet", "--out", out)
+    assert igc.code == 0, igc.err
+    table = duckdb.read_parquet(str(out)).filter("issuer like '%ORGANISATIONS%'")
+    found = table.project("serial, reason, crl_number, epoch(date)").fetchall()
+    ((serial, reason, number, seconds),) = found
+    assert (serial, reason) == (f"{served.leaf.serial_number:x}", None)
+    assert number.isdigit()
+    assert seconds == (NOW - dt.timedelta(hours=1)).timestamp()
+    igc("crl", "export", "--format", "parquet")
+    assert (igc.code, "--out" in igc.err) == (2, True)
+
+
+# -- anchors -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(monkeypatch, igc):
+    """The ANS's certificates as its site has them; ``asked`` are the addresses."""
+    from igcsante.certs import anchor_fetch
+    from igcsante.certs.anchors import PINNED, pinned_entry
+    from igcsante.certs.load import certificates_from_path
+
+    folder = Path(__file__).parents[2].parent / "shared" / "certs"
+    if not (folder / "MANIFEST.csv").is_file():
+        pytest.skip("the folder of real certificates, ../shared/certs, is not there")
+    held = {
+        pin.url: item.public_bytes(Encoding.DER)
+        for item in certificates_from_path(folder / "ca")
+        if (pin := pinned_entry(item))
+    }
+    site = SimpleNamespace(held=held, asked=[], pins=PINNED, wrong=set(), limit=None)
+
+    def fetch_body(url, *_, **__):
+        site.asked.append(url)
+        if site.limit is not None and len(site.asked) > site.limit:
+            raise NetworkError("too many", advice="later", status=429)
+        other = next(octets for key, octets in held.items() if key != url)
+        return other if url in site.wrong else held[url]
+
+    monkeypatch.setattr(anchor_fetch, "fetch_body", fetch_body)
+    (igc.folder / "config" / "config.toml").write_text("[profiles.default]\n")
+    return site
+
+
+def test_authorities_are_fetched_and_only_the_right_ones_kept(igc, real):
+    url = next(iter(real.held))
+    pin = next(pin for pin in real.pins if pin.url == url)
+    real.wrong.add(url)
+    (line,) = lines(igc("trust", "fetch", pin.name, "--json"))
+    assert (igc.code, line["outcome"]) == (6, "failed")
+    assert "not kept" in line["error"]["message"]
+    real.wrong.clear()
+    assert igc("trust", "fetch", pin.name.lower()) == f"imported: {pin.name}\n"
+    assert igc("trust", "fetch", pin.name) == f"already there: {pin.name}\n"
+    assert real.asked == [url] * 2
+    assert pin.common_name in igc("trust", "show", pin.sha256[:8])
+    assert igc("trust", "remove", pin.name) == f"removed: {pin.name}\n"
+    igc("trust", "remove", pin.name)
+    assert igc.code == 2
+
+
+def test_fetching_authorities_stops_when_the_server_has_enough(igc, real):
+    real.limit = 1
+    told = lines(igc("trust", "fetch", "--world", "production", "--json"))
+    assert [line["outcome"] for line in told] == ["imported", "failed"]
+    assert (igc.code, len(real.asked)) == (10, 2)
+    assert {line["world"] for line in told} == {"production"}
+
+
+def test_host_that_may_not_be_asked_is_named_once(igc):
+    assert igc("trust", "fetch") == ""
+    assert (igc.code, igc.err.count("Error")) == (10, 1)
+    assert "igc-sante.esante.gouv.fr" in igc.err
+    assert "http_hosts" in igc.err
+    (told,) = lines(igc("trust", "fetch", "ACR-EL", "--json"))
+    assert told["error"]["code"] == "network"
+
+
+@pytest.mark.parametrize("name", ["ACR", "", "zzzz", "2d9"])
+def test_authority_that_is_not_known_by_that_name(igc, name):
+    igc("trust", "show", name)
+    assert igc.code == 2
