@@ -125,6 +125,7 @@ install_system_packages() {
         on_path opensc-tool || need opensc "the tests compare with it"
         on_path openssl || need openssl "the tests compare with it"
         on_path softhsm2-util || need softhsm2 "the PKCS#11 token of the tests"
+        on_path chromium || need chromium "the browser that opens the HTML report in the tests"
     fi
     [ -n "$packages" ] || return 0
     if ! command -v apt-get >/dev/null; then

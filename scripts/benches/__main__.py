@@ -10,6 +10,8 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+import bulk
+import crls
 import exchanges
 import startup
 from result import Result
@@ -24,18 +26,29 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "sign": exchanges.sign,
     "sign-pss": exchanges.sign_pss,
     "sign-from-start": exchanges.sign_from_start,
+    "crl-refresh": crls.refresh,
+    "crl-check": crls.check,
+    "crl-lookup": crls.lookup,
+    "bulk": bulk.bulk,
     "order": exchanges.order,
     "start-version": startup.version,
     "start-help": startup.help_text,
 }
+# Too long for a run of all: when named.
+LONG_BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
+    "long-crl-refresh": crls.refresh_long,
+    "long-crl-check": crls.check_long,
+    "long-bulk": bulk.bulk_long,
+}
+ALL = BENCHES | LONG_BENCHES
 
 
 def main() -> int:
     arguments = _arguments()
     chosen = {
         name: bench
-        for name, bench in BENCHES.items()
-        if not arguments.names or any(name.startswith(wanted) for wanted in arguments.names)
+        for name, bench in ALL.items()
+        if any(name.startswith(wanted) for wanted in arguments.names or BENCHES)
     }
     if not arguments.json:
         _print_row("bench", "ours", "peer", "ratio", "unit", "peer is")
@@ -50,14 +63,14 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    known = "; ".join(f"{name}: {bench.__doc__}" for name, bench in BENCHES.items())
+    known = "; ".join(f"{name}: {bench.__doc__}" for name, bench in ALL.items())
     parser = argparse.ArgumentParser(prog="scripts/bench", epilog=known)
     parser.add_argument("names", nargs="*", metavar="NAME", help="all of them when none is given")
     parser.add_argument("--json", action="store_true", help="one object a line")
     arguments = parser.parse_args()
     for wanted in arguments.names:
-        if not any(name.startswith(wanted) for name in BENCHES):
-            parser.error(f"there is no bench {wanted!r}; known: " + ", ".join(BENCHES))
+        if not any(name.startswith(wanted) for name in ALL):
+            parser.error(f"there is no bench {wanted!r}; known: " + ", ".join(ALL))
     return arguments
 
 
