@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..certs.names import COMMON_NAME, serial_number
 from ..certs.profile import decode
+from ..certs.signatures import KEY_ERRORS
 from ..credentials import (
     AUTHENTICATION,
     SIGNATURE,
@@ -297,7 +298,10 @@ class CpsCard:
         raises PinRequiredError. SHA-1 is refused without ``allow_sha1``.
         """
         found = self._find(purpose)
-        public_key = found.certificate.public_key()
+        try:
+            public_key = found.certificate.public_key()
+        except KEY_ERRORS:
+            raise CardError("the key in the card's certificate can't be read") from None
         if not isinstance(public_key, rsa.RSAPublicKey):
             raise CardError("the card's certificate has no RSA key")
         with self._transport.transaction():

@@ -22,7 +22,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from simulated import Held, held
 
@@ -364,6 +364,8 @@ profiles = st.sampled_from(["cps3", "cps4", "full", "cps3-contactless"])
 
 @few_sessions
 @given(name=profiles, changes=changed_answers)
+@example(name="cps4", changes={19: ([("set", 24, b"\0")], None)})  # a key that can't be read,
+@example(name="cps4", changes={19: ([("set", 8, b"\0")], None)})  # or of an unknown kind
 def test_damaged_answers_end_in_our_errors(name: str, changes: dict[int, Any]) -> None:
     session(name, changes)
 

@@ -8,7 +8,6 @@ are invented. Codes are the ANS's: professions TRE_G15, specialties TRE_R01, sec
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from ...errors import ConfigError, UsageError
 from ...files import read_bounded
 from ...identifiers import NationalId, StructureId
+from ...text import did_you_mean
 
 MAX_PROFILE_BYTES = 64 * 1024
 MAX_ACTIVITIES = 16
@@ -61,10 +61,10 @@ class CardProfile:
     ``serial`` is the 8 digits of EF.SN, ``card_number`` the 10 digits of the token label and
     of the certificates; ``test`` puts the card in the TEST category. ``certificate_bytes``
     is how long certificates are, about: 2.2 KB as observed, from 1 KB for a holder with
-    short names, 0 for as long as they come. Below 1.4 KB they have fewer extensions and an
-    issuer with an elliptic curve key, which no real one has. ``files`` spoils the card: by
-    name of the file, ``missing``, ``empty`` or its bytes in hexadecimal; names are those of
-    the PKCS#15 objects, ``EF.DIR`` and the like
+    short names, 0 for as long as they come. Below 1.8 KB they have fewer extensions, below
+    1.4 KB an issuer with an elliptic curve key, which no real one has. ``files`` spoils the
+    card: by name of the file, ``missing``, ``empty`` or its bytes in hexadecimal; names are
+    those of the PKCS#15 objects, ``EF.DIR`` and the like
     (:func:`~igcsante.testing.cards.image.build_image`).
     """
 
@@ -223,8 +223,7 @@ def _checked(
 ) -> dict[str, Any]:
     for key, value in table.items():
         if key not in types:
-            near = difflib.get_close_matches(key, types, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(types))
+            hint = did_you_mean(key, types) or "known: " + ", ".join(sorted(types))
             raise UsageError(f"unknown key {key!r}", advice=hint)
         if type(value) is not types[key]:
             raise UsageError(f"{key} is a {types[key].__name__}, not {value!r}")
