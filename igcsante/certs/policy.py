@@ -80,8 +80,8 @@ class RevocationPolicy:
 class Policy:
     """What is demanded of a certificate.
 
-    ``worlds``: of ``production``, ``test`` (as IGC-Santé certificates say) and ``other``
-    (those that don't say). ``usages``: extended key usages by name or dotted OID that the
+    ``worlds``: of ``production`` (under a pinned anchor of the ANS only), ``test`` and
+    ``other`` (all the rest). ``usages``: extended key usages by name or dotted OID that the
     leaf must allow; none means any. ``fetch``: whether lists and answers may be fetched.
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 from .policy import ANY_POLICY, Policy
 
 _EXPLANATIONS = {
-    "worlds": "of production, test, other (certificates that don't say)",
+    "worlds": "of production (under a pinned anchor), test, other",
     "usages": "extended key usages that the certificate must allow; none: any",
     "fetch": "whether lists and answers may be fetched",
     "path": "the inputs of RFC 5280, section 6.1.1, and bounds",
