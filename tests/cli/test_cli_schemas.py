@@ -27,7 +27,7 @@ from igcsante.certs.verdict import Kind
 from igcsante.cli import main, sim
 from igcsante.cli.card_keys import SCHEMES
 from igcsante.cli.schemas import names, schema
-from igcsante.errors import CardAbsentError, ExitCode, UsageError
+from igcsante.errors import CardAbsentError, ExitCode, NetworkError, UsageError
 from igcsante.files import write_atomic
 from igcsante.identifiers import NationalId
 from igcsante.testing import demo
@@ -385,7 +385,13 @@ def test_one_authority_shown_fetched_and_removed(
     assert removed["outcome"] == "removed"
     (pinned,) = igc("trust", "show", "ACR-EL")
     assert (pinned["path"], pinned["imported"]) == (None, False)
-    (failed,) = igc("--profile", "sim", "trust", "fetch", "ACR-EL")
+    from igcsante.certs import anchor_fetch
+
+    def unreachable(url: str, *_: object, **__: object) -> bytes:
+        raise NetworkError(f"{url}: unreachable")
+
+    monkeypatch.setattr(anchor_fetch, "fetch_body", unreachable)
+    (failed,) = igc("trust", "fetch", "ACR-EL")
     assert (failed["outcome"], failed["error"]["code"]) == ("failed", "network")
 
 

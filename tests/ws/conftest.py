@@ -92,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with contextlib.suppress(OSError):
             super().finish()
+        self.rfile.close()  # whatever happened: an open reader would keep the socket open
         self.request.close()
 
     def do_POST(self) -> None:
