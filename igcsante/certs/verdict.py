@@ -112,8 +112,29 @@ class RevocationStatus:
     notices: tuple[Reason, ...] = ()
 
 
+class _Told:
+    """What follows from a verdict's kind and statuses, whatever it is about."""
+
+    kind: Kind
+    statuses: tuple[RevocationStatus, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self.kind]
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lists that were used."""
+        return tuple(item for status in self.statuses for item in status.evidence)
+
+    @property
+    def revoked_on(self) -> datetime | None:
+        """When the certificate, or else one of its issuers, was revoked."""
+        return next((status.revoked_on for status in self.statuses if status.revoked_on), None)
+
+
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(_Told):
     """About ``certificate`` at the time ``at``.
 
     ``chain`` runs from the certificate to the anchor, empty when none was found;
@@ -131,20 +152,6 @@ class Verdict:
     policy: str = "default"
     notices: tuple[Reason, ...] = ()
 
-    @property
-    def exit_code(self) -> ExitCode:
-        return _EXIT_CODES[self.kind]
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """The lists that were used."""
-        return tuple(item for status in self.statuses for item in status.evidence)
-
-    @property
-    def revoked_on(self) -> datetime | None:
-        """When the certificate, or else one of its issuers, was revoked."""
-        return next((status.revoked_on for status in self.statuses if status.revoked_on), None)
-
     def raise_unless_good(self) -> None:
         """Raise the error of this kind, with the first reason for message."""
         if self.kind is not Kind.GOOD:
@@ -157,7 +164,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class SerialVerdict:
+class SerialVerdict(_Told):
     """The same about a serial number whose certificate is not at hand: by lists alone.
 
     ``chain`` runs from its issuer to the anchor; the first of ``statuses`` is its own.
@@ -171,20 +178,6 @@ class SerialVerdict:
     statuses: tuple[RevocationStatus, ...] = ()
     policy: str = "default"
     notices: tuple[Reason, ...] = ()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        return _EXIT_CODES[self.kind]
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """The lists that were used."""
-        return tuple(item for status in self.statuses for item in status.evidence)
-
-    @property
-    def revoked_on(self) -> datetime | None:
-        """When the certificate, or else one of its issuers, was revoked."""
-        return next((status.revoked_on for status in self.statuses if status.revoked_on), None)
 
     def to_dict(self) -> dict[str, Any]:
         """The same keys as of a :class:`Verdict`; what only a certificate tells is None."""

@@ -220,7 +220,6 @@ def _key(intake: Intake, entry: Entry) -> str:
 
 
 def _response(path: Path) -> OcspResponse:
-    from ..certs.ocsp_response import MAX_RESPONSE_BYTES, OcspResponse
-    from ..files import read_bounded
+    from ..certs.ocsp_response import ocsp_response_from_path  # most checks are given none
 
-    return OcspResponse(read_bounded(path, MAX_RESPONSE_BYTES), str(path))
+    return ocsp_response_from_path(path)
