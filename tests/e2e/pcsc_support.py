@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -179,6 +180,14 @@ class Watch:
         """Reader and change of the next events."""
         lines = [self.line() for _ in range(count)]
         return [(line["reader"], line["change"]) for line in lines]
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The process stands still: every thread of it, which is later than the signal."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+        yield
+        self.process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

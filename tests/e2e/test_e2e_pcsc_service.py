@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,12 @@ def test_watch_says_that_the_service_died(service: Service) -> None:
 def test_watch_goes_on_with_a_service_that_was_restarted(service: Service) -> None:
     with Watch(service) as watch:
         assert watch.told(2) == PLUGGED
-        with Card("cps3").inserted(service):
-            assert watch.told(1) == [(FIRST, "inserted")]
-            watch.process.send_signal(signal.SIGSTOP)  # it shall look when the new one is there
-            service.crash()
-        service.restart()
-        watch.process.send_signal(signal.SIGCONT)
+        with ExitStack() as while_stopped:  # it shall look when the new service is there
+            with Card("cps3").inserted(service):
+                assert watch.told(1) == [(FIRST, "inserted")]
+                while_stopped.enter_context(watch.stopped())
+                service.crash()
+            service.restart()
         gone = [(FIRST, "removed"), (FIRST, "unplugged"), (SECOND, "unplugged")]
         assert watch.told(5) == gone + PLUGGED
         with Card("cps4").inserted(service, 1):
