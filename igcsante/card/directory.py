@@ -14,8 +14,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..certs import partial
-from ..certs.partial import Beginning
+from ..certs.x509 import partial
+from ..certs.x509.partial import Beginning
 from ..errors import CardError, CardIncapableError, CardStatusError, CardUnsupportedError
 from . import pkcs15, tlv
 from .apdu import SW_FILE_NOT_FOUND

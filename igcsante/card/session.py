@@ -16,9 +16,9 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ..certs.names import COMMON_NAME, serial_number
 from ..certs.profile import decode
-from ..certs.signatures import KEY_ERRORS
+from ..certs.x509.names import COMMON_NAME, serial_number
+from ..certs.x509.signatures import KEY_ERRORS
 from ..credentials import (
     AUTHENTICATION,
     SIGNATURE,

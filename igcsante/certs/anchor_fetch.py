@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from ..errors import CertificateInvalidError, NetworkError
-from .access import Access
 from .anchors import PinnedAnchor, fingerprint
-from .fetch import Retry, fetch_body
 from .load import load_certificates
+from .network.access import Access
+from .network.fetch import Retry, fetch_body
 
 MAX_CERTIFICATE_BYTES = 64 * 1024
 

@@ -21,7 +21,7 @@ from ..config import data_directory
 from ..errors import CertificateInvalidError, StorageError, UsageError
 from ..files import private_directory, write_atomic
 from .load import certificates_from_path
-from .signatures import is_self_signed
+from .x509.signatures import is_self_signed
 
 _SITE = "http://igc-sante.esante.gouv.fr"
 

@@ -3,7 +3,7 @@
 Issuers are found by full name and key identifier, never by common name alone: the ANS has
 several CAs of the same CN, and re-keyed ones (pki.md §1.2, §1.3). Cross-certificates make
 loops and dead ends; paths and their length are bounded. What is wrong with a path is told by
-:mod:`.path`.
+:mod:`.path.validation`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from cryptography import x509
 
-from . import names
 from .anchors import TrustStore
-from .path import PathRules, PathState
+from .path.validation import PathRules, PathState
 from .policy import Policy
 from .verdict import Reason
+from .x509 import names
 
 Pool = dict[names.Comparable, list[x509.Certificate]]
 _Route = tuple[x509.Certificate, ...]  # from a CA up to an anchor, or to where no issuer is known

@@ -13,14 +13,14 @@ from datetime import datetime
 from cryptography import x509
 
 from ..errors import UsageError
-from . import names
 from .anchors import TrustStore
 from .chain import ChainBuilder
-from .crl import RevocationList
 from .policy import Policy, Requirement, Source
 from .published import Fetcher, PublishedCrlSource
 from .revocation import CrlSource, ListStore, RevocationSource
 from .verdict import Kind, Reason, RevocationStatus, SerialVerdict, Verdict
+from .x509 import names
+from .x509.certificate_list import RevocationList
 
 _WORST_FIRST = (Kind.REVOKED, Kind.UNKNOWN, Kind.STALE, Kind.GOOD)
 

@@ -23,7 +23,7 @@ from ..errors import CertificateInvalidError, UsageError
 from ..files import require_absent, write_atomic
 from ..secret import Secret
 from .requests import key_pem
-from .signatures import KEY_ERRORS
+from .x509.signatures import KEY_ERRORS
 
 PKCS12_ITERATIONS = 100_000
 KEY_SUFFIX = ".key.pem"

@@ -22,9 +22,9 @@ from cryptography import x509
 from ..errors import UnreadableError, UsageError
 from ..files import MAX_INPUT_BYTES, read_bounded
 from ..secret import Secret
-from . import der
-from .crl import Crl
-from .signatures import KEY_ERRORS
+from .x509 import der
+from .x509.certificate_list import Crl
+from .x509.signatures import KEY_ERRORS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import pkcs12

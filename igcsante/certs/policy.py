@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ..errors import ConfigError
 from ..files import read_bounded
 from ..text import did_you_mean
-from .signatures import AlgorithmPolicy
+from .x509.signatures import AlgorithmPolicy
 
 ANY_POLICY = "2.5.29.32.0"
 WORLDS = frozenset({"production", "test", "other"})

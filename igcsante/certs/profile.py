@@ -17,9 +17,6 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import UsageError
 from ..identifiers import NationalId, StructureId
-from . import names
-from .extensions import Extensions
-from .names import Attributes
 from .nomenclatures import (
     CARD_NUMBER_OID,
     CARD_TYPE_OID,
@@ -33,6 +30,9 @@ from .nomenclatures import (
     TEST_BIT,
     TEST_POLICY,
 )
+from .x509 import names
+from .x509.extensions import Extensions
+from .x509.names import Attributes
 
 ORGANISATION_CUT = 40  # pki.md §3: O is cut there (inferred from one certificate)
 CUT = f"the organisation has exactly {ORGANISATION_CUT} characters: it may be cut"

@@ -15,10 +15,10 @@ from typing import Protocol
 from cryptography import x509
 
 from ..errors import IgcError, NetworkError, TimeoutExceededError, UnreadableError
-from .extensions import Extensions
 from .load import load_crls
 from .revocation import CrlSource
 from .verdict import Kind, Reason, RevocationStatus
+from .x509.extensions import Extensions
 
 _WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
 _HTTP = ("http://", "https://")

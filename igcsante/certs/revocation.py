@@ -1,8 +1,8 @@
 """Whether a certificate is revoked, told from CRLs (RFC 5280 §6.3).
 
-A CRL counts when it is published where the certificate says, covers it (:mod:`.crl_scope`),
-and bears the signature of a key that is believed (:mod:`.crl_signers`). Of each scope the
-newest tells, with its delta CRL (:mod:`.crl_choice`). Good means that the lists together
+A CRL counts when it is published where the certificate says, covers it (:mod:`.crl.scope`),
+and bears the signature of a key that is believed (:mod:`.crl.signers`). Of each scope the
+newest tells, with its delta CRL (:mod:`.crl.choice`). Good means that the lists together
 cover every reason; an outdated list is no proof, but what it said about a revocation is kept.
 """
 
@@ -18,11 +18,9 @@ from cryptography import x509
 
 from ..errors import IgcError, UnreadableError
 from ..instants import iso
-from . import names
 from .anchors import TrustStore
-from .crl import Revocation, RevocationList
-from .crl_choice import Authenticated, Telling, choose
-from .crl_scope import (
+from .crl.choice import Authenticated, Telling, choose
+from .crl.scope import (
     ALL_REASONS,
     Scope,
     crl_issuers,
@@ -31,11 +29,13 @@ from .crl_scope import (
     out_of_scope,
     told_reasons,
 )
-from .crl_signers import CIRCULAR, Asking, CrlSigners, may_sign_crls
-from .extensions import uris
+from .crl.signers import CIRCULAR, Asking, CrlSigners, may_sign_crls
 from .policy import Policy
-from .signatures import KEY_ERRORS, public_key_octets
 from .verdict import Evidence, Kind, Reason, RevocationStatus
+from .x509 import names
+from .x509.certificate_list import Revocation, RevocationList
+from .x509.extensions import uris
+from .x509.signatures import KEY_ERRORS, public_key_octets
 
 
 class RevocationSource(Protocol):

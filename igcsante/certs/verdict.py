@@ -23,8 +23,8 @@ from ..errors import (
     StatusUnknownError,
 )
 from ..instants import iso
-from . import names
 from .anchors import fingerprint
+from .x509 import names
 
 
 class Kind(StrEnum):

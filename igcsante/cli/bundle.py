@@ -20,8 +20,8 @@ from .output import Settings, common_options, emit, grouped, print_error, say, s
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.bundle import Bundle, Examination
-    from ..certs.ocsp_response import OcspResponse
+    from ..certs.ocsp.response import OcspResponse
+    from ..certs.offline.bundle import Bundle, Examination
     from ..certs.policy import Policy
     from ..certs.verdict import Verdict
     from ..secret import Secret
@@ -75,7 +75,7 @@ def bundle_make(
       igc bundle make 2026-11-22.igc.zip server.pem
       igc bundle make proof.zip signer.pem --at 2026-01-05 --crl lists/ --ocsp answer.der
     """
-    from ..certs.bundle import write
+    from ..certs.offline.bundle import write
 
     password = ask.optional_secret(password_source)
     instant = parse_instant(at) if at else datetime.now(UTC)
@@ -103,11 +103,11 @@ def _gathered(
     offline: bool,
 ) -> Bundle:
     """The check made, with the network unless ``offline``, and what it took."""
-    from ..certs.crl_store import CrlStore
-    from ..certs.fetch import CrlFetcher
-    from ..certs.gather import gather
+    from ..certs.crl.store import CrlStore
     from ..certs.load import crls_from_path
-    from ..certs.ocsp_client import OcspClient
+    from ..certs.network.fetch import CrlFetcher
+    from ..certs.ocsp.client import OcspClient
+    from ..certs.offline.gather import gather
     from .connect import access_of, profile_of, trust_store
 
     profile = profile_of(settings)
@@ -156,7 +156,7 @@ def bundle_check(
     believed when it is a shipped one (igc policy show), or equal to yours: --policy. Exit code:
     that of the verdict (the worst one), or 6 when the bundle can't be believed.
     """
-    from ..certs.bundle import MAX_BUNDLE_BYTES, examine
+    from ..certs.offline.bundle import MAX_BUNDLE_BYTES, examine
     from ..certs.policy import load_policy
     from ..files import read_bounded
 
@@ -186,7 +186,7 @@ def bundle_check(
 def _outcome(file: Path, found: Examination, *, insisting: bool, policy: str | None) -> int:
     """The exit code, and on stderr why the bundle isn't believed."""
     from ..certs.anchors import fingerprint
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     refusal = None
     if found.unknown_anchors:
@@ -257,14 +257,14 @@ def _certificates(
 
 
 def _response(path: Path) -> OcspResponse:
-    from ..certs.ocsp_response import MAX_RESPONSE_BYTES, OcspResponse
+    from ..certs.ocsp.response import MAX_RESPONSE_BYTES, OcspResponse
     from ..files import read_bounded
 
     return OcspResponse(read_bounded(path, MAX_RESPONSE_BYTES), path.name)
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    from ..certs.extensions import Extensions
+    from ..certs.x509.extensions import Extensions
 
     return Extensions(certificate).is_authority
 
@@ -289,7 +289,7 @@ def _described(file: Path, bundle: Bundle, sha256: str) -> dict[str, Any]:
 
 def _anchor(root: x509.Certificate) -> dict[str, Any]:
     from ..certs.anchors import fingerprint, pinned_entry
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     pin = pinned_entry(root)
     return {
@@ -314,7 +314,7 @@ def _plain(verdicts: tuple[Verdict, ...]) -> list[Any]:
 
 
 def _say_verdict(verdict: Verdict, *, believed: bool = True) -> None:
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     kind = str(verdict.kind)
     word = click.style(kind.upper(), fg=_COLOURS.get(kind, "yellow"), bold=True)

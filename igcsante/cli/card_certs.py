@@ -31,7 +31,7 @@ def certs_command(settings: Settings, out: Path | None) -> None:
     No file is overwritten: when one of them is there already, none is written.
     """
     from ..certs.export import certificate_pem
-    from ..certs.names import COMMON_NAME, display, display_subject, issuer_attributes
+    from ..certs.x509.names import COMMON_NAME, display, display_subject, issuer_attributes
     from ..files import require_absent, write_atomic
 
     at = datetime.now(UTC)

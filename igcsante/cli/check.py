@@ -19,8 +19,8 @@ from .check_options import check_options
 from .output import Settings, common_options, grouped, talk
 
 if TYPE_CHECKING:
+    from ..certs.fleet.report import Finding, Outcome, Survey
     from ..certs.policy import Policy
-    from ..certs.report import Finding, Outcome, Survey
     from .check_inputs import Intake
 
 _FORMATS = ("text", "json", "ndjson", "csv", "nagios", "prometheus", "junit", "html")
@@ -161,7 +161,7 @@ def _check(
 
 
 def _fail_on(text: str | None) -> frozenset[Outcome]:
-    from ..certs.report import outcomes
+    from ..certs.fleet.report import outcomes
 
     words = [word.strip() for word in (text or ",".join(_FAILURES)).split(",")]
     if words == [_NONE]:
@@ -180,7 +180,7 @@ def _instant(at: str | None, resume: Path | None) -> datetime | None:
         return parse_instant(at)
     if resume is None:
         return None
-    from ..certs.report_state import state_instant
+    from ..certs.fleet.report_state import state_instant
 
     return state_instant(resume)
 
@@ -192,7 +192,7 @@ def _survey(
     days: int | None,
     intake: Intake,
 ) -> Survey:
-    from ..certs.report import Survey
+    from ..certs.fleet.report import Survey
 
     within = None if days is None else timedelta(days=days)
     return Survey(at, policy.name, within, fail_on, intake.duplicates)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..certs.report import Finding, Outcome, Survey, common_name
+from ..certs.fleet.report import Finding, Outcome, Survey, common_name
 from ..instants import iso
 from ..text import printable
 from .output import as_json_line

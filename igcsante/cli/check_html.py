@@ -15,7 +15,7 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from ..certs.report import Finding, Outcome, Survey, common_name
+from ..certs.fleet.report import Finding, Outcome, Survey, common_name
 from ..instants import iso
 from ..text import printable
 

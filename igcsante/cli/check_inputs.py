@@ -57,7 +57,7 @@ class Intake:
 
     def add(self, source: str, certificates: Iterable[x509.Certificate]) -> None:
         """The leaves among the certificates of one file; when there are none, all of them."""
-        from ..certs.extensions import Extensions
+        from ..certs.x509.extensions import Extensions
 
         found = list(certificates)
         authorities = [item for item in found if Extensions(item).is_authority]
@@ -181,7 +181,7 @@ def _files(intake: Intake, folder: Path, *, recursive: bool) -> Iterator[Path]:
 
 
 def _take_file(intake: Intake, path: Path, options: Options, *, alone: bool = True) -> None:
-    from ..certs.packed import START, is_packed
+    from ..certs.fleet.packed import START, is_packed
 
     try:
         with path.open("rb") as stream:
@@ -199,7 +199,7 @@ def _take_file(intake: Intake, path: Path, options: Options, *, alone: bool = Tr
 
 
 def _take_stream(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
-    from ..certs.packed import START, is_packed
+    from ..certs.fleet.packed import START, is_packed
 
     start = stream.read(START)
     stream.seek(0)
@@ -222,8 +222,8 @@ def _take_octets(
 
 
 def _take_archive(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
+    from ..certs.fleet.packed import members
     from ..certs.load import CERTIFICATE_SUFFIXES, PKCS12_SUFFIXES
-    from ..certs.packed import members
 
     suffixes = (*CERTIFICATE_SUFFIXES, *(PKCS12_SUFFIXES if options.password else ()))
     found = False

@@ -123,7 +123,7 @@ def _policy_oid(text: str) -> str:
 
 
 def _usage(text: str) -> str:
-    from ..certs.extensions import PURPOSES
+    from ..certs.x509.extensions import PURPOSES
 
     if text in PURPOSES.values() or _OID.fullmatch(text):
         return text

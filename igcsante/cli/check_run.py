@@ -1,7 +1,7 @@
 """One run of ``igc check``: what verdicts rest on, and the stream of findings.
 
 A few certificates are checked one after the other, and lists are fetched as they are needed.
-Offline, many are a matter of :mod:`..certs.engines`: of a snapshot that does not change.
+Offline, many are a matter of :mod:`..certs.fleet.engines`: of a snapshot that does not change.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..certs.anchors import TrustStore
 from ..certs.check import Checker
-from ..certs.crl import Crl
-from ..certs.crl_store import CrlStore
+from ..certs.crl.store import CrlStore
+from ..certs.fleet.report import Finding
 from ..certs.policy import Policy, Source
-from ..certs.report import Finding
+from ..certs.x509.certificate_list import Crl
 from .check_inputs import Intake
 from .check_spool import Entry
 from .connect import access_of, profile_of, trust_store
@@ -29,10 +29,10 @@ from .output import Settings, talk
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.bulk import Subject
-    from ..certs.ocsp_response import OcspResponse
-    from ..certs.report_state import CheckState
-    from ..certs.snapshot import Snapshot
+    from ..certs.fleet.bulk import Subject
+    from ..certs.fleet.report_state import CheckState
+    from ..certs.fleet.snapshot import Snapshot
+    from ..certs.ocsp.response import OcspResponse
     from ..config import Profile
 
 _FEW = 32  # certificates: as quickly checked as a snapshot is made
@@ -85,7 +85,7 @@ class Run:
         with contextlib.ExitStack() as closing:
             state = None
             if resume is not None:
-                from ..certs.report_state import CheckState
+                from ..certs.fleet.report_state import CheckState
 
                 state = closing.enter_context(
                     CheckState.open(resume, self.snapshot, CrlStore().secret())
@@ -100,7 +100,7 @@ class Run:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        from ..certs.snapshot import Snapshot
+        from ..certs.fleet.snapshot import Snapshot
 
         return Snapshot.of(
             self.store,
@@ -132,7 +132,7 @@ class Run:
                 yield Finding.of(entry.source, told)
 
     def _by_engine(self, entries: Iterable[Entry], jobs: int) -> Iterator[Finding]:
-        from ..certs.engines import check_all
+        from ..certs.fleet.engines import check_all
 
         sources, subjects = tee(entries)
         records = check_all(map(self._subject, subjects), self.snapshot, jobs=jobs)
@@ -140,7 +140,7 @@ class Run:
             yield Finding.of(entry.source, record.verdict())
 
     def _subject(self, entry: Entry) -> Subject:
-        from ..certs.bulk import SerialOf
+        from ..certs.fleet.bulk import SerialOf
 
         if entry.serial is None:
             return entry.certificate
@@ -151,7 +151,7 @@ class Run:
         kept = CrlStore()
         fetcher = None
         if self.policy.fetch:
-            from ..certs.fetch import CrlFetcher
+            from ..certs.network.fetch import CrlFetcher
 
             fetcher = CrlFetcher(access_of(self.profile))
         sources = {}
@@ -168,13 +168,13 @@ class Run:
         )
 
     def _ocsp(self, kept: CrlStore) -> Any:
-        from ..certs.ocsp import OcspSource
-        from ..certs.ocsp_cache import OcspCache
+        from ..certs.ocsp.cache import OcspCache
+        from ..certs.ocsp.source import OcspSource
         from ..certs.revocation import CrlSource
 
         client = cache = None
         if self.policy.fetch:
-            from ..certs.ocsp_client import OcspClient
+            from ..certs.ocsp.client import OcspClient
 
             client, cache = OcspClient(access_of(self.profile)), OcspCache()
         lists = CrlSource(self.crls, self.store, self.untrusted, self.policy, crl_store=kept)
@@ -220,6 +220,6 @@ def _key(intake: Intake, entry: Entry) -> str:
 
 
 def _response(path: Path) -> OcspResponse:
-    from ..certs.ocsp_response import ocsp_response_from_path  # most checks are given none
+    from ..certs.ocsp.response import ocsp_response_from_path  # most checks are given none
 
     return ocsp_response_from_path(path)

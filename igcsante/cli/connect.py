@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..card.cache import CardCache
     from ..card.monitor import Exchange, Monitor
     from ..card.session import CpsCard
-    from ..certs.access import Access
     from ..certs.anchors import TrustStore
+    from ..certs.network.access import Access
     from ..credentials import Credential
     from ..ws.client import ZeepPlatform
     from ..ws.journal import Journal
@@ -40,7 +40,7 @@ def profile_of(settings: Settings) -> Profile:
 
 def access_of(profile: Profile) -> Access:
     """What may be contacted to fetch lists and answers. Raises ConfigError."""
-    from ..certs.access import Access
+    from ..certs.network.access import Access
 
     return Access.of(
         profile.http_hosts,

@@ -29,8 +29,8 @@ from .output import Settings, common_options, emit, print_error, say, say_pairs,
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.crl_store import CrlStore, StoredCrl
-    from ..certs.crl_update import CrlUpdater, Published, Update
+    from ..certs.crl.store import CrlStore, StoredCrl
+    from ..certs.crl.update import CrlUpdater, Published, Update
 
 _TOO_MANY = 429
 _paths = click.Path(path_type=Path)
@@ -181,7 +181,7 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
       igc crl export --out revoked.csv
       igc crl export ACI-EL-ORG --format parquet --out revoked.parquet
     """
-    from ..certs.crl_export import csv_octets, parquet_octets, rows
+    from ..certs.crl.export import csv_octets, parquet_octets, rows
     from ..files import write_atomic
 
     store = _store()
@@ -206,7 +206,7 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
 
 def _store() -> CrlStore:
     """The kept lists, after a warning of those that can't be read."""
-    from ..certs.crl_store import CrlStore
+    from ..certs.crl.store import CrlStore
 
     store = CrlStore()
     for path in store.damaged():
@@ -221,7 +221,7 @@ def _store() -> CrlStore:
 
 
 def _wait(hours: float) -> None:
-    from ..certs.publication import own_delay
+    from ..certs.crl.publication import own_delay
     from ..config import data_directory
 
     seconds = own_delay(hours, data_directory()).total_seconds()
@@ -240,7 +240,7 @@ def _updater(
 ) -> tuple[CrlUpdater, tuple[Published, ...]]:
     """The updater, and the lists that are wanted."""
     from ..certs.chain import issuers_of
-    from ..certs.crl_update import (
+    from ..certs.crl.update import (
         CrlUpdater,
         authorities_without_address,
         lists_of_authorities,
@@ -271,7 +271,7 @@ def _updater(
 
 
 def _tell_without_address(authorities: Iterable[x509.Certificate]) -> None:
-    from ..certs import names
+    from ..certs.x509 import names
 
     if unknown := ", ".join(dict.fromkeys(map(names.label, authorities))):
         talk(
@@ -333,7 +333,7 @@ def _worst(updates: list[Update]) -> int:
 
 
 def _drop_outdated_answers(at: datetime) -> None:
-    from ..certs.ocsp_cache import OcspCache
+    from ..certs.ocsp.cache import OcspCache
 
     OcspCache().drop_outdated(at)
 
@@ -344,7 +344,7 @@ def _der_of(path: Path) -> bytes:
     from cryptography.x509 import load_pem_x509_crl
 
     from ..certs.load import MAX_CRL_BYTES
-    from ..certs.names import PARSE_ERRORS
+    from ..certs.x509.names import PARSE_ERRORS
     from ..files import read_bounded
 
     octets = read_bounded(path, MAX_CRL_BYTES)
@@ -381,8 +381,8 @@ def _one(store: CrlStore, name: str) -> StoredCrl:
 
 def _lookup(store: CrlStore, stored: StoredCrl, serial: str) -> dict[str, str | None]:
     """The entry of a serial number; its date is None when it is not in the list."""
-    from ..certs.crl import Crl
-    from ..certs.crl_scan import outline
+    from ..certs.crl.scan import outline
+    from ..certs.x509.certificate_list import Crl
     from ..files import MAX_INPUT_BYTES, read_bounded
 
     try:

@@ -9,7 +9,7 @@ from ..instants import iso
 from .output import say_pairs
 
 if TYPE_CHECKING:
-    from ..certs.crl_store import StoredCrl
+    from ..certs.crl.store import StoredCrl
 
 
 def described(stored: StoredCrl) -> dict[str, object]:

@@ -17,7 +17,7 @@ from . import ask
 from .output import Settings, common_options, emit, print_error, say
 
 if TYPE_CHECKING:
-    from ..certs.objects import Part
+    from ..certs.inspect.objects import Part
     from ..secret import Secret
     from .inspect_print import View
 
@@ -83,8 +83,8 @@ def inspect_command(
 def _tell(view: View, path: Path, part: Part, parts: tuple[Part, ...], settings: Settings) -> None:
     from cryptography import x509
 
-    from ..certs.crl import Crl
-    from ..certs.objects import PrivateKey
+    from ..certs.inspect.objects import PrivateKey
+    from ..certs.x509.certificate_list import Crl
 
     where = {"file": _name(path), "part": part.number}
     item = part.item
@@ -116,7 +116,7 @@ def _files(
     given: tuple[Path, ...], password: Secret | None
 ) -> Iterator[tuple[Path, tuple[Part, ...] | IgcError]]:
     """Each file with what is in it, or why that can't be told."""
-    from ..certs.objects import parts_of
+    from ..certs.inspect.objects import parts_of
 
     for path in given:
         try:

@@ -11,15 +11,16 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from ..certs import advice as advising
-from ..certs import names, words
-from ..certs.advice import Advice, Level
 from ..certs.anchors import fingerprint
-from ..certs.crl import Crl
-from ..certs.extensions import uris
-from ..certs.objects import Container, Part, PrivateKey, public_key_name, public_key_sha256
+from ..certs.inspect import advice as advising
+from ..certs.inspect import words
+from ..certs.inspect.advice import Advice, Level
+from ..certs.inspect.objects import Container, Part, PrivateKey, public_key_name, public_key_sha256
 from ..certs.profile import CertificateProfile, decode
-from ..certs.signatures import KEY_ERRORS
+from ..certs.x509 import names
+from ..certs.x509.certificate_list import Crl
+from ..certs.x509.extensions import uris
+from ..certs.x509.signatures import KEY_ERRORS
 from ..instants import iso
 from ..text import printable
 from .output import say, say_pairs, wrapped

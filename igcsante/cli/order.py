@@ -338,7 +338,7 @@ def _show_entry(entry: Entry, as_json: bool) -> None:
 
 
 def _show_issued(issued: Issued, as_json: bool) -> None:
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     certificate = issued.certificate
     if as_json:

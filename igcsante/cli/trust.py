@@ -42,7 +42,7 @@ def trust_command(settings: Settings) -> None:
 def trust_list(settings: Settings) -> None:
     """List the pinned authorities, where they are published, and which were imported."""
     from ..certs.anchors import fingerprint, list_anchors
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     entries = list_anchors()
     if settings.json:
@@ -143,7 +143,7 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
 def trust_show(settings: Settings, name: str) -> None:
     """Tell all about one authority: NAME as in igc trust list, or the start of its SHA-256."""
     from ..certs.anchors import find_anchor
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     entry = find_anchor(name)
     certificate = entry.certificate
@@ -221,7 +221,7 @@ def _anchor(entry: AnchorEntry) -> dict[str, object]:
 
 
 def _name(entry: AnchorEntry) -> str:
-    from ..certs.names import display_subject
+    from ..certs.x509.names import display_subject
 
     if entry.pin:
         return entry.pin.name

@@ -22,11 +22,11 @@ from ..certs.anchors import TrustStore
 from ..certs.chain import issuers_of
 from ..certs.check import check
 from ..certs.export import KEY_SUFFIX, certificate_pem
-from ..certs.fetch import CrlFetcher
 from ..certs.load import certificates_from_path
-from ..certs.names import display_subject
+from ..certs.network.fetch import CrlFetcher
 from ..certs.profile import decode
 from ..certs.verdict import Kind, Verdict
+from ..certs.x509.names import display_subject
 from ..config import Profile
 from ..credentials import Credential
 from ..errors import ConfigError, IgcError

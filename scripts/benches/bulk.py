@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from result import Result
 
 from igcsante.certs.anchors import TrustStore
-from igcsante.certs.crl_store import CrlStore
-from igcsante.certs.engines import check_all
-from igcsante.certs.snapshot import Snapshot
+from igcsante.certs.crl.store import CrlStore
+from igcsante.certs.fleet.engines import check_all
+from igcsante.certs.fleet.snapshot import Snapshot
 from igcsante.certs.verdict import Kind
 from igcsante.config import cache_directory
 

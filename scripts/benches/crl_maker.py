@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from igcsante.certs.der import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, encoded
+from igcsante.certs.x509.der import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, encoded
 
 RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 REASON = bytes.fromhex("300c300a0603551d1504030a01")

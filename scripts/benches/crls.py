@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography import x509
 from result import Result
 
-from igcsante.certs.crl_store import CrlStore
+from igcsante.certs.crl.store import CrlStore
 
 HERE = Path(__file__).parent
 ROUNDS = 7
@@ -32,7 +32,7 @@ REFRESH = """
 import sys
 from pathlib import Path
 from cryptography import x509
-from igcsante.certs.crl_store import CrlStore
+from igcsante.certs.crl.store import CrlStore
 folder = Path(sys.argv[1])
 if sys.argv[2] == "plain":
     sys.modules["numpy"] = None
@@ -47,7 +47,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker
-from igcsante.certs.crl_store import CrlStore
+from igcsante.certs.crl.store import CrlStore
 from igcsante.certs.load import load_certificates
 folder = Path(sys.argv[1])
 root, ca, leaf = (

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from igcsante.certs import der
+from igcsante.certs.x509 import der
 from igcsante.testing.pki import extensions as ext
 
 LISTED = 10_000  # entries of the CA's list

@@ -35,8 +35,8 @@ from igcsante.card.recording import Recorder, Recording
 from igcsante.card.rsa import encryption_message
 from igcsante.card.session import CpsCard
 from igcsante.card.trace import Annotator
-from igcsante.certs import partial
 from igcsante.certs.profile import decode
+from igcsante.certs.x509 import partial
 from igcsante.errors import IgcError
 from igcsante.secret import Secret
 from igcsante.testing.cards.files import TransparentFile

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from igcsante.certs import der
+from igcsante.certs.x509 import der
 
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 UTC_TIME, GENERALIZED_TIME, ENUMERATED = 0x17, 0x18, 0x0A

@@ -23,7 +23,7 @@ from test_certs_profile import (
     upn,
 )
 
-from igcsante.certs.advice import (
+from igcsante.certs.inspect.advice import (
     Basis,
     Level,
     about_certificate,
@@ -31,12 +31,12 @@ from igcsante.certs.advice import (
     about_key,
     about_request,
 )
-from igcsante.certs.crl import Crl
+from igcsante.certs.inspect.objects import PrivateKey
+from igcsante.certs.inspect.words import level, summary, uses
 from igcsante.certs.load import certificates_from_path
-from igcsante.certs.objects import PrivateKey
 from igcsante.certs.profile import decode
 from igcsante.certs.requests import build_csr
-from igcsante.certs.words import level, summary, uses
+from igcsante.certs.x509.certificate_list import Crl
 
 CLIENT = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
 PUBLISHED = (distribution_points(["http://lists.example/x.crl"]), False)

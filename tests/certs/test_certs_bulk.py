@@ -29,18 +29,18 @@ from selfmade_pki import (
     usages,
 )
 
-from igcsante.certs import engines
 from igcsante.certs.anchors import TrustStore
-from igcsante.certs.bulk import Record, SerialOf, bulk_checker, check_batch
 from igcsante.certs.check import Checker
-from igcsante.certs.crl import Crl
-from igcsante.certs.crl_store import CrlStore
-from igcsante.certs.engines import check_all, in_batches
-from igcsante.certs.ocsp import OcspSource
+from igcsante.certs.crl.store import CrlStore
+from igcsante.certs.fleet import engines
+from igcsante.certs.fleet.bulk import Record, SerialOf, bulk_checker, check_batch
+from igcsante.certs.fleet.engines import check_all, in_batches
+from igcsante.certs.fleet.snapshot import Snapshot
+from igcsante.certs.ocsp.source import OcspSource
 from igcsante.certs.policy import Policy, Requirement, Source
 from igcsante.certs.revocation import CrlSource
-from igcsante.certs.snapshot import Snapshot
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import IgcError, StorageError, UnreadableError, UsageError
 from igcsante.testing.pki import extensions as ext
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from test_certs_bulk import REVOKED, made, snapshot
 
-from igcsante.certs.engines import check_all, check_with_dask, in_batches
+from igcsante.certs.fleet.engines import check_all, check_with_dask, in_batches
 
 distributed = pytest.importorskip("distributed")
 

@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from selfmade_pki import AT, DAY, Authority, ec_key
 from test_certs_ocsp import answer, response
 
-from igcsante.certs import archive as archives
-from igcsante.certs import bundle as bundles
 from igcsante.certs.anchors import TrustStore
-from igcsante.certs.archive import archive, members_of
-from igcsante.certs.bundle import Bundle, examine, pack, unpack, write
-from igcsante.certs.crl import Crl
-from igcsante.certs.crl_store import CrlStore
-from igcsante.certs.gather import gather
+from igcsante.certs.crl.store import CrlStore
 from igcsante.certs.load import load_crls
-from igcsante.certs.ocsp_response import OcspResponse
+from igcsante.certs.ocsp.response import OcspResponse
+from igcsante.certs.offline import archive as archives
+from igcsante.certs.offline import bundle as bundles
+from igcsante.certs.offline.archive import archive, members_of
+from igcsante.certs.offline.bundle import Bundle, examine, pack, unpack, write
+from igcsante.certs.offline.gather import gather
 from igcsante.certs.policy import Policy, Requirement, RevocationPolicy, load_policy
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import NetworkError, StorageError, UnreadableError, UsageError
 
 SERIAL = 0x77

@@ -34,8 +34,8 @@ from igcsante.certs.chain import build_chain
 from igcsante.certs.check import check
 from igcsante.certs.load import load_certificates
 from igcsante.certs.policy import PathPolicy, Policy
-from igcsante.certs.signatures import AlgorithmPolicy, is_self_signed
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.signatures import AlgorithmPolicy, is_self_signed
 from igcsante.errors import IgcError
 
 

@@ -18,9 +18,10 @@ from selfmade_pki import (
     name,
 )
 
-from igcsante.certs import name_constraints, names
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.chain import build_chain
+from igcsante.certs.path import name_constraints
+from igcsante.certs.x509 import names
 
 UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 DNS, MAIL, URI = x509.DNSName, x509.RFC822Name, x509.UniformResourceIdentifier

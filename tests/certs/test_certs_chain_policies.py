@@ -9,9 +9,9 @@ from selfmade_pki import AT, Authority, ca_extensions, leaf_extensions, usages
 
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.chain import Chain, build_chain
-from igcsante.certs.der import object_identifier
+from igcsante.certs.path.policy_tree import POLICY_MAPPINGS, PolicyExtensions, PolicyState
 from igcsante.certs.policy import ANY_POLICY, PathPolicy, Policy
-from igcsante.certs.policy_tree import POLICY_MAPPINGS, PolicyExtensions, PolicyState
+from igcsante.certs.x509.der import object_identifier
 
 GOLD, SILVER = "1.2.3.1", "1.2.3.2"
 

@@ -20,14 +20,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from selfmade_pki import AT, DAY, Authority, ec_key, revoked_entry
 
-from igcsante.certs import own_key
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker
-from igcsante.certs.crl import Crl
-from igcsante.certs.crl_store import CrlStore
-from igcsante.certs.index import IndexedCrl
-from igcsante.certs.snapshot import Snapshot
+from igcsante.certs.crl import own_key
+from igcsante.certs.crl.index import IndexedCrl
+from igcsante.certs.crl.store import CrlStore
+from igcsante.certs.fleet.snapshot import Snapshot
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import (
     CertificateInvalidError,
     IgcError,
@@ -526,7 +526,7 @@ def test_killed_again_and_again_nothing_is_lost(
     (tmp_path / "ca.der").write_bytes(issuing.certificate.public_bytes(Encoding.DER))
     program = (
         "import sys; from pathlib import Path; from cryptography import x509\n"
-        "from igcsante.certs.crl_store import CrlStore\n"
+        "from igcsante.certs.crl.store import CrlStore\n"
         "here = Path(sys.argv[1])\n"
         "lists = CrlStore(here / 'crl', key_file=here / 'data' / 'key')\n"
         "ca = x509.load_der_x509_certificate((here / 'ca.der').read_bytes())\n"

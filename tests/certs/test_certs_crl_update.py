@@ -14,16 +14,16 @@ from cryptography import x509
 from selfmade_pki import AT, DAY, START, Authority, distribution_points, ec_key, leaf_extensions
 
 from igcsante.certs.anchors import PINNED, TrustStore
-from igcsante.certs.crl_store import CrlStore
-from igcsante.certs.crl_update import (
+from igcsante.certs.crl.publication import Note, Notes, is_due, last_publication, own_delay
+from igcsante.certs.crl.store import CrlStore
+from igcsante.certs.crl.update import (
     CrlUpdater,
     Outcome,
     Published,
     lists_of_authorities,
     lists_of_certificates,
 )
-from igcsante.certs.fetch import Retry
-from igcsante.certs.publication import Note, Notes, is_due, last_publication, own_delay
+from igcsante.certs.network.fetch import Retry
 from igcsante.errors import CertificateInvalidError, NetworkError, StatusStaleError
 
 HOUR = dt.timedelta(hours=1)
@@ -82,14 +82,15 @@ def test_note_that_is_damaged_is_no_note(tmp_path):
 
 def test_processes_take_turns(tmp_path):
     """Another process waits until this one is done with the note."""
-    notes, code = (
-        Notes(tmp_path),
-        (
-            "import sys; from pathlib import Path; from igcsante.certs.publication import Notes\n"
-            "print('here', flush=True)\n"
-            "with Notes(Path(sys.argv[1])).locked('u') as note: print(note.read().etag, flush=True)"
-        ),
-    )
+    notes = Notes(tmp_path)
+    code = """
+import sys
+from pathlib import Path
+from igcsante.certs.crl.publication import Notes
+print("here", flush=True)
+with Notes(Path(sys.argv[1])).locked("u") as note:
+    print(note.read().etag, flush=True)
+"""
     with notes.locked("u") as note:
         other = subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True

@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from selfmade_pki import DAY, END, Authority, ec_key
 
-from igcsante.certs.access import Access
-from igcsante.certs.fetch import CrlFetcher, Held, Retry, fetch, fetch_body, fresh_for, post
+from igcsante.certs.network.access import Access
+from igcsante.certs.network.fetch import CrlFetcher, Held, Retry, fetch, fetch_body, fresh_for, post
 from igcsante.errors import ConfigError, NetworkError, TimeoutExceededError
 
 DATE = "Sun, 22 Nov 2026 06:00:00 GMT"

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selfmade_pki import AT, DAY, Authority, ec_key, name
 
-from igcsante.certs import crl_columns, crl_scan, index
-from igcsante.certs.crl import Crl, Revocation
-from igcsante.certs.index import Header, IndexedCrl, Records
+from igcsante.certs.crl import columns, index, scan
+from igcsante.certs.crl.index import Header, IndexedCrl, Records
+from igcsante.certs.x509.certificate_list import Crl, Revocation
 from igcsante.errors import IgcError, UnreadableError
 
 KEY = b"k" * 32
@@ -30,7 +30,7 @@ def signed(entries: list[bytes] | None) -> bytes:
 
 
 def indexed(octets: bytes, folder: Path) -> IndexedCrl:
-    outline = crl_scan.outline(octets)
+    outline = scan.outline(octets)
     records = Records.of(octets, outline)
     sha256 = Crl(octets).sha256
     header = Header(
@@ -44,10 +44,10 @@ def indexed(octets: bytes, folder: Path) -> IndexedCrl:
 def read(octets: bytes, *, numpy: bool = False) -> Records | None:
     """The records, or None for a list that is refused or not indexed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crl_scan, "WORTH_NUMPY", 0 if numpy else 1 << 40)
+        patch.setattr(scan, "WORTH_NUMPY", 0 if numpy else 1 << 40)
         try:
-            return Records.of(octets, crl_scan.outline(octets))
-        except (IgcError, crl_scan.NotIndexableError):
+            return Records.of(octets, scan.outline(octets))
+        except (IgcError, scan.NotIndexableError):
             return None
 
 
@@ -146,12 +146,12 @@ def test_the_index_is_the_same_with_and_without_numpy(
 ) -> None:
     pytest.importorskip("numpy")
     octets = signed(shape(30_000, case))
-    outline = crl_scan.outline(octets)
+    outline = scan.outline(octets)
     without = Records.of(octets, outline)
-    monkeypatch.setattr(crl_scan, "WORTH_NUMPY", 0)
+    monkeypatch.setattr(scan, "WORTH_NUMPY", 0)
     assert Records.of(octets, outline) == without
     assert len(without) == 30_000
-    assert crl_scan.with_numpy(1) is not None
+    assert scan.with_numpy(1) is not None
 
 
 def test_a_record_is_found_only_where_one_begins(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_an_entry_that_is_none_is_refused(before: int, entry: bytes, why: str) -
     good = [made.entry(number, made.time(AT)) for number in range(before)]
     octets = signed([*good, entry])
     with pytest.raises(UnreadableError, match=why):
-        Records.of(octets, crl_scan.outline(octets))
+        Records.of(octets, scan.outline(octets))
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_an_entry_that_is_none_is_refused(before: int, entry: bytes, why: str) -
 )
 def test_what_a_record_cannot_say_is_not_indexed(entry: bytes) -> None:
     octets = signed([made.entry(2, made.time(AT)), entry])
-    with pytest.raises(crl_scan.NotIndexableError):
-        Records.of(octets, crl_scan.outline(octets))
+    with pytest.raises(scan.NotIndexableError):
+        Records.of(octets, scan.outline(octets))
 
 
 # -- an index that was tampered with -----------------------------------------------------
@@ -368,8 +368,8 @@ def test_a_mutated_list_is_refused_or_read_as_cryptography_reads_it(
     except ValueError:
         return  # stricter where nothing hangs on it: the header, spare octets of an integer
     have = [
-        int.from_bytes(page[at : at + crl_columns.SERIAL], signed=True)
+        int.from_bytes(page[at : at + columns.SERIAL], signed=True)
         for page in records.pages
-        for at in range(0, len(page), crl_columns.RECORD)
+        for at in range(0, len(page), columns.RECORD)
     ]
     assert sorted(have) == sorted(wanted)

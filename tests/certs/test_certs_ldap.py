@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from igcsante.certs.access import Access
-from igcsante.certs.fetch import CrlFetcher
-from igcsante.certs.ldap import fetch_ldap, parse_ldap_url
+from igcsante.certs.network.access import Access
+from igcsante.certs.network.fetch import CrlFetcher
+from igcsante.certs.network.ldap import fetch_ldap, parse_ldap_url
 from igcsante.errors import NetworkError, TimeoutExceededError
 
 ANS = (

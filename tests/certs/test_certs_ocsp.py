@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selfmade_pki import AT, DAY, Authority, ec_key, leaf_extensions, rsa_key, usages
 
-from igcsante.certs.crl import Crl
-from igcsante.certs.ocsp import OcspSource
-from igcsante.certs.ocsp_cache import OcspCache
-from igcsante.certs.ocsp_request import CertId, get_url
-from igcsante.certs.ocsp_response import OcspResponse
+from igcsante.certs.ocsp.cache import OcspCache
+from igcsante.certs.ocsp.request import CertId, get_url
+from igcsante.certs.ocsp.response import OcspResponse
+from igcsante.certs.ocsp.source import OcspSource
 from igcsante.certs.policy import Policy, Requirement, RevocationPolicy
 from igcsante.certs.revocation import CrlSource
-from igcsante.certs.signatures import AlgorithmPolicy
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
+from igcsante.certs.x509.signatures import AlgorithmPolicy
 from igcsante.errors import NetworkError, UnreadableError
 from igcsante.testing.pki.ocsp import (
     OcspAnswer,

@@ -18,14 +18,14 @@ from selfmade_pki import ec_key
 
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker
-from igcsante.certs.crl import Crl
-from igcsante.certs.ocsp import OcspSource
-from igcsante.certs.ocsp_client import OcspClient
-from igcsante.certs.ocsp_request import CertId
-from igcsante.certs.ocsp_response import OcspResponse
+from igcsante.certs.ocsp.client import OcspClient
+from igcsante.certs.ocsp.request import CertId
+from igcsante.certs.ocsp.response import OcspResponse
+from igcsante.certs.ocsp.source import OcspSource
 from igcsante.certs.policy import Source
 from igcsante.certs.revocation import CrlSource
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.testing.http import listen
 from igcsante.testing.pki import OcspBehaviour, PkiServer, SimulatedPki, SoftwareSubject
 from igcsante.testing.pki.leaves import StructureName

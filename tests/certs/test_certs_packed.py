@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from igcsante.certs import packed
-from igcsante.certs.packed import Member, is_packed, members
+from igcsante.certs.fleet import packed
+from igcsante.certs.fleet.packed import Member, is_packed, members
 from igcsante.errors import UnreadableError
 
 FILES = {"a.pem": b"first", "folder/b.pem": b"second", "../../up.pem": b"third", "/root.pem": b"4"}

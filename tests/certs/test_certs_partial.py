@@ -9,8 +9,8 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from igcsante.certs.names import subject_attributes
-from igcsante.certs.partial import MAX_SUBJECT_END, parse_beginning, subject_end
+from igcsante.certs.x509.names import subject_attributes
+from igcsante.certs.x509.partial import MAX_SUBJECT_END, parse_beginning, subject_end
 from igcsante.errors import UnreadableError
 
 

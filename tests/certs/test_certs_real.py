@@ -18,8 +18,8 @@ from igcsante.certs.check import Checker
 from igcsante.certs.load import certificates_from_path, crls_from_path
 from igcsante.certs.policy import Policy
 from igcsante.certs.profile import decode
-from igcsante.certs.signatures import AlgorithmPolicy
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.signatures import AlgorithmPolicy
 from igcsante.errors import ExitCode
 
 CUT = "the organisation has exactly 40 characters: it may be cut"

@@ -25,9 +25,9 @@ from selfmade_pki import (
 
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker, check
-from igcsante.certs.crl import Crl
 from igcsante.certs.load import load_crls
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import (
     CertificateInvalidError,
     CertificateRevokedError,
@@ -226,7 +226,7 @@ def test_changed_list_is_not_believed(leaf, store, issuing, root_list):
 def test_weakly_signed_list_is_not_believed(root):
     """SHA-1 lists can't be made afresh; the policy is asked with a hash taken away."""
     from igcsante.certs.policy import Policy
-    from igcsante.certs.signatures import AlgorithmPolicy
+    from igcsante.certs.x509.signatures import AlgorithmPolicy
 
     leaf = root.leaf(algorithm=hashes.SHA256())
     listing = root.crl(algorithm=hashes.SHA384())

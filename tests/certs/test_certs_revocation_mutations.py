@@ -20,11 +20,11 @@ from selfmade_pki import (
     usages,
 )
 
-from igcsante.certs import der
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import check
 from igcsante.certs.load import load_crls
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509 import der
 from igcsante.errors import IgcError
 
 SERIAL = 0x1234

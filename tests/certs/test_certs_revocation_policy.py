@@ -11,7 +11,7 @@ from selfmade_pki import AT, DAY, Authority, ca_extensions, ec_key, revoked_entr
 
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker, check
-from igcsante.certs.crl_scope import Scope
+from igcsante.certs.crl.scope import Scope
 from igcsante.certs.freshness import freshness
 from igcsante.certs.load import load_crls
 from igcsante.certs.policy import Policy, Requirement, RevocationPolicy, Source

@@ -23,12 +23,12 @@ from selfmade_pki import (
 
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import check
-from igcsante.certs.crl_scope import ALL_REASONS
+from igcsante.certs.crl.scope import ALL_REASONS
 from igcsante.certs.load import load_crls
 from igcsante.certs.policy import Policy, Requirement, RevocationPolicy
 from igcsante.certs.revocation import CrlSource
-from igcsante.certs.signatures import AlgorithmPolicy
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.signatures import AlgorithmPolicy
 
 SERIAL = 0x1234
 HERE, THERE = "http://pki.example/here.crl", "http://pki.example/there.crl"

@@ -13,12 +13,12 @@ from selfmade_pki import AT, Authority, leaf_extensions, name, rsa_key
 
 from igcsante.certs import anchors
 from igcsante.certs.anchors import PinnedAnchor, TrustStore, fingerprint
-from igcsante.certs.bulk import SerialOf, bulk_checker
 from igcsante.certs.check import Checker
-from igcsante.certs.crl import Crl
+from igcsante.certs.fleet.bulk import SerialOf, bulk_checker
+from igcsante.certs.fleet.snapshot import Snapshot
 from igcsante.certs.policy import PathPolicy, Policy, load_policy
-from igcsante.certs.snapshot import Snapshot
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.certificate_list import Crl
 from igcsante.testing.pki import extensions as ext
 
 KEY, LEAF_KEY = rsa_key("world CA"), rsa_key("world leaf")

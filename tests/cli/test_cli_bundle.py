@@ -13,9 +13,9 @@ from cryptography import x509
 from test_cli_schemas import CommandLine
 
 from igcsante.certs.anchors import TrustStore
-from igcsante.certs.archive import archive, members_of
-from igcsante.certs.bundle import Bundle, write
 from igcsante.certs.export import certificate_pem, chain_pem
+from igcsante.certs.offline.archive import archive, members_of
+from igcsante.certs.offline.bundle import Bundle, write
 from igcsante.certs.policy import Requirement, load_policy
 from igcsante.cli import main
 from igcsante.testing.pki import SimulatedPki

@@ -567,7 +567,7 @@ sys.exit(code)
 """
 HEAVY = (
     *("rich", "lxml", "asn1crypto", "numpy", "zeep", "smartcard", "requests", "multiprocessing"),
-    *("ssl", "igcsante.certs.engines", "igcsante.certs.ocsp", "igcsante.certs.fetch"),
+    *("ssl", "igcsante.certs.fleet.engines", "igcsante.certs.ocsp", "igcsante.certs.network"),
 )
 
 

@@ -148,7 +148,7 @@ def test_failures_are_told_and_the_others_updated(igc, served):
 
 
 def test_server_that_has_enough_is_left_alone(igc, monkeypatch):
-    from igcsante.certs import crl_update
+    from igcsante.certs.crl import update as crl_update
 
     asked = []
 

@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli_schemas import CommandLine
 
-from igcsante.certs.advice import Basis, Level
 from igcsante.certs.export import certificate_pem, chain_pem, pkcs12_bytes
-from igcsante.certs.objects import parts_of
+from igcsante.certs.inspect.advice import Basis, Level
+from igcsante.certs.inspect.objects import parts_of
+from igcsante.certs.inspect.words import EVERY_USE
 from igcsante.certs.requests import build_csr, csr_pem, key_pem
-from igcsante.certs.words import EVERY_USE
 from igcsante.cli import main
 from igcsante.cli.schemas import schema
 from igcsante.errors import UnreadableError

@@ -25,7 +25,7 @@ from igcsante.certs.policy import (
     shipped_policies,
 )
 from igcsante.certs.policy_text import policy_toml
-from igcsante.certs.signatures import AlgorithmPolicy
+from igcsante.certs.x509.signatures import AlgorithmPolicy
 from igcsante.cli import main
 from igcsante.cli.check_options import policy_from
 from igcsante.errors import ConfigError, UsageError

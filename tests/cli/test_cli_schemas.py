@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from igcsante.card import readers
 from igcsante.certs.export import certificate_pem
-from igcsante.certs.extensions import key_usage_names
 from igcsante.certs.nomenclatures import CARD_TYPES, PRODUCTS
 from igcsante.certs.verdict import Kind
+from igcsante.certs.x509.extensions import key_usage_names
 from igcsante.cli import main, sim
 from igcsante.cli.card_keys import SCHEMES
 from igcsante.cli.schemas import names, schema

@@ -1,0 +1,118 @@
+"""The entries of stored lists as a table, CSV or Parquet, for those who join them elsewhere.
+
+Columns: ``issuer`` (RFC 4514), ``serial`` (hexadecimal), ``date``, ``reason`` (RFC 5280
+§5.3.1, empty when the list tells none), ``crl_number``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from cryptography import x509
+
+from ...errors import UnreadableError, UsageError
+from ...files import MAX_INPUT_BYTES, read_bounded
+from ...instants import iso
+from ..x509 import names
+from ..x509.names import PARSE_ERRORS
+from .index import IndexedCrl
+from .store import CrlStore, StoredCrl
+
+_ROWS_AT_ONCE = 64 * 1024
+
+
+class Row(NamedTuple):
+    """One revoked certificate."""
+
+    issuer: str
+    serial: str
+    date: datetime
+    reason: str | None
+    crl_number: int | None
+
+
+def rows(store: CrlStore, lists: Iterable[StoredCrl]) -> Iterator[Row]:
+    """The entries of stored lists. Raises UnreadableError, UsageError or StorageError."""
+    for stored in lists:
+        yield from _rows(store, stored)
+
+
+def csv_octets(table: Iterable[Row]) -> Iterator[bytes]:
+    """A header and the rows (RFC 4180), UTF-8, in pieces."""
+    yield _csv([Row._fields])
+    remaining = iter(table)
+    while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
+        yield _csv((r.issuer, r.serial, iso(r.date), r.reason, r.crl_number) for r in chunk)
+
+
+def _csv(lines: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
+
+
+def parquet_octets(table: Iterable[Row]) -> bytes:
+    """A Parquet file. Dates are timestamps in UTC; numbers are strings, being up to 20 octets long.
+
+    Raises UsageError without pyarrow.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise UsageError(
+            "Parquet files need pyarrow, which is not installed",
+            advice="install it with: pip install 'igcsante[parquet]'; or use --format csv",
+        ) from None
+    schema = pa.schema(
+        [
+            ("issuer", pa.string()),
+            ("serial", pa.string()),
+            ("date", pa.timestamp("ms", tz="UTC")),
+            ("reason", pa.string()),
+            ("crl_number", pa.string()),
+        ]
+    )
+    remaining, stream = iter(table), io.BytesIO()
+    with pq.ParquetWriter(stream, schema) as writer:
+        while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
+            columns: list[list[Any]] = [list(column) for column in zip(*chunk, strict=True)]
+            columns[4] = [None if number is None else str(number) for number in columns[4]]
+            writer.write_table(pa.table(columns, schema=schema))
+    return stream.getvalue()
+
+
+def _rows(store: CrlStore, stored: StoredCrl) -> Iterator[Row]:
+    octets = read_bounded(stored.path, MAX_INPUT_BYTES)
+    try:
+        crl = x509.load_der_x509_crl(octets)
+        issuer = names.display(crl.issuer)
+        for listing in store.find(crl.issuer):
+            if isinstance(listing, IndexedCrl) and listing.sha256 == stored.sha256:
+                for entry in listing:
+                    serial = f"{entry.serial:x}"
+                    yield Row(issuer, serial, entry.date, entry.reason, stored.number)
+                return
+        yield from _parsed_rows(crl, issuer, stored.number)
+    except PARSE_ERRORS as error:
+        raise UnreadableError(f"{stored.path}: an entry can't be read: {error}") from None
+
+
+def _parsed_rows(
+    crl: x509.CertificateRevocationList, issuer: str, number: int | None
+) -> Iterator[Row]:
+    """One by one: an entry of an indirect list may name another issuer (RFC 5280 §5.3.3)."""
+    for entry in crl:
+        reason = None
+        for extension in entry.extensions:
+            if isinstance(extension.value, x509.CRLReason):
+                reason = extension.value.reason.value
+            elif isinstance(extension.value, x509.CertificateIssuer):
+                named = extension.value.get_values_for_type(x509.DirectoryName)
+                issuer = names.display(named[0]) if named else ""
+        yield Row(issuer, f"{entry.serial_number:x}", entry.revocation_date_utc, reason, number)

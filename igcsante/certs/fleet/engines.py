@@ -1,0 +1,238 @@
+"""Engines that map a check over batches: this process, several, or a Dask cluster.
+
+Batches are taken from the input as they are needed, records come out in the order of the input:
+memory is the same for any number. A worker that is lost loses nothing: its batches are done
+again, a few times at most.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...errors import IgcError, UsageError
+from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+BATCH = 256  # subjects
+_AHEAD = 3  # batches on their way for each worker
+_TRIES = 3
+_Batch = tuple[Subject, ...]
+
+
+def in_batches(subjects: Iterable[Subject], size: int = BATCH) -> Iterator[_Batch]:
+    """Cut a stream; the last batch may be shorter."""
+    stream = iter(subjects)
+    while batch := tuple(islice(stream, size)):
+        yield batch
+
+
+def check_all(
+    subjects: Iterable[Subject], snapshot: Snapshot, *, jobs: int = 1
+) -> Iterator[Record]:
+    """One record for each subject, in order, on ``jobs`` processes.
+
+    With more than one job, the calling program must be importable (``if __name__ ==
+    "__main__":``), as multiprocessing asks for. Raises UsageError, and what opening the
+    snapshot raises; IgcError when workers are lost again and again.
+    """
+    if jobs < 1:
+        raise UsageError("a check takes one job or more")
+    batches = in_batches(subjects)
+    if jobs == 1:
+        with bulk_checker(snapshot) as checker:
+            for batch in batches:
+                yield from checker.check(batch)
+        return
+    with _Processes(snapshot, jobs) as processes:
+        for records in _mapped(batches, processes, _AHEAD * jobs):
+            yield from records
+
+
+def check_with_dask(
+    client: Client, batches: Iterable[Iterable[Subject]], snapshot: Snapshot
+) -> Iterator[list[Record]]:
+    """The records of each batch, in order, made by the workers of a Dask cluster.
+
+    The snapshot is sent to each worker once. Workers need this package, and the folder of kept
+    lists unless the snapshot has them inside::
+
+        from distributed import Client
+        from igcsante.certs.fleet.engines import check_with_dask, in_batches
+        from igcsante.certs.fleet.snapshot import Snapshot
+
+        snapshot = Snapshot.of(anchors, at=now, crl_store=CrlStore()).with_lists_inside()
+        with Client("tcp://scheduler:8786") as client:
+            for records in check_with_dask(client, in_batches(certificates), snapshot):
+                for record in records:
+                    print(json.dumps(record.to_dict()))
+
+    Raises IgcError when workers are lost again and again, and what opening the snapshot raises.
+    """
+    cluster = _Cluster(client, snapshot)
+    yield from _mapped(map(tuple, batches), cluster, _AHEAD * cluster.width())
+
+
+class _Engine(Protocol):
+    """Where batches are checked. ``lost`` are the errors that tell of a lost worker."""
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]: ...
+
+    def submit(self, batch: _Batch) -> Any:
+        """A future of the batch's records."""
+
+    def is_done(self, future: Any) -> bool:
+        """Whether its records can be had."""
+
+    def recover(self) -> None:
+        """Be ready for more after a loss."""
+
+
+def _mapped(batches: Iterable[_Batch], engine: _Engine, ahead: int) -> Iterator[list[Record]]:
+    """The results in order, with at most ``ahead`` batches on their way."""
+    stream = iter(batches)
+    pending = deque((batch, engine.submit(batch)) for batch in islice(stream, ahead))
+    tries = 1
+    while pending:
+        try:
+            records = pending[0][1].result()
+        except engine.lost:
+            tries += 1
+            if tries > _TRIES:
+                raise _lost_too_often() from None
+            engine.recover()
+            pending = deque(
+                (batch, future if engine.is_done(future) else engine.submit(batch))
+                for batch, future in pending
+            )
+            continue
+        tries = 1
+        pending.popleft()
+        pending.extend((batch, engine.submit(batch)) for batch in islice(stream, 1))
+        yield records
+
+
+def _lost_too_often() -> IgcError:
+    return IgcError(
+        f"the workers of a check were lost {_TRIES} times on the same certificates; the records "
+        "that came before are complete",
+        advice="look for a lack of memory, or check with one job",
+    )
+
+
+# -- processes of this machine -------------------------------------------------------------
+
+
+class _Processes:
+    """A pool whose workers have the snapshot open; a new one when a worker is lost."""
+
+    lost = (BrokenProcessPool,)
+
+    def __init__(self, snapshot: Snapshot, jobs: int) -> None:
+        self._snapshot, self._jobs = snapshot, jobs
+
+    def __enter__(self) -> _Processes:
+        self._folder = tempfile.TemporaryDirectory(prefix="igc-")
+        self._pool = self._new_pool()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._folder.cleanup()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._jobs,
+            # Not a fork: the parent may have threads, and secrets in its memory.
+            multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self._snapshot, Path(self._folder.name)),
+        )
+
+    def submit(self, batch: _Batch) -> Future[list[Record]]:
+        try:
+            return self._pool.submit(_work, batch)
+        except BrokenProcessPool as error:
+            future: Future[list[Record]] = Future()
+            future.set_exception(error)
+            return future
+
+    def is_done(self, future: Future[list[Record]]) -> bool:
+        return future.done() and not future.cancelled() and future.exception() is None
+
+    def recover(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = self._new_pool()
+
+
+class _Worker:
+    """What a worker process has open, as long as it lives."""
+
+    checker: BulkChecker | IgcError
+    closing = ExitStack()
+
+
+def _start_worker(snapshot: Snapshot, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends what the person interrupts
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _Worker.checker = _Worker.closing.enter_context(bulk_checker(snapshot, folder))
+    except IgcError as error:  # told by the first batch: a pool tells nothing of its own
+        _Worker.checker = error
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(batch: _Batch) -> list[Record]:
+    if isinstance(_Worker.checker, IgcError):
+        raise _Worker.checker
+    return _Worker.checker.check(batch)
+
+
+# -- a cluster -------------------------------------------------------------------------------
+
+
+class _Cluster:
+    """Workers that have the snapshot in their memory."""
+
+    def __init__(self, client: Client, snapshot: Snapshot) -> None:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        self.lost = (KilledWorker, FutureCancelledError)
+        self._client: Any = client
+        self._snapshot = snapshot
+        self.recover()
+
+    def width(self) -> int:
+        return max(1, int(sum(self._client.nthreads().values())))
+
+    def submit(self, batch: _Batch) -> Any:
+        return self._client.submit(check_batch, batch, self._sent, pure=False)
+
+    def is_done(self, future: Any) -> bool:
+        return bool(future.status == "finished")
+
+    def recover(self) -> None:
+        """Send the snapshot again: it may have been lost with the last worker that had it."""
+        self._sent = self._client.scatter(self._snapshot, broadcast=True, hash=False)

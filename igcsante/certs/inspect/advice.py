@@ -1,0 +1,278 @@
+"""What looks wrong with a certificate, a request, a list or a key, and how sure that is.
+
+Each piece of advice says what it rests on, by the marks of the facts sheet pki.md: printed by
+the ANS, observed in real certificates, told by others, inferred, or a public standard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from ...instants import iso
+from ..anchors import pinned_entry
+from ..nomenclatures import PRODUCTION_POLICY_USAGES, TEST_POLICY
+from ..policy import ANY_POLICY
+from ..profile import CUT, CertificateProfile
+from ..x509 import names
+from ..x509.certificate_list import Crl
+from ..x509.signatures import KEY_ERRORS, AlgorithmPolicy
+from .objects import PrivateKey
+
+SOON = timedelta(days=30)
+INSI_NAMES = ("INSI-AUTO", "INSI-MANU")  # pki.md §3, secondary
+
+_LEGACY_POLICIES = {"1.2.250.1.71.3.7.4", "1.2.250.1.71.3.7.8.0.0.0.1"}  # pki.md §3.1
+_KNOWN_POLICIES = {*PRODUCTION_POLICY_USAGES, TEST_POLICY, ANY_POLICY, *_LEGACY_POLICIES}
+
+
+class Level(StrEnum):
+    """How bad it is. Worst first."""
+
+    PROBLEM = "problem"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Basis(StrEnum):
+    """What a piece of advice rests on."""
+
+    OFFICIAL = "official"
+    OBSERVED = "observed"
+    SECONDARY = "secondary"
+    INFERRED = "inferred"
+    STANDARD = "standard"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A stable ``code`` for programs, a ``message`` for people; no ``basis`` for plain facts."""
+
+    code: str
+    level: Level
+    message: str
+    basis: Basis | None = None
+
+    def to_dict(self) -> dict[str, str | None]:
+        return {
+            "code": self.code,
+            "level": str(self.level),
+            "message": self.message,
+            "basis": str(self.basis) if self.basis else None,
+        }
+
+
+def about_certificate(
+    certificate: x509.Certificate,
+    profile: CertificateProfile,
+    at: datetime,
+    *,
+    world: str | None = None,
+) -> tuple[Advice, ...]:
+    """What to know before using it at the time ``at``; ``world`` is the one that is expected."""
+    found = [
+        *_validity(profile.not_before, profile.not_after, at),
+        *_world(profile, world),
+        *_as_decoded(profile),
+        *_issuer(certificate, profile),
+        *_algorithms(certificate),
+        *_names(profile),
+        *_policies(profile),
+        *_publication(certificate, profile),
+    ]
+    return _worst_first(found)
+
+
+def about_request(request: x509.CertificateSigningRequest) -> tuple[Advice, ...]:
+    """What to know before sending a certificate request."""
+    found = list(_algorithms(request))
+    try:
+        valid = request.is_signature_valid
+    except KEY_ERRORS:
+        valid = False
+    if not valid:
+        message = "its signature is not that of its own key: no authority will take it"
+        found.append(Advice("signature.bad", Level.PROBLEM, message, Basis.STANDARD))
+    return _worst_first(found)
+
+
+def about_key(key: PrivateKey, mode: int | None) -> tuple[Advice, ...]:
+    """What to know of a private key in a file with that mode (POSIX), None where there is none."""
+    found = []
+    if not key.encrypted and mode is not None and mode & 0o077:
+        message = f"readable by others than its owner (mode {mode & 0o777:04o}): chmod 600"
+        found.append(Advice("key.readable", Level.PROBLEM, message))
+    if key.algorithm and key.algorithm.startswith("RSA "):
+        bits = int(key.algorithm.removeprefix("RSA "))
+        if bits < AlgorithmPolicy().minimum_rsa_bits:
+            found.append(_weak(f"an RSA key of {bits} bits"))
+    return _worst_first(found)
+
+
+def about_crl(crl: Crl, at: datetime) -> tuple[Advice, ...]:
+    """What to know before using a revocation list at the time ``at``."""
+    found = []
+    if crl.problem:
+        found.append(Advice("crl.unusable", Level.PROBLEM, crl.problem, Basis.STANDARD))
+    if weakness := crl.weakness(AlgorithmPolicy()):
+        found.append(_weak(weakness))
+    if crl.this_update > at:
+        message = f"made later than {iso(at)}: it says nothing of that time"
+        found.append(Advice("crl.later", Level.PROBLEM, message, Basis.STANDARD))
+    if crl.next_update is None:
+        message = "it doesn't say until when it holds"
+        found.append(Advice("crl.no_end", Level.WARNING, message, Basis.STANDARD))
+    elif crl.next_update < at:
+        message = f"outdated since {iso(crl.next_update)}"
+        found.append(Advice("crl.outdated", Level.PROBLEM, message, Basis.STANDARD))
+    return _worst_first(found)
+
+
+# -- certificates ----------------------------------------------------------------------------
+
+
+def _validity(start: datetime, end: datetime, at: datetime) -> Iterator[Advice]:
+    if at > end:
+        message = f"expired on {iso(end)}, {_days(at - end)} ago"
+        yield Advice("validity.expired", Level.PROBLEM, message)
+    elif at < start:
+        message = f"not valid before {iso(start)}, in {_days(start - at)}"
+        yield Advice("validity.not_yet", Level.PROBLEM, message)
+    elif end - at <= SOON:
+        message = f"expires on {iso(end)}, in {_days(end - at)}: time to order the next one"
+        yield Advice("validity.soon", Level.WARNING, message)
+
+
+def _world(profile: CertificateProfile, expected: str | None) -> Iterator[Advice]:
+    if expected and profile.world != expected:
+        what = {"test": "a TEST certificate", "production": "a production certificate"}
+        told = what.get(profile.world, "a certificate of no known world")
+        message = f"{told} where one of {expected} is expected"
+        yield Advice("world.other", Level.PROBLEM, message, Basis.OBSERVED)
+    elif profile.world == "test":
+        message = "a TEST certificate: it has no place in production"
+        yield Advice("world.test", Level.NOTE, message, Basis.OBSERVED)
+    if profile.hierarchy == "IGC-CPS":
+        message = "issued by the legacy IGC-CPS, which is inactive since January 2021"
+        yield Advice("hierarchy.legacy", Level.WARNING, message, Basis.OFFICIAL)
+
+
+def _as_decoded(profile: CertificateProfile) -> Iterator[Advice]:
+    for conflict in profile.conflicts:
+        yield Advice("profile.conflict", Level.PROBLEM, conflict, Basis.OBSERVED)
+    for warning in profile.warnings:
+        if warning == CUT:
+            yield Advice("name.cut", Level.NOTE, warning, Basis.INFERRED)
+        elif warning not in profile.conflicts:
+            yield Advice("profile.warning", Level.WARNING, warning)
+
+
+def _issuer(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Advice]:
+    if profile.hierarchy != "IGC-SANTE":
+        return
+    units = names.issuer_attributes(certificate).get(names.UNIT, ())
+    if "RECETTE" in units:
+        message = "issued by an internal test authority of the ANS (OU=RECETTE), not by the public"
+        yield Advice("issuer.internal", Level.WARNING, f"{message} TEST one", Basis.OBSERVED)
+    if not profile.authority:
+        return
+    pin = pinned_entry(certificate)
+    if pin is not None:
+        basis = Basis.OFFICIAL if pin.source == "official" else Basis.OBSERVED
+        yield Advice("anchor.pinned", Level.NOTE, f"its fingerprint is that of {pin.name}", basis)
+    else:
+        missing = "; not all of TEST are known" if profile.world == "test" else ""
+        message = f"an authority of that name, with none of the known fingerprints{missing}"
+        yield Advice("anchor.unknown", Level.WARNING, message)
+
+
+def _algorithms(signed: x509.Certificate | x509.CertificateSigningRequest) -> Iterator[Advice]:
+    policy = AlgorithmPolicy()
+    try:
+        key: PublicKeyTypes | None = signed.public_key()
+        algorithm: hashes.HashAlgorithm | None = signed.signature_hash_algorithm
+    except KEY_ERRORS as error:
+        message = f"its key or signature is of a kind that is not read: {error}"
+        yield Advice("algorithm.unknown", Level.PROBLEM, message)
+        return
+    for weakness in (key and policy.key_weakness(key), policy.hash_weakness(algorithm)):
+        if weakness:
+            yield _weak(weakness)
+
+
+def _weak(weakness: str) -> Advice:
+    message = f"{weakness}: not believed any more, unless a policy says so (legacy)"
+    return Advice("algorithm.weak", Level.PROBLEM, message)
+
+
+def _names(profile: CertificateProfile) -> Iterator[Advice]:
+    if profile.authority:
+        return
+    if profile.usage == "AUTH_CLI":
+        yield from _insi(profile.common_name)
+    alternative = profile.dns_names or profile.emails or profile.upn
+    if profile.usage == "AUTH" and not profile.upn:
+        message = "no user principal name, unlike every such certificate that was seen"
+        yield Advice("name.no_upn", Level.WARNING, message, Basis.OBSERVED)
+    elif profile.usage in ("AUTH_CLI", "SIGN", "CONF") and not alternative:
+        message = (
+            "no subjectAltName, as usual for it; verifiers made for the web refuse it (such as "
+            "the default one of Python's cryptography)"
+        )
+        yield Advice("name.no_san", Level.NOTE, message, Basis.OBSERVED)
+
+
+def _insi(common_name: str) -> Iterator[Advice]:
+    """The rule is told by a third party only (pki.md §3), so nothing here is certain."""
+    wanted = " or ".join(INSI_NAMES)
+    if common_name in INSI_NAMES:
+        message = f"the INSi service is said to want this very CN ({wanted})"
+        yield Advice("name.insi", Level.NOTE, message, Basis.SECONDARY)
+    elif "INSI" in common_name.upper():
+        message = f"the INSi service is said to want exactly {wanted} for CN, else DESIR_560"
+        yield Advice("name.insi", Level.WARNING, message, Basis.SECONDARY)
+    else:
+        message = f"not for the INSi service, which is said to want {wanted} for CN"
+        yield Advice("name.insi", Level.NOTE, message, Basis.SECONDARY)
+
+
+def _policies(profile: CertificateProfile) -> Iterator[Advice]:
+    if profile.hierarchy == "other":
+        return
+    if not profile.policies:
+        message = "it states no certificate policy, unlike all that were seen"
+        yield Advice("policy.none", Level.WARNING, message, Basis.OBSERVED)
+    for policy in profile.policies:
+        if policy in _KNOWN_POLICIES:
+            continue
+        if profile.world == "production" and profile.is_person:
+            message = f"policy {policy}: those of production persons and cards are not public"
+            yield Advice("policy.unknown", Level.NOTE, message, Basis.OBSERVED)
+        else:
+            message = f"policy {policy} is none of those that were seen"
+            yield Advice("policy.unknown", Level.WARNING, message, Basis.OBSERVED)
+
+
+def _publication(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Advice]:
+    try:
+        is_root = certificate.subject == certificate.issuer
+    except names.PARSE_ERRORS:
+        is_root = False
+    if not is_root and not profile.crl_urls and not profile.ocsp_url:
+        message = "it says nowhere whether it is revoked: a check needs its CRL given"
+        yield Advice("revocation.unpublished", Level.WARNING, message)
+
+
+def _days(span: timedelta) -> str:
+    return "1 day" if span.days == 1 else f"{span.days} days"
+
+
+def _worst_first(found: list[Advice]) -> tuple[Advice, ...]:
+    order = list(Level)
+    return tuple(sorted(found, key=lambda advice: order.index(advice.level)))

@@ -1,0 +1,1 @@
+"""Addresses that policy allows, and bounded exchanges with them: HTTP and LDAP."""

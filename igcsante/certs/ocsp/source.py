@@ -1,0 +1,257 @@
+"""Whether a certificate is revoked, told by OCSP (RFC 6960, RFC 5019, RFC 9654).
+
+An answer counts when its signature is that of the issuer's own key, or of a responder that
+this very key has authorised; when it is about this certificate; and while it is fresh.
+Answers that were given (stapled, files) or kept are looked at first; the responder that the
+certificate names is asked when a client is given, at hosts that are allowed only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from ...errors import IgcError, NetworkError, TimeoutExceededError, UnreadableError
+from ...instants import iso
+from ..freshness import freshness
+from ..policy import Policy
+from ..revocation import RevocationSource
+from ..verdict import Evidence, Kind, Reason, RevocationStatus
+from ..x509 import names
+from ..x509.extensions import Extensions
+from ..x509.signatures import KEY_ERRORS, public_key_octets
+from .cache import OcspCache
+from .request import CertId
+from .response import Answer, OcspResponse
+from .signers import SKEW, OcspSigners
+
+WITHOUT_END = timedelta(hours=1)  # how long an answer without next update holds, once produced
+_MAX_URLS = 3
+
+
+class _Client(Protocol):
+    def ask(self, url: str, wanted: CertId) -> OcspResponse: ...
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An answer that may be believed, from an authentic response."""
+
+    answer: Answer
+    response: OcspResponse
+    signer: x509.Certificate
+
+    @property
+    def end(self) -> datetime:
+        return self.answer.next_update or self.response.produced_at + WITHOUT_END
+
+
+class OcspSource:
+    """Status from OCSP. ``responses`` are given ones, ``cache`` keeps those that are fetched.
+
+    ``responders`` tells the status of a responder's certificate that has no ocsp-nocheck
+    (RFC 6960 §4.2.2.2.1); the policy's requirement for CAs says whether it must be known.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        responses: Iterable[OcspResponse] = (),
+        client: _Client | None = None,
+        cache: OcspCache | None = None,
+        responders: RevocationSource | None = None,
+    ) -> None:
+        self._policy = policy or Policy()
+        self._responses = tuple(responses)
+        self._client = client
+        self._cache = cache
+        self._signers = OcspSigners(self._policy, responders)
+
+    def status(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus:
+        """Never raises: what can't be told is ``unknown`` or ``stale``, with reasons."""
+        try:
+            wanted = CertId.of(certificate, issuer)
+        except KEY_ERRORS as error:
+            return _unknown("revocation.ocsp_unusable", f"OCSP can't name it: {error}")
+        question = _Question(certificate, issuer, wanted, at)
+        told: list[_Told] = []
+        refusals: list[Reason] = []
+        for response in self._known(wanted):
+            self._judge(response, question, told, refusals)
+        status = self._best(told, refusals, question)
+        if self._client is None or status.kind in (Kind.GOOD, Kind.REVOKED):
+            return status
+        for url in _responder_urls(certificate):
+            if self._ask(url, question, told, refusals):
+                break
+        return self._best(told, refusals, question)
+
+    def _known(self, wanted: CertId) -> Iterator[OcspResponse]:
+        """Given ones about this certificate, then the one that was kept."""
+        for response in self._responses:
+            if response.refusal or _is_about(response, wanted):
+                yield response
+        if self._cache is not None and (kept := self._cache.get(wanted)):
+            yield kept
+
+    def _ask(
+        self, url: str, question: _Question, told: list[_Told], refusals: list[Reason]
+    ) -> bool:
+        """Ask one responder; whether it gave an answer that counts."""
+        if self._client is None:
+            return False
+        try:
+            response = self._client.ask(url, question.wanted)
+        except (NetworkError, TimeoutExceededError, UnreadableError) as error:
+            refusals.append(Reason("revocation.fetch", _message(error)))
+            return False
+        if not self._judge(response, question, told, refusals):
+            return False
+        if self._cache is not None and told[-1].answer.kind != "unknown":
+            self._cache.put(question.wanted, response, until=told[-1].end)
+        return True
+
+    # -- one response --------------------------------------------------------------------
+
+    def _judge(
+        self,
+        response: OcspResponse,
+        question: _Question,
+        told: list[_Told],
+        refusals: list[Reason],
+    ) -> bool:
+        """Add what a response tells to ``told``, or why it can't be used to ``refusals``."""
+        where = response.source or "a response"
+        if response.refusal:
+            message = f"the OCSP responder ({where}) gave no answer: {response.refusal}"
+            refusals.append(Reason("revocation.ocsp_refused", message))
+            return False
+        signer, refusal = self._signers.signer(response, question.issuer, question.at)
+        if signer is None:
+            message = f"the OCSP response ({where}) can't be used: {refusal}"
+            refusals.append(Reason("revocation.ocsp_unusable", message))
+            return False
+        try:
+            answers = response.about(question.wanted)
+        except UnreadableError as error:
+            refusals.append(Reason("revocation.ocsp_unusable", f"{where}: {error.message}"))
+            return False
+        usable = [answer for answer in answers if answer.this_update <= question.at + SKEW]
+        if not usable:
+            what = "it was made later" if answers else "it is about another certificate"
+            message = f"the OCSP response ({where}) can't be used: {what}"
+            refusals.append(Reason("revocation.ocsp_unusable", message))
+            return False
+        told += [_Told(answer, response, signer) for answer in usable]
+        return True
+
+    # -- what they tell together ---------------------------------------------------------
+
+    def _best(
+        self, told: list[_Told], refusals: list[Reason], question: _Question
+    ) -> RevocationStatus:
+        if not told:
+            if not refusals:
+                who = names.label(question.certificate)
+                refusals = [Reason("revocation.no_ocsp", f"no OCSP response about {who}")]
+            return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(refusals)))
+        best = max(told, key=lambda item: _newest(item, question.at))
+        status = self._told_by(best, question)
+        if status.kind in (Kind.GOOD, Kind.REVOKED):
+            return status
+        return replace(status, reasons=tuple(dict.fromkeys((*status.reasons, *refusals))))
+
+    def _told_by(self, told: _Told, question: _Question) -> RevocationStatus:
+        answer, who = told.answer, names.label(question.certificate)
+        status = RevocationStatus(
+            Kind.GOOD,
+            revoked_on=answer.revoked_on,
+            revocation_reason=answer.reason,
+            evidence=(_evidence(told),),
+        )
+        fresh = freshness(answer.this_update, told.end, question.at, self._policy.revocation)
+        if not fresh.usable:
+            message = f"{who}: the validity of its OCSP response {fresh.why}"
+            if answer.revoked_on:
+                message += "; that outdated response already says revoked on "
+                message += iso(answer.revoked_on)
+            return _as(status, Kind.STALE, "revocation.stale", message)
+        if answer.kind == "revoked":
+            why = f" ({answer.reason})" if answer.reason else ""
+            when = f" on {iso(answer.revoked_on)}" if answer.revoked_on else ""
+            message = f"{who}: revoked{when}{why}"
+            return _as(status, Kind.REVOKED, "revocation.revoked", message)
+        if answer.kind != "good":
+            message = f"{who}: the OCSP responder does not know it"
+            return _as(status, Kind.UNKNOWN, "revocation.ocsp_unknown", message)
+        if _same_key(told.signer, question.certificate):
+            message = f"{who}: its OCSP response is signed with its own key"
+            return _as(status, Kind.UNKNOWN, "revocation.ocsp_unusable", message)
+        if fresh.fresh:
+            return status
+        message = f"{who}: its OCSP response {fresh.why}, and counts within its grace"
+        return replace(status, notices=(Reason("revocation.grace", message),))
+
+
+@dataclass(frozen=True)
+class _Question:
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    wanted: CertId
+    at: datetime
+
+
+def _newest(told: _Told, at: datetime) -> tuple[bool, datetime, bool]:
+    """In force before outdated, newer before older, revoked before good."""
+    return told.end >= at, told.answer.this_update, told.answer.kind == "revoked"
+
+
+def _is_about(response: OcspResponse, wanted: CertId) -> bool:
+    try:
+        return bool(response.about(wanted))
+    except UnreadableError:
+        return False
+
+
+def _responder_urls(certificate: x509.Certificate) -> tuple[str, ...]:
+    urls = Extensions(certificate).access_urls(AuthorityInformationAccessOID.OCSP)
+    return tuple(url for url in urls if url.lower().startswith(("http://", "https://")))[:_MAX_URLS]
+
+
+def _same_key(one: x509.Certificate, other: x509.Certificate) -> bool:
+    try:
+        return public_key_octets(one) == public_key_octets(other)
+    except KEY_ERRORS:
+        return True
+
+
+def _evidence(told: _Told) -> Evidence:
+    return Evidence(
+        issuer=told.response.responder,
+        number=None,
+        this_update=told.answer.this_update,
+        next_update=told.answer.next_update,
+        sha256=told.response.sha256,
+        source=told.response.source,
+        type="ocsp",
+    )
+
+
+def _as(status: RevocationStatus, kind: Kind, code: str, message: str) -> RevocationStatus:
+    return replace(status, kind=kind, reasons=(Reason(code, message),))
+
+
+def _unknown(code: str, message: str) -> RevocationStatus:
+    return RevocationStatus(Kind.UNKNOWN, (Reason(code, message),))
+
+
+def _message(error: IgcError) -> str:
+    return f"{error.message} ({error.advice})" if error.advice else error.message
