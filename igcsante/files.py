@@ -11,6 +11,7 @@ import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from .errors import StorageError, UnreadableError, UsageError
 
@@ -26,7 +27,10 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            data = stream.read(limit + 1)
+            size = os.fstat(stream.fileno()).st_size  # a read of more would take its memory first
+            data = stream.read(min(size, limit) + 1)
+            if len(data) > size:  # a pipe, or a file that grows
+                data += stream.read(limit + 1 - len(data))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if len(data) > limit:
@@ -114,6 +118,22 @@ def require_free(path: Path) -> None:
             advice="make it first, or choose another place",
             path=str(path),
         )
+
+
+def lock(stream: IO[bytes], *, wait: bool) -> bool:
+    """Take the lock of an open file, until it is closed; False when another has it already.
+
+    Where files can't be locked (Windows, some network shares) it is as if one had it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 def private_directory(path: Path) -> Path:

@@ -3,6 +3,7 @@ what a user typed, put right."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -16,6 +17,21 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text.strip()
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+_FORMULA = re.compile(r"(^|;\s*)(?=[=+\-@＝＋－＠])")
+
+
+def spreadsheet_cell(text: str) -> str:
+    """:func:`printable` text that no spreadsheet takes for a formula (OWASP, CSV Injection).
+
+    An apostrophe is put before what would start one; after a semicolon too, where those that
+    read a table in French end a cell.
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("a;@b"), spreadsheet_cell("a=b")
+    ("'=1+1", "a;'@b", 'a=b')
+    """
+    return _FORMULA.sub(r"\1'", printable(text))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

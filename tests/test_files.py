@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,29 @@ def test_reads_up_to_the_limit(tmp_path: Path) -> None:
     assert read_bounded(path, 5) == b"12345"
     with pytest.raises(UnreadableError, match="larger than 4 bytes"):
         read_bounded(path, 4)
+
+
+def test_small_file_takes_no_more_memory_than_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(1000))
+    tracemalloc.start()
+    try:
+        assert len(read_bounded(path, 1 << 30)) == 1000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd here")
+def test_pipe_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"12345")
+    os.close(writing)
+    try:
+        assert read_bounded(Path(f"/dev/fd/{reading}"), 1000) == b"12345"
+    finally:
+        os.close(reading)
 
 
 def test_endless_file_is_refused_without_reading_it_all() -> None:

@@ -103,7 +103,7 @@ def write_bundle(
     "certificate_der", "chain", "pkcs12"}``. Raises StorageError, UsageError for a stem
     that is no plain file name, CertificateInvalidError for a key of another certificate.
     """
-    require_free(directory, stem)
+    require_bundle_free(directory, stem)
     _require_pair(key, certificate)
     contents = {
         "certificate": certificate_pem(certificate),
@@ -132,7 +132,7 @@ def _file_stem(stem: str) -> str:
     return stem
 
 
-def require_free(directory: Path, stem: str) -> None:
+def require_bundle_free(directory: Path, stem: str) -> None:
     """Raise StorageError when a file that write_bundle would write is already there.
 
     Raises UsageError for a stem that is no plain file name.

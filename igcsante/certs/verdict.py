@@ -138,7 +138,8 @@ class Verdict(_Told):
     """About ``certificate`` at the time ``at``.
 
     ``chain`` runs from the certificate to the anchor, empty when none was found;
-    ``statuses`` are those of the chain's certificates but the anchor, empty when invalid.
+    ``statuses`` are those of the chain's certificates but the anchor, empty when the chain is
+    invalid.
     ``policy`` is the name of the policy that it was checked by; ``notices`` are what that
     policy let pass: an outdated list within its grace, a status that it does not require.
     """
@@ -160,7 +161,7 @@ class Verdict(_Told):
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; dates ISO 8601 in UTC, serials and digests in hexadecimal."""
-        return _plain(self, _certificate(self.certificate), list(map(_certificate, self.chain)))
+        return _document(self, _certificate(self.certificate), list(map(_certificate, self.chain)))
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,10 @@ class SerialVerdict(_Told):
     def to_dict(self) -> dict[str, Any]:
         """The same keys as of a :class:`Verdict`; what only a certificate tells is None."""
         own = {"subject": None, "serial": f"{self.serial:x}", "sha256": None}
-        return _plain(self, own, [own, *map(_certificate, self.chain)])
+        return _document(self, own, [own, *map(_certificate, self.chain)])
 
 
-def _plain(
+def _document(
     verdict: Verdict | SerialVerdict, own: dict[str, Any], chain: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {

@@ -20,7 +20,6 @@ from .output import Settings, common_options, emit, grouped, print_error, say, s
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.ocsp.response import OcspResponse
     from ..certs.offline.bundle import Bundle, Examination
     from ..certs.policy import Policy
     from ..certs.verdict import Verdict
@@ -86,7 +85,9 @@ def bundle_make(
     bundle = bundle.ordered()
     sha256, told = write(out, bundle)
     if settings.json:
-        emit({**_described(out, bundle, sha256), "verdicts": _plain(told)}, schema="igc.bundle/1")
+        emit(
+            {**_described(out, bundle, sha256), "verdicts": _documents(told)}, schema="igc.bundle/1"
+        )
         return
     for verdict in told:
         _say_verdict(verdict)
@@ -106,7 +107,9 @@ def _gathered(
     from ..certs.crl.store import CrlStore
     from ..certs.load import crls_from_path
     from ..certs.network.fetch import CrlFetcher
+    from ..certs.ocsp.cache import OcspCache
     from ..certs.ocsp.client import OcspClient
+    from ..certs.ocsp.response import ocsp_response_from_path
     from ..certs.offline.gather import gather
     from .connect import access_of, profile_of, trust_store
 
@@ -120,10 +123,11 @@ def _gathered(
         policy=policy,
         untrusted=(*more, *filter(_is_authority, inside)),
         crls=[crl for path in given["crl"] for crl in crls_from_path(path)],
-        responses=[_response(path) for path in given["ocsp"]],
+        responses=map(ocsp_response_from_path, given["ocsp"]),
         crl_store=CrlStore(),
         fetcher=None if offline else CrlFetcher(access),
         client=None if offline else OcspClient(access),
+        cache=None if offline else OcspCache(),
     )
 
 
@@ -256,13 +260,6 @@ def _certificates(
     return [c for path in paths for c in certificates_from_path(path, password)]
 
 
-def _response(path: Path) -> OcspResponse:
-    from ..certs.ocsp.response import MAX_RESPONSE_BYTES, OcspResponse
-    from ..files import read_bounded
-
-    return OcspResponse(read_bounded(path, MAX_RESPONSE_BYTES), path.name)
-
-
 def _is_authority(certificate: x509.Certificate) -> bool:
     from ..certs.x509.extensions import Extensions
 
@@ -305,11 +302,11 @@ def _judged(found: Examination) -> dict[str, Any]:
         "policy_expected": found.policy_expected,
         "differences": list(found.differences),
         "unknown_anchors": [_anchor(root) for root in found.unknown_anchors],
-        "verdicts": _plain(found.verdicts),
+        "verdicts": _documents(found.verdicts),
     }
 
 
-def _plain(verdicts: tuple[Verdict, ...]) -> list[Any]:
+def _documents(verdicts: tuple[Verdict, ...]) -> list[Any]:
     return [verdict.to_dict() for verdict in verdicts]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .lazy import LazyGroup
-from .output import Settings, common_options
+from .output import Settings, card_options
 
 # Each command lives in the module named here, as NAME_command (dashes as underscores).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 @click.group("card", cls=LazyGroup, table=COMMANDS)
-@common_options
+@card_options
 def card_command(settings: Settings) -> None:
     """Work with a CPx card. Nothing spends a PIN try unless it asks for the PIN.
 

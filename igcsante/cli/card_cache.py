@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from .output import Settings, common_options, emit, say
+from .output import Settings, card_options, emit, say
 
 
 @click.group("cache")
-@common_options
+@card_options
 def cache_command(settings: Settings) -> None:
     """What is kept of cards, so that reading them again is quick.
 
@@ -25,7 +25,7 @@ def cache_command(settings: Settings) -> None:
 
 
 @cache_command.command("clear")
-@common_options
+@card_options
 def cache_clear(settings: Settings) -> None:
     """Forget all cards."""
     from ..card.cache import CardCache

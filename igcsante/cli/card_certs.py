@@ -12,7 +12,7 @@ import click
 
 from .card_export import distinct
 from .key_holder import key_holder
-from .output import Settings, common_options, emit, say_table, talk
+from .output import Settings, card_options, emit, say_table, talk
 from .validity import validity, validity_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write them as PEM files here."
 )
-@common_options
+@card_options
 def certs_command(settings: Settings, out: Path | None) -> None:
     """List the card's certificates; with --out, write them as PEM files.
 

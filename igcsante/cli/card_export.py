@@ -13,7 +13,7 @@ import click
 from ..text import printable
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
-from .output import Settings, common_options, emit, talk
+from .output import Settings, card_options, emit, talk
 
 if TYPE_CHECKING:
     from ..card.session import CpsCard
@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 @click.option("--private", is_flag=True, help="Also what the PIN guards; asks for the PIN.")
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def export_command(
     settings: Settings, directory: Path, private: bool, pin_source: str | None, use_last_try: bool
 ) -> None:

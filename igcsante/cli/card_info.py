@@ -10,7 +10,7 @@ import click
 from ..text import printable
 from .connect import inserted_card
 from .key_holder import key_holder
-from .output import Settings, common_options, emit, say, say_pairs, talk
+from .output import Settings, card_options, emit, say, say_pairs, talk
 from .validity import validity, validity_text, validity_warning
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _TYPES_IN_WORDS = {"CPE": "CDE/CPE", "CPA": "CDA/CPA"}
 
 
 @click.command("id")
-@common_options
+@card_options
 def id_command(settings: Settings) -> None:
     """Print the holder's national identifier, and nothing else."""
     with key_holder(settings) as holder:
@@ -37,7 +37,7 @@ def id_command(settings: Settings) -> None:
 
 
 @click.command("info")
-@common_options
+@card_options
 def info_command(settings: Settings) -> None:
     """Show the card, its holder, its certificates and the PIN tries left. Needs no PIN.
 

@@ -17,7 +17,7 @@ from ..errors import CardIncapableError, UsageError
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, profile_of, trust_store, with_chain
 from .key_holder import key_holder
-from .output import Settings, common_options, emit, say, talk
+from .output import Settings, card_options, emit, say, talk
 from .validity import validity_warning
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _STDIN = "-"
 )
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def sign_command(
     settings: Settings,
     file: str,
@@ -130,7 +130,7 @@ def sign_command(
 
 @click.command("random")
 @click.argument("count", type=click.IntRange(1, MOST_RANDOM_BYTES))
-@common_options
+@card_options
 def random_command(settings: Settings, count: int) -> None:
     """Print COUNT random bytes of the card's generator, in hexadecimal. No PIN is needed."""
     with inserted_card(settings) as card:

@@ -8,7 +8,7 @@ import click
 
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
-from .output import Settings, common_options, emit, emit_bytes, say, say_pairs, say_table, talk
+from .output import Settings, card_options, emit, emit_bytes, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
     from ..card.business import Activity
@@ -23,7 +23,7 @@ _BYTES_A_LINE = 16
 @click.option("--cps2ter", is_flag=True, help="Show the CPS2ter part of a CPS3. Needs the PIN.")
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def objects_command(
     settings: Settings,
     label: str | None,
@@ -72,7 +72,7 @@ def objects_command(
 @click.command("activities")
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def activities_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
     """List where the holder works, as the card has it. Needs the PIN."""
     with inserted_card(settings) as card:

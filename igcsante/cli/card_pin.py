@@ -8,7 +8,7 @@ import click
 
 from . import ask
 from .connect import inserted_card, verify_pin
-from .output import Settings, common_options, emit, say, say_pairs, talk
+from .output import Settings, card_options, emit, say, say_pairs, talk
 
 if TYPE_CHECKING:
     from ..card.generation import PinStatus
@@ -28,7 +28,7 @@ _yes_option = click.option("--yes", is_flag=True, help="Don't ask whether to do 
 
 
 @click.group("pin")
-@common_options
+@card_options
 def pin_command(settings: Settings) -> None:
     """Look after the card's PIN: each command sends it once at most.
 
@@ -37,7 +37,7 @@ def pin_command(settings: Settings) -> None:
 
 
 @pin_command.command("status")
-@common_options
+@card_options
 def pin_status(settings: Settings) -> None:
     """Show how many PIN and PUK tries are left. Spends none.
 
@@ -72,7 +72,7 @@ def pin_status(settings: Settings) -> None:
 @pin_command.command("verify")
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def pin_verify(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
     """Try the PIN, once."""
     with inserted_card(settings) as card:
@@ -85,7 +85,7 @@ def pin_verify(settings: Settings, pin_source: str | None, use_last_try: bool) -
 @_new_pin_option
 @last_try_option
 @_yes_option
-@common_options
+@card_options
 def pin_change(
     settings: Settings,
     pin_source: str | None,
@@ -110,7 +110,7 @@ def pin_change(
 @_new_pin_option
 @last_try_option
 @_yes_option
-@common_options
+@card_options
 def pin_unblock(
     settings: Settings,
     puk_source: str | None,

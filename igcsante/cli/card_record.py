@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from .output import Settings, common_options, talk
+from .output import Settings, card_options, talk
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--include-private", is_flag=True, help="Keep what is read after the PIN, too.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@common_options
+@card_options
 def record_command(
     settings: Settings, include_private: bool, file: Path, command: tuple[str, ...]
 ) -> Any:

@@ -12,7 +12,7 @@ from ..errors import ConfigError, TlsError, UsageError
 from .card_pin import last_try_option, pin_source_option
 from .connect import profile_of, trust_store, with_chain
 from .key_holder import key_holder
-from .output import Settings, common_options, emit, say, say_table, talk
+from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..credentials import Credential
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @pin_source_option
 @last_try_option
-@common_options
+@card_options
 def tls_check_command(
     settings: Settings,
     server: str,

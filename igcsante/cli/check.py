@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,12 @@ from ..errors import IgcError, UsageError
 from ..instants import parse_instant
 from . import ask
 from .check_options import check_options
-from .output import Settings, common_options, grouped, talk
+from .output import HeadedCommand, Settings, grouped, quiet_card_options, talk
 
 if TYPE_CHECKING:
     from ..certs.fleet.report import Finding, Outcome, Survey
     from ..certs.policy import Policy
-    from .check_inputs import Intake
+    from .check_inputs import Intake, Reading
 
 _FORMATS = ("text", "json", "ndjson", "csv", "nagios", "prometheus", "junit", "html")
 _FAILURES = ("unreadable", "invalid", "revoked", "unknown", "stale", "ending")
@@ -30,7 +31,7 @@ _NAGIOS_UNKNOWN = 3
 _paths = click.Path(path_type=Path)
 
 
-@click.command("check")
+@click.command("check", cls=HeadedCommand)
 @click.argument("inputs", nargs=-1)
 @grouped(
     "reading",
@@ -41,10 +42,17 @@ _paths = click.Path(path_type=Path)
         type=click.Choice(["smtp", "imap", "pop3", "ldap", "ftp"]),
         help="How HOST:PORT turns to TLS.",
     ),
-    click.option("--server-name", metavar="NAME", help="Ask HOST:PORT for this name (SNI)."),
+    click.option(
+        "--server-name",
+        metavar="NAME",
+        help="Certificates must be for this host name or address. HOST:PORT is asked for it "
+        "(SNI); without it, its certificate must be for HOST.",
+    ),
+    click.option("--any-name", is_flag=True, help="Let HOST:PORT have one for any name."),
     click.option("--serials", type=_paths, help="Check these serial numbers, one a line (hex)."),
     click.option("--issuer", type=_paths, help="The CA certificate that issued --serials."),
-    click.option("--card", is_flag=True, help="Check the certificates of the inserted card."),
+    click.option("--card", is_flag=True, help="The inserted card's too (see igc card)."),
+    heading="What is checked",
 )
 @grouped(
     "given",
@@ -54,12 +62,13 @@ _paths = click.Path(path_type=Path)
     click.option("--untrusted", multiple=True, type=_paths, help="More CA certificates."),
     click.option("--crl", multiple=True, type=_paths, help="CRL file or folder. Repeatable."),
     click.option("--ocsp", multiple=True, type=_paths, help="OCSP response file. Repeatable."),
+    heading="By what",
 )
 @check_options
 @grouped(
     "telling",
     click.option("--format", "kind", type=click.Choice(_FORMATS), help="Default: text."),
-    click.option("--output", type=_paths, help="Write this file, whole or not at all."),
+    click.option("--out", type=_paths, help="Write this file, whole or not at all."),
     click.option(
         "--fail-on",
         metavar="KIND,…",
@@ -71,34 +80,38 @@ _paths = click.Path(path_type=Path)
         type=click.IntRange(0, 36_500),
         help="Good ones that end so soon are findings too (ending).",
     ),
+    heading="What is told",
 )
-@click.option("--resume", type=_paths, help="Keep what is done in this file, and go on from it.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes. Needs --offline.")
-@common_options
-def check_command(
-    settings: Settings,
-    policy: Policy,
-    inputs: tuple[str, ...],
-    reading: dict[str, Any],
-    given: dict[str, Any],
-    telling: dict[str, Any],
-    resume: Path | None,
-    jobs: int,
-) -> int:
+@grouped(
+    "working",
+    click.option(
+        "--resume", type=_paths, help="Keep what is done in this file, and go on from it."
+    ),
+    click.option(
+        "--jobs", type=click.IntRange(1, 256), default=1, help="Processes. Needs --offline."
+    ),
+    click.option(
+        "--engine", metavar="dask://HOST:PORT", help="Check on this Dask cluster. Needs --offline."
+    ),
+    heading="Long work",
+)
+@quiet_card_options
+def check_command(**options: Any) -> int:
     """Verify certificates: chain, validity, revocation of each and of its CAs.
 
     \b
     Examples:
       igc check server.pem
       igc check certs/ backup.zip www.example.org:443 --expires-within 30
-      igc check fleet/ --format html --output report.html
-      igc check fleet/ --format prometheus --output /var/lib/node_exporter/igc.prom
+      igc check fleet/ --format html --out report.html
+      igc check fleet/ --format prometheus --out /var/lib/node_exporter/igc.prom
       igc check --offline --anchors ca/ --crl lists/ server.pem
       igc check --serials serials.txt --issuer ca.pem
 
     INPUTS are files (PEM, DER, PKCS#7, PKCS#12), folders with all that is below them, archives
     (zip, tar, tar.gz), - for stdin, or HOST:PORT of a TLS server, which is contacted even with
-    --offline; what it sends is not trusted. Each certificate is checked once.
+    --offline; what it sends is not trusted, and must be for HOST. Each certificate is checked
+    once.
 
     Anchors are those of the profile, those that were imported, and --anchors. Lists that igc
     crl keeps are used. With --at, give the CRLs of that time with --crl: those that are
@@ -108,11 +121,11 @@ def check_command(
     --expires-within. With --format nagios: 0 OK, 1 warning (ending, stale), 2 critical
     (invalid, revoked), 3 unknown.
     """
-    kind = _format(settings, telling["kind"])
-    if kind != "nagios":
-        return _check(settings, policy, inputs, reading, given, telling, resume, jobs, kind)
+    asked = _Asked(**options)
+    if asked.kind != "nagios":
+        return _check(asked)
     try:
-        return _check(settings, policy, inputs, reading, given, telling, resume, jobs, kind)
+        return _check(asked)
     except IgcError as error:  # a plugin says so in its line
         from .check_formats import nagios_line
 
@@ -120,44 +133,54 @@ def check_command(
         return _NAGIOS_UNKNOWN
 
 
-def _format(settings: Settings, kind: str | None) -> str:
-    if settings.json and kind not in (None, "json", "ndjson"):
-        raise UsageError(f"--json and --format {kind} can't both be had")
-    return kind or ("ndjson" if settings.json else "text")
+@dataclass(frozen=True)
+class _Asked:
+    """The command line, its options by what they are about."""
+
+    settings: Settings
+    policy: Policy
+    inputs: tuple[str, ...]
+    reading: dict[str, Any]
+    given: dict[str, Any]
+    telling: dict[str, Any]
+    working: dict[str, Any]
+
+    @cached_property
+    def kind(self) -> str:
+        """The format. Raises UsageError."""
+        chosen: str | None = self.telling["kind"]
+        if self.settings.json and chosen not in (None, "json", "ndjson"):
+            raise UsageError(f"--json and --format {chosen} can't both be had")
+        return chosen or ("ndjson" if self.settings.json else "text")
+
+    @property
+    def out(self) -> Path | None:
+        path: Path | None = self.telling["out"]
+        return path
 
 
-def _check(
-    settings: Settings,
-    policy: Policy,
-    inputs: tuple[str, ...],
-    reading: dict[str, Any],
-    given: dict[str, Any],
-    telling: dict[str, Any],
-    resume: Path | None,
-    jobs: int,
-    kind: str,
-) -> int:
+def _check(asked: _Asked) -> int:
     from .check_inputs import Intake
     from .check_run import Run
 
-    fail_on = _fail_on(telling["fail_on"])
+    given, resume, jobs = asked.given, asked.working["resume"], asked.working["jobs"]
+    fail_on = _fail_on(asked.telling["fail_on"])
     at = _instant(given["at"], resume)
-    policy = replace(policy, fetch=policy.fetch and not given["offline"])
-    if jobs > 1 and policy.fetch:
+    policy = replace(asked.policy, fetch=asked.policy.fetch and not given["offline"])
+    cluster = _cluster(asked.working)
+    if (jobs > 1 or cluster) and policy.fetch:
         raise UsageError(
-            "with several jobs nothing is fetched during the check",
+            "with several jobs, or a cluster, nothing is fetched during the check",
             advice="fetch the lists before with `igc crl update`, then give --offline",
         )
     intake = Intake()
     with contextlib.closing(intake.subjects):
-        _take_in(intake, settings, inputs, reading)
-        run = Run.of(settings, policy, at, given, intake)
-        survey = _survey(run.at, policy, fail_on, telling["expires_within"], intake)
-        with contextlib.ExitStack() as closing:
-            findings = closing.enter_context(run.findings(resume=resume, jobs=jobs))
-            shown = _with_progress(findings, intake.count, kind, telling["output"])
-            _print(shown, survey, kind, telling["output"])
-    return _conclude(survey, kind)
+        _take_in(intake, asked)
+        run = Run.of(asked.settings, policy, at, given, intake)
+        survey = _survey(run.at, policy, fail_on, asked.telling["expires_within"], intake)
+        with run.findings(resume=resume, jobs=jobs, cluster=cluster) as findings:
+            _print(_with_progress(findings, intake.count, asked), survey, asked)
+    return _conclude(survey, asked.kind)
 
 
 def _fail_on(text: str | None) -> frozenset[Outcome]:
@@ -172,6 +195,20 @@ def _fail_on(text: str | None) -> frozenset[Outcome]:
             advice=f"they are {', '.join(_FAILURES)}, with commas between, or {_NONE} alone",
         )
     return outcomes(words)
+
+
+def _cluster(working: dict[str, Any]) -> str | None:
+    """The address of the scheduler. Raises UsageError."""
+    engine: str | None = working["engine"]
+    if engine is None:
+        return None
+    scheme, _, address = engine.partition("://")
+    host, _, port = address.rpartition(":")
+    if scheme != "dask" or not host or not port.isdigit():
+        raise UsageError(f"--engine {engine}: no engine", advice="one is named dask://HOST:PORT")
+    if working["jobs"] > 1:
+        raise UsageError("--engine and --jobs can't both be had")
+    return address
 
 
 def _instant(at: str | None, resume: Path | None) -> datetime | None:
@@ -201,26 +238,19 @@ def _survey(
 # -- reading ---------------------------------------------------------------------------------
 
 
-def _take_in(
-    intake: Intake, settings: Settings, inputs: tuple[str, ...], reading: dict[str, Any]
-) -> None:
+def _take_in(intake: Intake, asked: _Asked) -> None:
     """All that there is to check. Raises UsageError when nothing was given."""
-    from .check_inputs import Options, take, take_card, take_serials
+    from .check_inputs import take, take_card, take_serials
 
+    reading = asked.reading
     serials, issuer = reading["serials"], reading["issuer"]
     if bool(serials) != bool(issuer):
         raise UsageError("--serials and --issuer are given together")
-    if not (inputs or serials or reading["card"]):
+    if not (asked.inputs or serials or reading["card"]):
         raise UsageError(
             "nothing was given to check", advice="name a file, folder or HOST:PORT; see --help"
         )
-    options = Options(
-        password=ask.optional_secret(reading["password_source"]),
-        recursive=not reading["no_recursive"],
-        starttls=reading["starttls"],
-        server_name=reading["server_name"],
-    )
-    take(intake, inputs, options)
+    take(intake, asked.inputs, _how_to_read(reading))
     if serials:
         from ..certs.load import certificates_from_path
 
@@ -228,8 +258,30 @@ def _take_in(
     if reading["card"]:
         from .connect import inserted_card
 
-        with inserted_card(settings) as card:
+        with inserted_card(asked.settings) as card:
             take_card(intake, [(item.purpose, item.certificate) for item in card.certificates()])
+
+
+def _how_to_read(reading: dict[str, Any]) -> Reading:
+    """Raises UsageError for a name that can't be compared with anything."""
+    from .check_inputs import Reading
+
+    name = reading["server_name"]
+    if name:
+        from ..certs.path.server_name import ServerName
+
+        name = str(ServerName.parse(name))
+        if reading["any_name"]:
+            raise UsageError("--server-name and --any-name can't both be had")
+        if reading["serials"] or reading["card"]:
+            raise UsageError("--server-name is about certificates of servers: files, HOST:PORT")
+    return Reading(
+        password=ask.optional_secret(reading["password_source"]),
+        recursive=not reading["no_recursive"],
+        starttls=reading["starttls"],
+        server_name=name,
+        any_name=reading["any_name"],
+    )
 
 
 # -- telling ---------------------------------------------------------------------------------
@@ -237,35 +289,34 @@ def _take_in(
 _LONG = 200  # inputs: below, it is done before a bar could be read
 
 
-def _print(findings: Iterable[Finding], survey: Survey, kind: str, output: Path | None) -> None:
+def _print(findings: Iterable[Finding], survey: Survey, asked: _Asked) -> None:
     from .check_formats import FORMATS
     from .output import colour
 
-    pieces = FORMATS[kind](findings, survey)
-    if output is None:
+    pieces = FORMATS[asked.kind](findings, survey)
+    if asked.out is None:
         for piece in pieces:
             click.echo(piece, nl=False, color=colour())
         return
     from ..files import write_atomic
 
     octets = (click.unstyle(piece).encode("utf-8", "backslashreplace") for piece in pieces)
-    write_atomic(output, octets, mode=_mode(output, kind), overwrite=True)
+    write_atomic(asked.out, octets, mode=_mode(asked.out, asked.kind), overwrite=True)
 
 
-def _mode(output: Path, kind: str) -> int:
+def _mode(out: Path, kind: str) -> int:
     """Names of persons are not for everyone; what a collector of metrics reads must be."""
     with contextlib.suppress(OSError):
-        return output.stat().st_mode & 0o777
+        return out.stat().st_mode & 0o777
     return 0o644 if kind == "prometheus" else 0o600
 
 
-def _with_progress(
-    findings: Iterable[Finding], count: int, kind: str, output: Path | None
-) -> Iterator[Finding]:
+def _with_progress(findings: Iterable[Finding], count: int, asked: _Asked) -> Iterator[Finding]:
     """A bar on stderr, when that is a terminal, the work is long, and nothing else is shown."""
     from .check_formats import is_terminal
 
-    streaming = output is None and is_terminal() and kind in ("text", "ndjson", "csv", "json")
+    kind = asked.kind
+    streaming = asked.out is None and is_terminal() and kind in ("text", "ndjson", "csv", "json")
     watched = sys.stderr is not None and sys.stderr.isatty()
     if count < _LONG or streaming or not watched:
         yield from findings

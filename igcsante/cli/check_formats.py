@@ -15,6 +15,7 @@ import click
 from ..certs.fleet.report import Finding, Outcome, Survey, common_name
 from ..instants import iso
 from ..text import printable
+from ..text import spreadsheet_cell as cell
 from .output import as_json_line
 
 Format = Callable[[Iterable[Finding], Survey], Iterator[str]]
@@ -115,7 +116,6 @@ _CSV = (
     *("file", "verdict", "subject", "issuer", "serial", "sha256", "not_before", "not_after"),
     *("days_left", "revoked_on", "revocation_reason", "codes", "messages", "notices"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
@@ -134,23 +134,18 @@ def csv(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
         days = survey.days_left(finding)
         yield row(
             [
-                *map(_cell, (finding.source, str(outcome), finding.subject, finding.issuer)),
-                *map(_cell, (finding.serial, finding.sha256)),
+                *map(cell, (finding.source, str(outcome), finding.subject, finding.issuer)),
+                *map(cell, (finding.serial, finding.sha256)),
                 iso(finding.not_before) or "",
                 iso(finding.not_after) or "",
                 "" if days is None else days,
-                _cell(finding.revoked_on),
-                _cell(finding.revocation_reason),
-                _cell(" ".join(finding.codes)),
-                _cell("; ".join(finding.messages)),
-                _cell("; ".join(finding.notices)),
+                cell(finding.revoked_on),
+                cell(finding.revocation_reason),
+                cell(" ".join(finding.codes)),
+                cell("; ".join(finding.messages)),
+                cell("; ".join(finding.notices)),
             ]
         )
-
-
-def _cell(value: str) -> str:
-    shown = printable(value)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 # -- for monitoring --------------------------------------------------------------------------

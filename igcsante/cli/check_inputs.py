@@ -32,13 +32,18 @@ _MAX_SERIAL_DIGITS = 40  # hexadecimal: 20 octets (RFC 5280 §4.1.2.2)
 
 
 @dataclass(frozen=True)
-class Options:
-    """How inputs are read."""
+class Reading:
+    """How inputs are read.
+
+    ``server_name`` is what certificates must be for, and what a server is asked for; without
+    it that is the server's address as it was given, unless ``any_name``.
+    """
 
     password: Secret | None = None
     recursive: bool = True
     starttls: str | None = None
     server_name: str | None = None
+    any_name: bool = False
 
 
 @dataclass
@@ -53,34 +58,39 @@ class Intake:
     issuer: bytes = b""
     count: int = 0
     duplicates: int = 0
-    _seen: set[bytes | int] = field(default_factory=set)
+    _seen: set[tuple[bytes | int, str]] = field(default_factory=set)
 
-    def add(self, source: str, certificates: Iterable[x509.Certificate]) -> None:
+    def add(
+        self, source: str, certificates: Iterable[x509.Certificate], name: str | None = None
+    ) -> None:
         """The leaves among the certificates of one file; when there are none, all of them."""
         from ..certs.x509.extensions import Extensions
 
         found = list(certificates)
         authorities = [item for item in found if Extensions(item).is_authority]
         leaves = [item for item in found if item not in set(authorities)] or found
-        self._add(source, leaves, authorities)
+        self._add(source, leaves, authorities, name or "")
 
-    def add_server(self, source: str, chain: tuple[x509.Certificate, ...]) -> None:
-        """What a server sent: its own certificate first."""
-        self._add(source, chain[:1], chain[1:])
+    def add_server(
+        self, source: str, chain: tuple[x509.Certificate, ...], name: str | None
+    ) -> None:
+        """What a server sent: its own certificate, which must be for ``name``, first."""
+        self._add(source, chain[:1], chain[1:], name or "")
 
     def _add(
         self,
         source: str,
         leaves: Iterable[x509.Certificate],
         authorities: Iterable[x509.Certificate],
+        name: str,
     ) -> None:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import Encoding
 
         self.authorities.update(dict.fromkeys(authorities))
         for leaf in leaves:
-            if self._is_new(leaf.fingerprint(SHA256())):
-                self._put(Entry(source, certificate=leaf.public_bytes(Encoding.DER)))
+            if self._is_new(leaf.fingerprint(SHA256()), name):
+                self._put(Entry(source, leaf.public_bytes(Encoding.DER), name=name))
 
     def add_serial(self, source: str, serial: int) -> None:
         if self._is_new(serial):
@@ -89,11 +99,12 @@ class Intake:
     def add_error(self, source: str, error: IgcError) -> None:
         self._put(Entry(source, error=error.to_dict()))
 
-    def _is_new(self, key: bytes | int) -> bool:
-        if key in self._seen:
+    def _is_new(self, key: bytes | int, name: str = "") -> bool:
+        """One certificate that must be for two names is checked twice."""
+        if (key, name) in self._seen:
             self.duplicates += 1
             return False
-        self._seen.add(key)
+        self._seen.add((key, name))
         return True
 
     def _put(self, entry: Entry) -> None:
@@ -101,26 +112,26 @@ class Intake:
         self.count += 1
 
 
-def take(intake: Intake, given: Iterable[str], options: Options) -> None:
+def take(intake: Intake, given: Iterable[str], reading: Reading) -> None:
     """Read every input into ``intake``; what can't be read becomes an error in it."""
     for item in given:
         try:
-            _take(intake, item, options)
+            _take(intake, item, reading)
         except IgcError as error:
             intake.add_error(item, error)
 
 
-def _take(intake: Intake, given: str, options: Options) -> None:
+def _take(intake: Intake, given: str, reading: Reading) -> None:
     path = Path(given)
     address = None if _exists(path) else _ADDRESS.fullmatch(given)
     if given == STDIN:
-        _take_stream(intake, "stdin", _standard_input(), options)
+        _take_stream(intake, "stdin", _standard_input(), reading)
     elif address and 0 < int(address[3]) < 65536:
-        _take_server(intake, given, address[1] or address[2], int(address[3]), options)
+        _take_server(intake, given, address[1] or address[2], int(address[3]), reading)
     elif path.is_dir():
-        _take_folder(intake, path, options)
+        _take_folder(intake, path, reading)
     else:
-        _take_file(intake, path, options)
+        _take_file(intake, path, reading)
 
 
 def _exists(path: Path) -> bool:
@@ -144,19 +155,19 @@ def _standard_input() -> BinaryIO:
 # -- files and folders ---------------------------------------------------------------------
 
 
-def _take_folder(intake: Intake, folder: Path, options: Options) -> None:
+def _take_folder(intake: Intake, folder: Path, reading: Reading) -> None:
     """The files with a known suffix, in order; those with only a key or a list are passed over."""
     from ..certs.load import CERTIFICATE_SUFFIXES, PKCS12_SUFFIXES
 
     suffixes = (*CERTIFICATE_SUFFIXES, *_ARCHIVE_SUFFIXES)
-    suffixes += (*PKCS12_SUFFIXES,) if options.password else ()
+    suffixes += (*PKCS12_SUFFIXES,) if reading.password else ()
     found = False
-    for path in _files(intake, folder, recursive=options.recursive):
+    for path in _files(intake, folder, recursive=reading.recursive):
         if not path.name.lower().endswith(suffixes):
             continue
         found = True
         try:
-            _take_file(intake, path, options, alone=False)
+            _take_file(intake, path, reading, alone=False)
         except IgcError as error:
             intake.add_error(str(path), error)
     if not found:
@@ -180,14 +191,14 @@ def _files(intake: Intake, folder: Path, *, recursive: bool) -> Iterator[Path]:
                 yield path
 
 
-def _take_file(intake: Intake, path: Path, options: Options, *, alone: bool = True) -> None:
+def _take_file(intake: Intake, path: Path, reading: Reading, *, alone: bool = True) -> None:
     from ..certs.fleet.packed import START, is_packed
 
     try:
         with path.open("rb") as stream:
             if is_packed(stream.read(START)):
                 stream.seek(0)
-                _take_archive(intake, str(path), stream, options)
+                _take_archive(intake, str(path), stream, reading)
                 return
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
@@ -195,37 +206,37 @@ def _take_file(intake: Intake, path: Path, options: Options, *, alone: bool = Tr
     from ..files import read_bounded
 
     data = read_bounded(path, MAX_CONTAINER_BYTES)
-    _take_octets(intake, str(path), data, options, alone=alone)
+    _take_octets(intake, str(path), data, reading, alone=alone)
 
 
-def _take_stream(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
+def _take_stream(intake: Intake, source: str, stream: BinaryIO, reading: Reading) -> None:
     from ..certs.fleet.packed import START, is_packed
 
     start = stream.read(START)
     stream.seek(0)
     if is_packed(start):
-        _take_archive(intake, source, stream, options)
+        _take_archive(intake, source, stream, reading)
     else:
-        _take_octets(intake, source, stream.read(), options, alone=True)
+        _take_octets(intake, source, stream.read(), reading, alone=True)
 
 
 def _take_octets(
-    intake: Intake, source: str, data: bytes, options: Options, *, alone: bool
+    intake: Intake, source: str, data: bytes, reading: Reading, *, alone: bool
 ) -> None:
     from ..certs.load import load
 
-    found = load(data, options.password, source=source).certificates
+    found = load(data, reading.password, source=source).certificates
     if found:
-        intake.add(source, found)
+        intake.add(source, found, reading.server_name)
     elif alone:
         raise UnreadableError(f"{source} holds no certificate")
 
 
-def _take_archive(intake: Intake, source: str, stream: BinaryIO, options: Options) -> None:
+def _take_archive(intake: Intake, source: str, stream: BinaryIO, reading: Reading) -> None:
     from ..certs.fleet.packed import members
     from ..certs.load import CERTIFICATE_SUFFIXES, PKCS12_SUFFIXES
 
-    suffixes = (*CERTIFICATE_SUFFIXES, *(PKCS12_SUFFIXES if options.password else ()))
+    suffixes = (*CERTIFICATE_SUFFIXES, *(PKCS12_SUFFIXES if reading.password else ()))
     found = False
     try:
         for name, data in members(stream, lambda name: name.lower().endswith(suffixes)):
@@ -234,7 +245,7 @@ def _take_archive(intake: Intake, source: str, stream: BinaryIO, options: Option
             try:
                 if isinstance(data, IgcError):
                     raise data
-                _take_octets(intake, inside, data, options, alone=False)
+                _take_octets(intake, inside, data, reading, alone=False)
             except IgcError as error:
                 intake.add_error(inside, error)
     except UnreadableError as error:
@@ -249,15 +260,17 @@ def _take_archive(intake: Intake, source: str, stream: BinaryIO, options: Option
 # -- servers, cards, serial numbers --------------------------------------------------------
 
 
-def _take_server(intake: Intake, given: str, host: str, port: int, options: Options) -> None:
+def _take_server(intake: Intake, given: str, host: str, port: int, reading: Reading) -> None:
     from ..certs.load import load_certificates
+    from ..certs.path.server_name import ServerName
     from ..tls.peer import server_certificates
 
+    name = None if reading.any_name else str(ServerName.parse(reading.server_name or host))
     sent = server_certificates(
-        host, port, starttls=options.starttls, server_name=options.server_name
+        host, port, starttls=reading.starttls, server_name=reading.server_name
     )
     chain = tuple(item for der in sent for item in load_certificates(der, source=given))
-    intake.add_server(given, chain)
+    intake.add_server(given, chain, name)
 
 
 def take_card(intake: Intake, certificates: Iterable[tuple[str, x509.Certificate]]) -> None:

@@ -65,7 +65,7 @@ def check_options(command: Command) -> Command:
     def with_policy(demands: Mapping[str, Any], **arguments: Any) -> Any:
         return command(policy=policy_from(**demands), **arguments)
 
-    return grouped("demands", *_OPTIONS)(with_policy)  # type: ignore[return-value]
+    return grouped("demands", *_OPTIONS, heading="What is demanded")(with_policy)  # type: ignore[return-value]
 
 
 def policy_from(

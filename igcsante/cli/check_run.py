@@ -20,6 +20,7 @@ from ..certs.check import Checker
 from ..certs.crl.store import CrlStore
 from ..certs.fleet.report import Finding
 from ..certs.policy import Policy, Source
+from ..certs.verdict import SerialVerdict, Verdict
 from ..certs.x509.certificate_list import Crl
 from .check_inputs import Intake
 from .check_spool import Entry
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from ..certs.fleet.bulk import Subject
     from ..certs.fleet.report_state import CheckState
     from ..certs.fleet.snapshot import Snapshot
+    from ..certs.network.fetch import CrlFetcher
     from ..certs.ocsp.response import OcspResponse
+    from ..certs.serials import SerialChecker
     from ..config import Profile
 
 _FEW = 32  # certificates: as quickly checked as a snapshot is made
@@ -79,9 +82,14 @@ class Run:
         )
 
     @contextlib.contextmanager
-    def findings(self, *, resume: Path | None, jobs: int) -> Iterator[Iterable[Finding]]:
-        """The findings in the order of the inputs; those of an earlier run first asked for."""
-        check = self._checks(jobs, of_a_snapshot=resume is not None)
+    def findings(
+        self, *, resume: Path | None, jobs: int, cluster: str | None
+    ) -> Iterator[Iterable[Finding]]:
+        """The findings in the order of the inputs; those of an earlier run first asked for.
+
+        ``cluster`` is the address of a Dask scheduler.
+        """
+        check = self._checks(jobs, cluster, of_a_snapshot=resume is not None)
         with contextlib.ExitStack() as closing:
             state = None
             if resume is not None:
@@ -112,32 +120,39 @@ class Run:
             crl_store=CrlStore(),
         )
 
-    def _checks(self, jobs: int, *, of_a_snapshot: bool) -> _Checks:
-        few = self.intake.count <= _FEW and jobs == 1
+    def _checks(self, jobs: int, cluster: str | None, *, of_a_snapshot: bool) -> _Checks:
+        few = self.intake.count <= _FEW and jobs == 1 and not cluster
         if self.policy.fetch or (few and not of_a_snapshot):
             return self._one_by_one
-        return lambda entries: self._by_engine(entries, jobs)
+        return lambda entries: self._by_engine(entries, jobs, cluster)
 
     def _one_by_one(self, entries: Iterable[Entry]) -> Iterator[Finding]:
         from ..certs.load import load_certificates
 
-        checker = self._checker()
+        fetcher = self._fetcher()
+        checker = self._checker(fetcher)
+        serials = self._serials(checker, fetcher) if self.intake.issuer else None
         for entry in entries:
-            if entry.serial is None:
-                (certificate,) = load_certificates(entry.certificate)
-                yield Finding.of(entry.source, checker.check(certificate, at=self.at))
+            if serials and entry.serial is not None:
+                yield Finding.of(entry.source, serials.check(entry.serial, at=self.at))
             else:
-                (issuer,) = load_certificates(self.intake.issuer)
-                told = checker.check_serial(entry.serial, issuer, at=self.at)
-                yield Finding.of(entry.source, told)
+                (certificate,) = load_certificates(entry.certificate)
+                verdict = checker.check(certificate, at=self.at)
+                yield Finding.of(entry.source, _named(verdict, entry))
 
-    def _by_engine(self, entries: Iterable[Entry], jobs: int) -> Iterator[Finding]:
-        from ..certs.fleet.engines import check_all
+    def _by_engine(
+        self, entries: Iterable[Entry], jobs: int, cluster: str | None
+    ) -> Iterator[Finding]:
+        from ..certs.fleet.engines import check_all, check_on_cluster
 
-        sources, subjects = tee(entries)
-        records = check_all(map(self._subject, subjects), self.snapshot, jobs=jobs)
+        sources, wanted = tee(entries)
+        subjects = map(self._subject, wanted)
+        if cluster:
+            records = check_on_cluster(cluster, subjects, self.snapshot)
+        else:
+            records = check_all(subjects, self.snapshot, jobs=jobs)
         for entry, record in zip(sources, records, strict=True):
-            yield Finding.of(entry.source, record.verdict())
+            yield Finding.of(entry.source, _named(record.verdict(), entry))
 
     def _subject(self, entry: Entry) -> Subject:
         from ..certs.fleet.bulk import SerialOf
@@ -146,14 +161,22 @@ class Run:
             return entry.certificate
         return SerialOf(entry.serial, self.intake.issuer)
 
-    def _checker(self) -> Checker:
-        """One that fetches, unless the policy forbids it."""
-        kept = CrlStore()
-        fetcher = None
-        if self.policy.fetch:
-            from ..certs.network.fetch import CrlFetcher
+    def _fetcher(self) -> CrlFetcher | None:
+        """None when the policy forbids to fetch."""
+        if not self.policy.fetch:
+            return None
+        from ..certs.network.fetch import CrlFetcher
 
-            fetcher = CrlFetcher(access_of(self.profile))
+        return CrlFetcher(access_of(self.profile))
+
+    def _serials(self, checker: Checker, fetcher: CrlFetcher | None) -> SerialChecker:
+        from ..certs.load import load_certificates
+        from ..certs.serials import SerialChecker
+
+        return SerialChecker(checker, load_certificates(self.intake.issuer)[0], fetcher)
+
+    def _checker(self, fetcher: CrlFetcher | None) -> Checker:
+        kept = CrlStore()
         sources = {}
         if self.responses or self.policy.fetch:
             sources[Source.OCSP] = self._ocsp(kept)
@@ -206,6 +229,15 @@ def _findings(intake: Intake, check: _Checks, state: CheckState | None) -> Itera
             yield finding
 
 
+def _named(verdict: Verdict | SerialVerdict, entry: Entry) -> Verdict | SerialVerdict:
+    """The same verdict, unless the certificate must be for a name and isn't."""
+    if not entry.name or isinstance(verdict, SerialVerdict):
+        return verdict
+    from ..certs.path.server_name import ServerName, for_server
+
+    return for_server(verdict, ServerName.parse(entry.name))
+
+
 def _unreadable(entry: Entry) -> Finding:
     return Finding(entry.source, {"ok": False, "error": entry.error})
 
@@ -215,7 +247,8 @@ def _key(intake: Intake, entry: Entry) -> str:
     from hashlib import sha256
 
     if entry.serial is None:
-        return sha256(entry.certificate).hexdigest()
+        digest = sha256(entry.certificate).hexdigest()
+        return f"{digest}:{entry.name}" if entry.name else digest
     return f"{sha256(intake.issuer).hexdigest()}:{entry.serial:x}"
 
 

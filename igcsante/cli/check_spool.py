@@ -12,12 +12,16 @@ _IN_MEMORY = 64 * 1024 * 1024
 
 
 class Entry(NamedTuple):
-    """A certificate (DER), a serial number, or the error of an input, and where it came from."""
+    """A certificate (DER), a serial number, or the error of an input, and where it came from.
+
+    ``name`` is that of the server that the certificate must be for, empty when there is none.
+    """
 
     source: str
     certificate: bytes = b""
     serial: int | None = None
     error: dict[str, Any] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Spool:
             "size": len(entry.certificate),
             "serial": entry.serial,
             "error": entry.error,
+            "name": entry.name,
         }
         self._stream.write(json.dumps(head, default=str).encode() + b"\n" + entry.certificate)
 
@@ -44,7 +49,7 @@ class Spool:
         while line := self._stream.readline():
             head = json.loads(line)
             octets = self._stream.read(head["size"])
-            yield Entry(head["source"], octets, head["serial"], head["error"])
+            yield Entry(head["source"], octets, head["serial"], head["error"], head["name"])
 
     def close(self) -> None:
         self._stream.close()

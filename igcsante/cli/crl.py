@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import click
 
 from ..errors import ExitCode, UnreadableError, UsageError
-from ..instants import iso
 from ..text import printable
+from .crl_kept import lookup, matching, open_store, the_one
 from .crl_print import (
     common_name,
     count,
@@ -29,7 +29,7 @@ from .output import Settings, common_options, emit, print_error, say, say_pairs,
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.crl.store import CrlStore, StoredCrl
+    from ..certs.crl.store import CrlStore
     from ..certs.crl.update import CrlUpdater, Published, Update
 
 _TOO_MANY = 429
@@ -87,7 +87,7 @@ def crl_update(
     """
     if spread:
         _wait(spread)
-    updater, wanted = _updater(settings, _store(), anchors, files, delta=delta)
+    updater, wanted = _updater(settings, open_store(), anchors, files, delta=delta)
     at = datetime.now(UTC)
     updates = []
     for update in _update_all(updater, wanted, at, force=force):
@@ -103,7 +103,7 @@ def crl_update(
 @common_options
 def crl_list(settings: Settings) -> None:
     """List what is kept: issuer, number, dates, size."""
-    found, now = _store().lists(), datetime.now(UTC)
+    found, now = open_store().lists(), datetime.now(UTC)
     if settings.json:
         for stored in found:
             emit(described(stored), schema="igc.crl/1")
@@ -136,9 +136,9 @@ def crl_show(settings: Settings, name: str, serial: str | None) -> int:
 
     With --serial, exit code 7 when it is in the list.
     """
-    store = _store()
-    stored = _one(store, name)
-    entry = _lookup(store, stored, serial) if serial else None
+    store = open_store()
+    stored = the_one(store, name)
+    entry = lookup(store, stored, serial) if serial else None
     if settings.json:
         emit({**described(stored), "entry": entry}, schema="igc.crl.show/1")
     else:
@@ -154,7 +154,7 @@ def crl_show(settings: Settings, name: str, serial: str | None) -> int:
 @common_options
 def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, ...]) -> None:
     """Verify the lists in FILES (DER or PEM) and keep them, as if they had been fetched."""
-    updater, _ = _updater(settings, _store(), anchors, (), quiet=True)
+    updater, _ = _updater(settings, open_store(), anchors, (), quiet=True)
     at = datetime.now(UTC)
     for path in files:
         stored = updater.add(_der_of(path), source=str(path), at=at)
@@ -184,8 +184,8 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
     from ..certs.crl.export import csv_octets, parquet_octets, rows
     from ..files import write_atomic
 
-    store = _store()
-    table = rows(store, _matching(store, name) if name else store.lists())
+    store = open_store()
+    table = rows(store, matching(store, name) if name else store.lists())
     if out is None and settings.json:
         for row in table:
             number = None if row.crl_number is None else str(row.crl_number)
@@ -202,19 +202,6 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
         emit({"file": out, "format": kind, "size": out.stat().st_size}, schema="igc.crl.export/1")
     else:
         talk(f"written: {printable(str(out))}")
-
-
-def _store() -> CrlStore:
-    """The kept lists, after a warning of those that can't be read."""
-    from ..certs.crl.store import CrlStore
-
-    store = CrlStore()
-    for path in store.damaged():
-        talk(
-            f"Warning: {printable(str(path))}: a kept list is damaged, and passed over until it is "
-            "fetched or indexed again; the file can be removed"
-        )
-    return store
 
 
 # -- updating --------------------------------------------------------------------------------
@@ -354,46 +341,3 @@ def _der_of(path: Path) -> bytes:
         return load_pem_x509_crl(octets).public_bytes(Encoding.DER)
     except PARSE_ERRORS as error:
         raise UnreadableError(f"{path}: no CRL that can be read: {error}") from None
-
-
-# -- telling about lists -----------------------------------------------------------------
-
-
-def _matching(store: CrlStore, name: str) -> tuple[StoredCrl, ...]:
-    wanted = name.casefold()
-    found = [
-        item
-        for item in store.lists()
-        if wanted in item.issuer.casefold() or wanted in item.source.casefold()
-    ]
-    if not found:
-        raise UsageError(f"no list of {name!r} is kept", advice="see them all with: igc crl list")
-    return tuple(found)
-
-
-def _one(store: CrlStore, name: str) -> StoredCrl:
-    found = _matching(store, name)
-    if len(found) > 1:
-        several = "; ".join(common_name(item) for item in found)
-        raise UsageError(f"{len(found)} lists have {name!r} in their name: {several}")
-    return found[0]
-
-
-def _lookup(store: CrlStore, stored: StoredCrl, serial: str) -> dict[str, str | None]:
-    """The entry of a serial number; its date is None when it is not in the list."""
-    from ..certs.crl.scan import outline
-    from ..certs.x509.certificate_list import Crl
-    from ..files import MAX_INPUT_BYTES, read_bounded
-
-    try:
-        value = int(serial.replace(":", ""), 16)
-    except ValueError:
-        raise UsageError(f"{serial!r} is no serial number in hexadecimal") from None
-    issuer = Crl(outline(read_bounded(stored.path, MAX_INPUT_BYTES)).header).issuer
-    listing = next(item for item in store.find(issuer) if item.sha256 == stored.sha256)
-    found = listing.lookup(value)
-    return {
-        "serial": f"{value:x}",
-        "date": iso(found.date) if found else None,
-        "reason": found.reason if found else None,
-    }

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 def described(stored: StoredCrl) -> dict[str, object]:
+    from ..certs.crl.kept import is_intact
+
     return {
         "issuer": stored.issuer,
         "number": None if stored.number is None else str(stored.number),
@@ -25,6 +27,7 @@ def described(stored: StoredCrl) -> dict[str, object]:
         "source": stored.source,
         "fetched_at": stored.fetched_at,
         "indexed": stored.indexed,
+        "intact": is_intact(stored),
         "path": stored.path,
     }
 
@@ -70,6 +73,10 @@ def number(stored: StoredCrl | None) -> str:
 
 
 def state(stored: StoredCrl, now: datetime) -> str:
+    from ..certs.crl.kept import is_intact
+
+    if not is_intact(stored):
+        return "damaged"
     if stored.next_update is None:
         return "no end date"
     return "in force" if stored.next_update >= now else "outdated"

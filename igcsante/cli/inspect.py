@@ -34,7 +34,7 @@ _SUFFIXES = {
 @click.option(
     "--world",
     type=click.Choice(["production", "test"]),
-    help="Say what is wrong in a certificate that is to serve there.",
+    help="Say what is wrong in a certificate that is to serve there, going by what it says itself.",
 )
 @click.option("--password-source", help="Where the password of a PKCS#12 comes from.")
 @common_options

@@ -50,7 +50,7 @@ class View:
             **_key_facts(certificate),
             "may": [use.code for use in may],
             "may_not": [use.code for use in may_not],
-            "advice": _plain(self._about(certificate, profile)),
+            "advice": _advice_documents(self._about(certificate, profile)),
         }
 
     def request(self, request: x509.CertificateSigningRequest) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class View:
             "subject": _display(request, "subject"),
             "dns_names": _dns_names(request),
             **_key_facts(request),
-            "advice": _plain(advising.about_request(request)),
+            "advice": _advice_documents(advising.about_request(request)),
         }
 
     def crl(self, crl: Crl) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class View:
             "entries": len(crl),
             "authority_key_id": crl.authority_key_id.hex() if crl.authority_key_id else None,
             "sha256": crl.sha256,
-            "advice": _plain(advising.about_crl(crl, self.at)),
+            "advice": _advice_documents(advising.about_crl(crl, self.at)),
         }
 
     def key(self, key: PrivateKey, mode: int | None) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class View:
             "encrypted": key.encrypted,
             "key": key.algorithm,
             "public_key_sha256": key.public_key_sha256,
-            "advice": _plain(advising.about_key(key, mode)),
+            "advice": _advice_documents(advising.about_key(key, mode)),
         }
 
     def container(self, container: Container) -> dict[str, Any]:
@@ -299,5 +299,5 @@ def _scope(crl: Crl) -> str:
     return ", ".join((*told, *uris(idp.full_name)))
 
 
-def _plain(found: Iterable[Advice]) -> list[dict[str, str | None]]:
+def _advice_documents(found: Iterable[Advice]) -> list[dict[str, str | None]]:
     return [advice.to_dict() for advice in found]

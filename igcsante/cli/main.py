@@ -16,7 +16,7 @@ import click
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
 from .lazy import LazyGroup
-from .output import Settings, common_options, print_error
+from .output import Settings, platform_options, print_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Run the main job on simulated parts: card, order, check, revoke."),
@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(__version__, prog_name="igc")
-@common_options
+@platform_options
 def igc(settings: Settings) -> None:
     """IGC-Santé from the command line: CPx cards, certificates, Plateforme de confiance.
 

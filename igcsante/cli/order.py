@@ -15,7 +15,16 @@ from ..ws.vocabulary import RevocationReason
 from . import ask
 from .connect import connected, open_journal, profile_of, target_of
 from .order_options import pin_options, request_options, retrieval_options
-from .output import Settings, common_options, emit, say, say_pairs, say_table, talk
+from .output import (
+    Settings,
+    common_options,
+    emit,
+    platform_options,
+    say,
+    say_pairs,
+    say_table,
+    talk,
+)
 
 if TYPE_CHECKING:
     from ..ws.enrolment import Delivery, Issued
@@ -48,7 +57,7 @@ def doubts_told(journal: Journal, name: str) -> Iterator[None]:
 
 @click.command("habilitations")
 @pin_options
-@common_options
+@platform_options
 def habilitations_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
     """List what this card may order: structures, offers, usages, scopes."""
     target = target_of(settings)
@@ -101,7 +110,7 @@ def habilitations_command(settings: Settings, pin_source: str | None, use_last_t
 @click.option("--order-only", is_flag=True, help="Don't retrieve it now (see: igc retrieve).")
 @retrieval_options
 @pin_options
-@common_options
+@platform_options
 def order_command(
     settings: Settings,
     pin_source: str | None,
@@ -163,7 +172,7 @@ def order_command(
 @click.argument("order")
 @retrieval_options
 @pin_options
-@common_options
+@platform_options
 def retrieve_command(
     settings: Settings,
     order: str,
@@ -206,7 +215,7 @@ def retrieve_command(
 @click.option("--revocation-code-source", metavar="SOURCE", help="The code of the withdrawal.")
 @click.option("--yes", is_flag=True, help="Don't ask to retype the end of the serial.")
 @pin_options
-@common_options
+@platform_options
 def revoke_command(
     settings: Settings,
     order: str,

@@ -15,11 +15,11 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 import click
 
@@ -35,7 +35,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that every command takes."""
+    """The options that commands share; none takes all of them."""
 
     profile: str | None = None
     platform: str | None = None
@@ -47,8 +47,13 @@ class Settings:
     recorder: Recorder | None = None  # given by igc card record, to the command that it runs
 
 
-def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Options whose values a command takes together, as the dictionary ``name``."""
+def grouped(
+    name: str, *options: Callable[[Command], Command], heading: str = ""
+) -> Callable[[Command], Command]:
+    """Options whose values a command takes together, as the dictionary ``name``.
+
+    ``heading`` is what they stand under in the help of a :class:`HeadedCommand`.
+    """
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -59,51 +64,103 @@ def grouped(name: str, *options: Callable[[Command], Command]) -> Callable[[Comm
         outside = {option.name for option in getattr(command, "__click_params__", ())}
         for option in reversed(options):
             option(gathered)
-        keys = {
-            str(option.name)
-            for option in gathered.__click_params__  # type: ignore[attr-defined]
-            if option.name not in outside
-        }
+        keys = set()
+        for option in gathered.__click_params__:  # type: ignore[attr-defined]
+            if option.name not in outside:
+                keys.add(str(option.name))
+                option.heading = heading
         return gathered  # type: ignore[return-value]
 
     return decorate
 
 
-_COMMON = (
-    click.option("--profile", metavar="NAME", help="Profile of config.toml to work with."),
-    click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
-    click.option(
-        "--reader",
-        metavar="NAME",
-        help="Card reader or token: part of its name, or the serial number of its card.",
-    ),
-    click.option(
-        "--pkcs11",
-        metavar="MODULE",
-        type=click.Path(path_type=Path),
-        help="Use a token of this PKCS#11 module instead of a card.",
-    ),
-    click.option("--json", "json", is_flag=True, help="One JSON object a line on stdout."),
-    click.option("--trace", is_flag=True, help="Show what goes to and from the card, on stderr."),
-    click.option("--no-cache", is_flag=True, help="Read everything from the card itself."),
+class HeadedCommand(click.Command):
+    """A command with so many options that its help shows them by what they are about."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:
+                sections.setdefault(getattr(param, "heading", ""), []).append(record)
+        for heading, records in sorted(sections.items(), key=lambda item: not item[0]):
+            with formatter.section(heading or "Options"):
+                formatter.write_dl(records)
+
+
+class _Option(Protocol):
+    """What gives a command an option, or several."""
+
+    def __call__(self, command: Command, /) -> Command: ...
+
+
+_PROFILE: _Option = click.option(
+    "--profile", metavar="NAME", help="Profile of config.toml to work with."
 )
-_NAMES = ("profile", "platform", "reader", "pkcs11", "json", "trace", "no_cache")
+_JSON: _Option = click.option(
+    "--json", "json", is_flag=True, help="One JSON object a line on stdout."
+)
+_PLATFORM: _Option = click.option(
+    "--platform", metavar="URL", help="Endpoint of the platform's web service."
+)
 
 
-def common_options(command: Command) -> Command:
-    """Give a command the common options, before or after its name, as ``settings``."""
+def _of_a_card(*, hidden: bool = False) -> tuple[_Option, ...]:
+    return (
+        click.option(
+            "--reader",
+            metavar="NAME",
+            hidden=hidden,
+            help="Card reader or token: part of its name, or the serial number of its card.",
+        ),
+        click.option(
+            "--pkcs11",
+            metavar="MODULE",
+            type=click.Path(path_type=Path),
+            hidden=hidden,
+            help="Use a token of this PKCS#11 module instead of a card.",
+        ),
+        click.option(
+            "--trace",
+            is_flag=True,
+            hidden=hidden,
+            help="Show what goes to and from the card, on stderr.",
+        ),
+        click.option(
+            "--no-cache",
+            is_flag=True,
+            hidden=hidden,
+            help="Read everything from the card itself.",
+        ),
+    )
 
-    @functools.wraps(command)
-    @click.pass_context
-    def wrapped(ctx: click.Context, /, **arguments: Any) -> Any:
-        given = {name: arguments.pop(name) for name in _NAMES}
-        settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
-        ctx.obj = replace(settings, **{name: value for name, value in given.items() if value})
-        return ctx.invoke(command, settings=ctx.obj, **arguments)
 
-    for option in reversed(_COMMON):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+def _settings_of(*options: _Option) -> _Option:
+    """A decorator: the command takes these, before or after its name, as ``settings``."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        @click.pass_context
+        def wrapped(ctx: click.Context, /, **arguments: Any) -> Any:
+            given = {name: arguments.pop(name) for name in _NAMES & arguments.keys()}
+            settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+            ctx.obj = replace(settings, **{name: value for name, value in given.items() if value})
+            return ctx.invoke(command, settings=ctx.obj, **arguments)
+
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+_NAMES = {field.name for field in fields(Settings)}
+
+common_options = _settings_of(_PROFILE, _JSON)
+card_options = _settings_of(_PROFILE, *_of_a_card(), _JSON)
+platform_options = _settings_of(_PROFILE, _PLATFORM, *_of_a_card(), _JSON)
+# For a command that takes a card too, now and then: its page needn't show what they are.
+quiet_card_options = _settings_of(_PROFILE, _JSON, *_of_a_card(hidden=True))
 
 
 def emit(value: Any, *, schema: str) -> None:
@@ -114,7 +171,7 @@ def emit(value: Any, *, schema: str) -> None:
 def as_json_line(value: Any, *, schema: str) -> str:
     """What :func:`emit` prints."""
     escaped = (_stdout().encoding or "").lower().replace("-", "") != "utf8"
-    line = json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_plain)
+    line = json.dumps({"schema": schema, **value}, ensure_ascii=escaped, default=_json_value)
     return line + "\n"
 
 
@@ -198,7 +255,7 @@ def is_interactive() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, date):

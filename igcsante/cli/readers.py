@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ReaderAbsentError, UsageError
-from .output import Settings, common_options, emit, say, say_table, talk
+from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..card.readers import ReaderStatus
@@ -32,7 +32,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float 
 @click.command("readers")
 @click.option("--watch", is_flag=True, help="Tell of each change, until interrupted.")
 @click.option("--wait", callback=_seconds, metavar="SECONDS", help="Wait so long for a CPx card.")
-@common_options
+@card_options
 def readers_command(settings: Settings, watch: bool, wait: float | None) -> None:
     """List the card readers and what is in them.
 

@@ -47,7 +47,7 @@ def server_certificates(
             if starttls:
                 STARTTLS[starttls](_Dialogue(plain, deadline))
             plain.settimeout(_left(deadline))
-            return _certificates(plain, server_name or _name_of(host), where)
+            return _certificates(plain, _name_of(server_name or host), where)
     except TimeoutError:
         raise TimeoutExceededError(f"{where} did not answer in {timeout:g} seconds") from None
     except NetworkError as error:

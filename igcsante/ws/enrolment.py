@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ..certs.export import KEY_SUFFIX, require_free, write_bundle, write_key
+from ..certs.export import KEY_SUFFIX, require_bundle_free, write_bundle, write_key
 from ..certs.load import load_certificates
 from ..certs.requests import build_csr, csr_pem, new_key, read_key
 from ..errors import ContractError, IgcError, StorageError, UnreadableError, UsageError
@@ -83,7 +83,7 @@ def prepare(directory: Path, *, bits: int = 2048, **wanted: Any) -> Enrolment:
     subject = wanted.get("service_name") or next(iter(wanted.get("fqdns", ())), "")
     csr = csr_pem(build_csr(key, (subject or wanted.get("email") or reference)[:64]))
     request = ProductRequest(**wanted, csr=csr, client_reference=reference)
-    stem = f"{_plain(request.label)}-{reference.removeprefix('igc-')[:8]}"
+    stem = f"{_file_stem(request.label)}-{reference.removeprefix('igc-')[:8]}"
     return Enrolment(request, key, directory, stem)
 
 
@@ -127,7 +127,7 @@ def retrieve(
     key_path = Path(entry.key_path)
     key = read_key(key_path, delivery.key_passphrase)
     stem = key_path.name.removesuffix(KEY_SUFFIX)
-    require_free(key_path.parent, stem)
+    require_bundle_free(key_path.parent, stem)
     issued: dict[str, Any] = {}
     trouble: list[BaseException] = []
 
@@ -211,7 +211,7 @@ def _check_writable(directory: Path) -> None:
         )
 
 
-def _plain(label: str) -> str:
+def _file_stem(label: str) -> str:
     """A label as a file name that any system takes."""
     ascii_text = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9.-]+", "-", ascii_text).strip("-.")[:48] or "certificate"

@@ -86,6 +86,9 @@ def test_a_test_certificate_is_a_note_and_in_production_a_problem() -> None:
     assert "world.other" not in advice(client(), world="test")
     real = client(world="production", value=0x03)
     assert not {"world.test", "world.other"} & set(advice(real, world="production"))
+    assert "world.claimed" not in advice(real), "nobody asked"
+    assert advice(real, world="production")["world.claimed"] == ("note", None)
+    assert "world.claimed" not in advice(real, world="test")
     assert "world.other" in advice(real, world="test")
     unclear = client(world="production", value=0x83)
     assert {"world.other", "profile.conflict"} <= set(advice(unclear, world="production"))
@@ -288,7 +291,8 @@ def test_a_real_certificate_in_force_has_nothing_wrong(real_certificates: Path) 
     """Read with openssl x509: an ORG AUTH_CLI certificate of production, of May 2023."""
     certificate = _real(real_certificates, "c6dac0ea")
     at = certificate.not_valid_before_utc + DAY
-    assert set(advice(certificate, at, "production")) == {"name.insi", "name.no_san"}
+    as_expected = {"name.insi", "name.no_san", "world.claimed"}
+    assert set(advice(certificate, at, "production")) == as_expected
     assert set(advice(certificate, at, "test")) == {"name.insi", "name.no_san", "world.other"}
 
 

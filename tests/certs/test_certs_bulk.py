@@ -256,6 +256,10 @@ def test_constraints_on_names_are_looked_at_for_every_leaf() -> None:
     told = Snapshot.of(STORE, at=AT, untrusted=[constrained.certificate], crls=crls)
     with bulk_checker(told) as checker:
         assert [record.kind for record in checker.check(fleet)] == [Kind.GOOD, Kind.INVALID]
+        issuer = constrained.certificate.public_bytes(Encoding.DER)
+        (unseen,) = checker.check([SerialOf(5, issuer)])
+    assert unseen.kind is Kind.UNKNOWN, "its names are not at hand"
+    assert [reason.code for reason in unseen.reasons] == ["serial.certificate_needed"]
 
 
 def test_notices_name_their_own_certificate() -> None:

@@ -21,6 +21,8 @@ from test_certs_ocsp import answer, response
 from igcsante.certs.anchors import TrustStore
 from igcsante.certs.crl.store import CrlStore
 from igcsante.certs.load import load_crls
+from igcsante.certs.ocsp.cache import OcspCache
+from igcsante.certs.ocsp.request import CertId
 from igcsante.certs.ocsp.response import OcspResponse
 from igcsante.certs.offline import archive as archives
 from igcsante.certs.offline import bundle as bundles
@@ -398,6 +400,29 @@ def test_answers_of_responders_are_in_the_bundle() -> None:
     data, told = pack(made)
     assert told[0].kind is Kind.GOOD and told[0].evidence[0].type == "ocsp"
     assert examine(data, own, policy).believed
+
+
+def test_kept_answers_are_used_and_in_the_bundle(tmp_path) -> None:
+    leaf = Authority.leaf(
+        ISSUING, serial=SERIAL, extensions=[*_with_responder("http://ocsp.example")]
+    )
+    kept = OcspCache(tmp_path / "ocsp")
+    wanted = CertId.of(leaf, ISSUING.certificate)
+    octets = response(ISSUING, answer(ISSUING, serial=SERIAL))
+    kept.put(wanted, OcspResponse(octets), until=AT + DAY)
+
+    class Silent:
+        def ask(self, url, wanted):
+            pytest.fail("asked")
+
+    policy = Policy(revocation=RevocationPolicy(cas=Requirement.PREFER))
+    network = {"client": Silent(), "cache": kept}
+    made = gather((leaf,), STORE, at=AT, policy=policy, **network)
+    assert [item.octets for item in made.responses] == [octets]
+    data, told = pack(made)
+    assert told[0].kind is Kind.GOOD and examine(data, own, policy).believed
+    offline = replace(policy, fetch=False)
+    assert gather((leaf,), STORE, at=AT, policy=offline, **network).responses == ()
 
 
 def _with_responder(url: str):

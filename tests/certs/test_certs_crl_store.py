@@ -374,6 +374,16 @@ def test_a_snapshot_of_a_store_with_a_damaged_list_opens(
         assert checker.check(issuing.leaf(serial=41), at=AT).kind is Kind.UNKNOWN
 
 
+def test_a_damaged_list_is_not_sent_along(
+    lists: CrlStore, issuing: Authority, store: TrustStore
+) -> None:
+    stored = lists.add(issuing.crl([5]), issuing.certificate, source=URL)
+    told = Snapshot.of(store, at=AT, crl_store=lists)
+    stored.path.write_bytes(stored.path.read_bytes()[:-1] + b"?")
+    with pytest.raises(UnreadableError, match="not used"):
+        told.with_lists_inside()
+
+
 def test_a_full_disk_is_named_when_the_key_of_the_indexes_is_made(
     lists: CrlStore, issuing: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,9 @@ def test_nobody_vouches_for_himself(issuing):
     assert found.kind is Kind.UNKNOWN
     told = response(issuing, answer(issuing, "revoked"), signer=signer)
     assert status(signer.certificate, issuing, told).kind is Kind.REVOKED
+    hold = answer(issuing, "revoked", made=AT - 5 * HOUR, reason="certificate_hold")
+    held, lifted = response(issuing, hold), response(issuing, signer=signer)
+    assert status(signer.certificate, issuing, held, lifted).kind is Kind.REVOKED
 
 
 # -- about whom, and when ------------------------------------------------------------------------
@@ -257,8 +260,62 @@ def test_newest_answer_counts_and_revoked_before_good(issuing, leaf):
         assert status(leaf, issuing, *both).kind is Kind.REVOKED
     at_once = response(issuing, answer(issuing), answer(issuing, "revoked"))
     assert status(leaf, issuing, at_once).kind is Kind.REVOKED
-    hold = response(issuing, answer(issuing, "revoked", made=AT - 5 * HOUR))
-    assert status(leaf, issuing, hold, response(issuing)).kind is Kind.GOOD
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (None, Kind.GOOD),
+        ("certificate_hold", Kind.GOOD),
+        ("key_compromise", Kind.REVOKED),
+        ("superseded", Kind.REVOKED),
+    ],
+)
+def test_newer_good_undoes_a_hold_and_nothing_final(issuing, leaf, reason, kind):
+    revoked = response(issuing, answer(issuing, "revoked", made=AT - 5 * HOUR, reason=reason))
+    newer = response(issuing)
+    for both in ((revoked, newer), (newer, revoked)):
+        assert status(leaf, issuing, *both).kind is kind
+    older = response(issuing, answer(issuing, made=AT - 6 * HOUR))
+    assert status(leaf, issuing, older, revoked).kind is Kind.REVOKED
+
+
+@pytest.mark.parametrize("reason", [None, "certificate_hold", "key_compromise"])
+def test_responder_that_does_not_know_undoes_no_revocation(issuing, leaf, reason):
+    for first, second in ((AT - HOUR, AT - 5 * HOUR), (AT - 5 * HOUR, AT - HOUR)):
+        unknown = response(issuing, answer(issuing, "unknown", made=first))
+        revoked = response(issuing, answer(issuing, "revoked", made=second, reason=reason))
+        for both in ((unknown, revoked), (revoked, unknown)):
+            found = status(leaf, issuing, *both)
+            assert (found.kind, found.revoked_on) == (Kind.REVOKED, AT - 2 * DAY)
+    outdated = answer(issuing, "revoked", made=AT - 3 * DAY, reason=reason)
+    old = response(issuing, outdated, produced=AT - 3 * DAY)
+    found = status(leaf, issuing, old, response(issuing, answer(issuing, "unknown")))
+    assert (found.kind, found.revoked_on) == (Kind.STALE, AT - 2 * DAY), (
+        "prefer must not let it pass"
+    )
+
+
+def test_responder_that_no_longer_knows_is_believed_over_its_older_good(issuing, leaf):
+    def told(good, unknown):
+        octets = [response(issuing, answer(issuing, made=AT - good))]
+        octets.append(response(issuing, answer(issuing, "unknown", made=AT - unknown)))
+        return {status(leaf, issuing, *both).kind for both in (octets, octets[::-1])}
+
+    assert told(good=5 * HOUR, unknown=HOUR) == {Kind.UNKNOWN}
+    assert told(good=HOUR, unknown=5 * HOUR) == {Kind.GOOD}
+    assert told(good=HOUR, unknown=HOUR) == {Kind.UNKNOWN}
+
+
+def test_kept_revocation_is_not_replaced_by_a_good(issuing, cache):
+    leaf = with_urls(issuing, "http://ocsp.example")
+    revoked = answer(issuing, "revoked", made=AT - 3 * DAY, reason="key_compromise")
+    kept = OcspResponse(response(issuing, revoked, produced=AT - 3 * DAY))
+    cache.put(CertId.of(leaf, issuing.certificate), kept, until=AT)
+    for _ in range(2):
+        source = OcspSource(client=Client(response(issuing)), cache=cache)
+        found = source.status(leaf, issuing.certificate, AT)
+        assert (found.kind, found.revoked_on) == (Kind.STALE, AT - 2 * DAY)
 
 
 def test_critical_extensions_that_nobody_processes_make_it_unusable(issuing, leaf):

@@ -30,6 +30,7 @@ from tls_server import make_pki, openssl_server
 from igcsante.cli import check_run, main
 from igcsante.cli.check import _FORMATS
 from igcsante.cli.check_run import Run
+from igcsante.files import lock
 
 GOOD, INVALID, REVOKED, STALE, ENDING = 0, 6, 7, 9, 14
 VERDICTS = {"good.pem": "good", "revoked.pem": "revoked", "expired.pem": "invalid"}
@@ -154,6 +155,57 @@ def test_server_is_asked_and_not_believed(check: Check, tmp_path: Path) -> None:
     told = check(f"127.0.0.1:{port}", "work/good.pem", "--json")
     assert told.code == 10, "nobody is there any more"
     assert told.lines[1]["verdict"] == "good", "the others are checked all the same"
+
+
+def test_server_whose_certificate_is_for_another_name_is_invalid(
+    check: Check, tmp_path: Path
+) -> None:
+    pki = make_pki(tmp_path)
+    options = ("check", "--offline", "--anchors", tmp_path / "root.pem", "--revocation", "off")
+    with openssl_server(pki, plain=True) as port:
+        local, address = f"localhost:{port}", f"127.0.0.1:{port}"
+        named = ("--server-name", "sesame.example.org")
+        told = check(local, address, *named, "--json", options=options)
+        assert told.code == INVALID
+        assert verdicts(told) == {local: "invalid"}, "both must be for one name: the same"
+        (reason,) = told.lines[0]["reasons"]
+        assert reason["code"] == "name.mismatch"
+        assert "sesame.example.org" in reason["message"] and "localhost" in reason["message"]
+        told = check(local, address, "--json", options=options)
+        assert verdicts(told) == {local: "good", address: "good"}, "each for its own name"
+        assert check(f"127.1:{port}", options=options).code == INVALID, "an alias that none has"
+        assert check(f"127.1:{port}", "--any-name", options=options).code == GOOD
+
+
+def test_file_must_be_for_the_name_that_was_asked_for(check: Check, tmp_path: Path) -> None:
+    make_pki(tmp_path)
+    options = ("check", "--offline", "--anchors", tmp_path, "--revocation", "off")
+    path = tmp_path / "server.pem"
+    state = tmp_path / "state"
+    for name, code in (("LOCALHOST.", GOOD), ("127.0.0.1", GOOD), ("other", INVALID)):
+        for more in ((), ("--jobs", "2"), ("--resume", state)):
+            told = check(path, "--server-name", name, *more, options=options)
+            assert told.code == code, (name, more, told)
+    assert (
+        check(path, "--resume", state, "--server-name", "localhost", options=options).code == GOOD
+    )
+    _unfinish(state)
+    told = check(path, "--resume", state, "--server-name", "other", options=options)
+    assert told.code == INVALID, "what is known is about the other name"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("work", "--server-name", "*.example.org"),
+        ("work", "--server-name", "example.org", "--any-name"),
+        ("work", "--server-name", "example.org", "--card"),
+    ],
+)
+def test_expected_name_that_can_t_be_compared_is_wrong_use(
+    check: Check, arguments: tuple[str, ...]
+) -> None:
+    assert check(*arguments).code == 2
 
 
 def test_file_comes_before_a_server_of_its_name(
@@ -313,6 +365,19 @@ def test_csv_holds_no_formula(check: Check) -> None:
             assert not value.startswith("-") or key == "days_left"
 
 
+def test_file_that_is_named_like_a_formula_is_none_in_a_table(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = ["=1+1", "+1", "-1", "@x", "\t=x", " =y", "＝z", "a;=b", "a; @b", "a;b=c"]
+    for name in hostile:
+        Path(name).write_text("no certificate")
+    told = check("--format", "csv", "--", *hostile)
+    shown = [row["file"] for row in csv.DictReader(io.StringIO(told.out))]
+    expected = ["'=1+1", "'+1", "'-1", "'@x", "'=x", "'=y", "'＝z", "a;'=b", "a; '@b", "a;b=c"]
+    assert shown == expected
+
+
 @pytest.mark.parametrize(
     ("names", "options", "state"),
     [
@@ -347,7 +412,7 @@ def test_prometheus_reads_its_file(check: Check, fleet: Fleet, tmp_path: Path) -
     path = tmp_path / "igc.prom"
     noise = tmp_path / 'no"ise\\.pem'
     noise.write_text("noise")
-    check("work", noise, noise, "--format", "prometheus", "--output", path)
+    check("work", noise, noise, "--format", "prometheus", "--out", path)
     assert path.stat().st_mode & 0o777 == 0o644
     families = {family.name: family for family in text_string_to_metric_families(path.read_text())}
     ends = {
@@ -380,14 +445,14 @@ def test_junit_is_read_as_xml(check: Check) -> None:
 @pytest.mark.parametrize("kind", _FORMATS)
 def test_output_is_replaced_whole_or_left(check: Check, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "report"
-    told = check("work", "--format", kind, "--output", path)
+    told = check("work", "--format", kind, "--out", path)
     assert told.out == "" and path.stat().st_size > 100
     assert "\x1b" not in path.read_text("utf-8")
     path.write_text("the one before")
     path.chmod(0o640)
-    check("work", "--format", kind, "--output", path, options=("check", "--offline"))
+    check("work", "--format", kind, "--out", path, options=("check", "--offline"))
     assert path.read_text() == "the one before", "the check could not be made"
-    check("work", "--format", kind, "--output", path)
+    check("work", "--format", kind, "--out", path)
     assert path.stat().st_size > 100 and path.stat().st_mode & 0o777 == 0o640
     assert [item.name for item in tmp_path.iterdir()] == ["report"]
 
@@ -445,7 +510,7 @@ def test_a_check_whose_report_could_not_be_written_is_not_finished(
     check: Check, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    report = ("--output", tmp_path / "file" / "report")
+    report = ("--out", tmp_path / "file" / "report")
     (tmp_path / "file").write_text("no folder")
     assert check("work", "--resume", state, *report).code == 1
     assert b"finished" not in state.read_bytes()
@@ -504,6 +569,19 @@ def test_what_is_no_regular_file_keeps_no_state(check: Check, tmp_path: Path) ->
         assert told.code == 2 and "not a regular file" in told.err
 
 
+def test_state_is_one_process_s_at_a_time(check: Check, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    check("work", "--resume", state)
+    _unfinish(state)
+    before = state.read_bytes()
+    with state.open("rb") as other:
+        assert lock(other, wait=False)
+        told = check("work", "--resume", state)
+        assert (told.code, told.out, state.read_bytes()) == (2, "", before)
+        assert "another process" in told.err and "wait until it is done" in told.err
+    assert "4 were checked before" in check("work", "--resume", state).err
+
+
 def test_state_is_bound_to_what_verdicts_rest_on(
     check: Check, fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -556,6 +634,37 @@ def test_killed_check_loses_nothing(fleet: Fleet, tmp_path: Path, check: Check) 
     assert told.out == check(work, "--json").out
 
 
+INTERRUPTING = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    os.killpg(0, signal.SIGINT)
+"""
+
+
+def test_interrupt_while_workers_start_ends_quietly(
+    fleet: Fleet, tmp_path: Path, check: Check
+) -> None:
+    """As the terminal does: to all processes at once, the worker that is being born too."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    state = tmp_path / "state"
+    words = [*map(str, fleet.offline()), str(fleet.work), "--json", "--resume", str(state)]
+    done = subprocess.run(
+        [sys.executable, "-m", "igcsante.cli.main", *words, "--jobs", "2"],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        },
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "Interrupted.")
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert b"finished" not in state.read_bytes()
+    told = check(fleet.work, "--json", "--resume", state)
+    assert told.out == check(fleet.work, "--json").out
+
+
 # -- as a process --------------------------------------------------------------------------
 
 LOADED = """
@@ -576,6 +685,26 @@ def test_check_of_one_file_loads_nothing_heavy(fleet: Fleet) -> None:
     command = [sys.executable, "-c", LOADED, ",".join(HEAVY), *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (GOOD, "[]\n")
+
+
+@pytest.mark.parametrize("kind", ["text", "csv", "html"])
+def test_reader_that_leaves_ends_it_quietly(fleet: Fleet, tmp_path: Path, kind: str) -> None:
+    """As head does; what was not told is not counted as done."""
+    state = tmp_path / "state"
+    words = [*map(str, fleet.offline()), str(fleet.work), "--format", kind]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "igcsante.cli.main", *words, "--resume", str(state)],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert b"finished" not in state.read_bytes()
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

@@ -45,7 +45,7 @@ def report(fleet: Fleet) -> Path:
     path = fleet.folder / "report.html"
     noise = fleet.folder / "<img src=x onerror=alert(1)>.pem"
     noise.write_text("noise")
-    told = ("--format", "html", "--output", path, "--expires-within", "30")
+    told = ("--format", "html", "--out", path, "--expires-within", "30")
     main.run([str(word) for word in (*fleet.offline(), fleet.work, noise, *told)])
     return path
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from igcsante.certs.crl.export import Row, csv_octets
 from igcsante.certs.export import certificate_pem
 from igcsante.cli import crl, main
 from igcsante.errors import NetworkError
@@ -187,6 +188,30 @@ def test_damaged_list_is_named_and_replaced(igc):
     assert igc.err == ""
 
 
+def test_damaged_file_of_an_indexed_list_is_named_and_fetched_again(igc, served):
+    igc("crl", "update", igc.leaf)
+    (stored,) = [s for s in lines(igc("crl", "list", "--json")) if "ORGANISATIONS" in s["issuer"]]
+    assert (stored["indexed"], stored["intact"]) == (True, True)
+    path = Path(stored["path"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    for command in (("list",), ("show", ORG)):
+        assert "damaged" in igc("crl", *command)
+        assert (igc.code, f"Warning: {path}" in igc.err) == (0, True)
+    assert json.loads(igc("crl", "show", ORG, "--json"))["intact"] is False
+    for command in (("show", ORG, "--serial", "1"), ("export", ORG)):
+        assert len(igc("crl", *command).splitlines()) <= 1, "a header at most"
+        assert igc.code != 0 and "it was not used" in igc.err
+    igc("bundle", "make", igc.folder / "out.zip", igc.leaf, "--offline")
+    assert igc.code != 0 and "it was not used" in igc.err
+    igc("check", "--offline", igc.leaf)
+    assert igc.code == 7, "its index is whole"
+    assert "fetched" in igc("crl", "update", igc.leaf)
+    assert path.read_bytes() == whole
+    igc("crl", "list")
+    assert igc.err == ""
+
+
 # -- export ------------------------------------------------------------------------------------
 
 
@@ -205,6 +230,12 @@ def test_entries_are_exported_as_csv(igc, served):
     assert (igc.code, "already there" in igc.err) == (1, True)
     (line,) = lines(igc("crl", "export", "--json"))
     assert line["serial"] == row["serial"]
+
+
+def test_issuer_like_a_formula_is_none_in_a_table():
+    row = Row("=cmd|' /C calc'!A0", "7", NOW, None, 1)
+    _, line = b"".join(csv_octets([row])).decode().splitlines()
+    assert line.startswith("'=cmd|")
 
 
 def test_parquet_is_read_by_duckdb(igc, served):

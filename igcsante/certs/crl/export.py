@@ -10,17 +10,19 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 from cryptography import x509
 
 from ...errors import UnreadableError, UsageError
-from ...files import MAX_INPUT_BYTES, read_bounded
 from ...instants import iso
+from ...text import spreadsheet_cell
 from ..x509 import names
 from ..x509.names import PARSE_ERRORS
 from .index import IndexedCrl
+from .kept import octets_of
 from .store import CrlStore, StoredCrl
 
 _ROWS_AT_ONCE = 64 * 1024
@@ -43,11 +45,17 @@ def rows(store: CrlStore, lists: Iterable[StoredCrl]) -> Iterator[Row]:
 
 
 def csv_octets(table: Iterable[Row]) -> Iterator[bytes]:
-    """A header and the rows (RFC 4180), UTF-8, in pieces."""
+    """A header and the rows (RFC 4180), UTF-8, in pieces.
+
+    An issuer that a spreadsheet would take for a formula starts with an apostrophe.
+    """
     yield _csv([Row._fields])
     remaining = iter(table)
     while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
-        yield _csv((r.issuer, r.serial, iso(r.date), r.reason, r.crl_number) for r in chunk)
+        yield _csv((_cell(r.issuer), r.serial, iso(r.date), r.reason, r.crl_number) for r in chunk)
+
+
+_cell = lru_cache(maxsize=1024)(spreadsheet_cell)  # one issuer has many rows
 
 
 def _csv(lines: Iterable[Iterable[object]]) -> bytes:
@@ -88,7 +96,7 @@ def parquet_octets(table: Iterable[Row]) -> bytes:
 
 
 def _rows(store: CrlStore, stored: StoredCrl) -> Iterator[Row]:
-    octets = read_bounded(stored.path, MAX_INPUT_BYTES)
+    octets = octets_of(stored)
     try:
         crl = x509.load_der_x509_crl(octets)
         issuer = names.display(crl.issuer)

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from ...errors import IgcError, StorageError
-from ...files import private_directory, read_bounded, write_atomic
+from ...files import lock, private_directory, read_bounded, write_atomic
 from ...instants import iso
 
 # 07:00 in Paris is 05:00 or 06:00 UTC: at 06:00 the morning's publication has begun all year.
@@ -75,7 +74,7 @@ class Notes:
         path = self._directory / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
         try:
             with path.with_suffix(".lock").open("ab") as stream:
-                _lock(stream)
+                lock(stream, wait=True)
                 yield LockedNote(path)
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}") from None
@@ -118,11 +117,3 @@ def own_delay(hours: float, directory: Path) -> timedelta:
     except IgcError as error:
         raise StorageError(error.message) from None
     return timedelta(hours=hours) * (drawn / 2**64)
-
-
-def _lock(stream: BinaryIO) -> None:
-    """Wait for our turn; closing the file ends it. Without effect where there is no flock."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX)

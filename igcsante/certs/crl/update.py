@@ -26,6 +26,7 @@ from ..policy import Policy
 from ..x509 import names
 from ..x509.certificate_list import Crl
 from ..x509.extensions import Extensions
+from .kept import is_intact
 from .publication import LockedNote, Note, Notes, is_due
 from .scan import outline
 from .store import CrlStore, StoredCrl
@@ -177,6 +178,8 @@ class CrlUpdater:
         self, published: Published, url: str, locked: LockedNote, at: datetime, *, force: bool
     ) -> Update:
         held, note = self._held(url), locked.read()
+        if held is not None and not is_intact(held):
+            held = None
         if note is not None and (held is None or held.sha256 != note.sha256):
             note = None  # it speaks of a list that is gone
         if not force and held is not None and not is_due(note, held.next_update, at):

@@ -7,6 +7,7 @@ again, a few times at most.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...errors import IgcError, UsageError
+from ... import __version__
+from ...errors import IgcError, NetworkError, UsageError
 from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
 from .snapshot import Snapshot
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 BATCH = 256  # subjects
 _AHEAD = 3  # batches on their way for each worker
 _TRIES = 3
+CONNECT_SECONDS = 10.0
 _Batch = tuple[Subject, ...]
 
 
@@ -85,6 +88,52 @@ def check_with_dask(
     """
     cluster = _Cluster(client, snapshot)
     yield from _mapped(map(tuple, batches), cluster, _AHEAD * cluster.width())
+
+
+def check_on_cluster(
+    address: str, subjects: Iterable[Subject], snapshot: Snapshot
+) -> Iterator[Record]:
+    """As :func:`check_all`, on the Dask cluster whose scheduler is at ``address``, HOST:PORT.
+
+    The snapshot is sent with its lists inside, so that workers need this package only. Raises
+    UsageError when Dask is not installed here, or this version not there, NetworkError when the
+    cluster can't be reached, and what :func:`check_with_dask` does.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError(
+            "a Dask cluster needs distributed, which is not installed",
+            advice="install it with: pip install 'igcsante[dask]'",
+        ) from None
+    connect: Any = distributed.Client
+    try:
+        client = connect(f"tcp://{address}", timeout=CONNECT_SECONDS)
+    except OSError as error:
+        why = error.strerror or "no answer"
+        raise NetworkError(f"no Dask scheduler at {address}: {why}; nothing was checked") from None
+    with client:
+        _require_this_version(client)
+        sent = snapshot.with_lists_inside()
+        for records in check_with_dask(client, in_batches(subjects), sent):
+            yield from records
+
+
+def _require_this_version(client: Any) -> None:
+    try:
+        found = client.run(_version)
+    except ImportError:
+        found = {"a worker": "none"}
+    if set(found.values()) != {__version__}:
+        there = ", ".join(sorted(set(found.values()))) or "no worker"
+        raise UsageError(
+            f"the cluster has igcsante {there}, and here it is {__version__}; nothing was checked",
+            advice="install the same version wherever workers run",
+        )
+
+
+def _version() -> str:
+    return __version__
 
 
 class _Engine(Protocol):
@@ -166,7 +215,8 @@ class _Processes:
 
     def submit(self, batch: _Batch) -> Future[list[Record]]:
         try:
-            return self._pool.submit(_work, batch)
+            with _without_interrupts():  # here the pool starts its workers
+                return self._pool.submit(_work, batch)
         except BrokenProcessPool as error:
             future: Future[list[Record]] = Future()
             future.set_exception(error)
@@ -178,6 +228,19 @@ class _Processes:
     def recover(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._pool = self._new_pool()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits, and never comes to the processes that are started in the meantime."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:

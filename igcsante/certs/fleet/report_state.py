@@ -4,7 +4,8 @@ One line a JSON object and its HMAC-SHA256, which covers the HMAC of the line be
 object says what the findings are bound to, each other one is a finding that is complete, and
 the last one, once everything was told, that the check is finished. A finding is told only once
 its line is written, so a process that is killed loses no more than what it was at; a last line
-that was cut is dropped. A line that was changed, added or left out is never believed.
+that was cut is dropped. A line that was changed, added or left out is never believed. The file is
+one process's at a time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...errors import StorageError, UsageError
+from ...files import lock
 from ..policy_text import policy_toml
 from .snapshot import Snapshot
 
@@ -86,8 +88,8 @@ class CheckState:
         ``secret`` is this user's: what it doesn't authenticate is refused. In the place of a
         check that is finished, a new one begins.
         Raises UsageError when the file is bound to another policy, instant or snapshot, was
-        changed, or is none of ours, StorageError when it can't be written. It is then left as
-        it was.
+        changed, is none of ours, or is another process's for now, StorageError when it can't be
+        written. It is then left as it was.
         """
         bound = {
             "format": FORMAT,
@@ -101,6 +103,12 @@ class CheckState:
             raise StorageError(f"{path}: {error.strerror}; nothing was checked") from None
         state = cls(path, stream, secret)
         try:
+            if not lock(stream, wait=False):
+                raise UsageError(
+                    f"{path}: another process is at the check that is kept there; nothing was "
+                    "checked",
+                    advice="wait until it is done, or give the name of another file",
+                )
             state._read(bound)
         except BaseException:
             stream.close()

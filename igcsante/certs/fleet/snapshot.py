@@ -18,11 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import IgcError, StorageError, UnreadableError, UsageError
-from ...files import read_bounded
 from ..anchors import TrustStore
 from ..check import Checker
+from ..crl.kept import octets_of
 from ..crl.store import CrlStore
-from ..load import MAX_CRL_BYTES
 from ..ocsp.response import OcspResponse
 from ..ocsp.source import OcspSource
 from ..policy import Policy, Source
@@ -94,16 +93,16 @@ class Snapshot:
         )
 
     def with_lists_inside(self) -> Snapshot:
-        """The same for a machine that does not have the folder. Raises StorageError."""
+        """The same for a machine that does not have the folder.
+
+        Raises StorageError, UnreadableError for a kept list whose file is damaged.
+        """
         if self.crl_directory is None:
             return self
         kept = CrlStore(self.crl_directory, key_file=self.crl_key).lists()
         if {item.sha256 for item in kept} != self.kept:
             raise _changed(self.crl_directory)
-        inside = tuple(
-            Given(read_bounded(item.path, MAX_CRL_BYTES), item.source or str(item.path))
-            for item in kept
-        )
+        inside = tuple(Given(octets_of(item), item.source or str(item.path)) for item in kept)
         return replace(
             self, crls=(*self.crls, *inside), crl_directory=None, crl_key=None, kept=frozenset()
         )

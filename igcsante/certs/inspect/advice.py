@@ -78,7 +78,7 @@ def about_certificate(
     """What to know before using it at the time ``at``; ``world`` is the one that is expected."""
     found = [
         *_validity(profile.not_before, profile.not_after, at),
-        *_world(profile, world),
+        *_world(certificate, profile, world),
         *_as_decoded(profile),
         *_issuer(certificate, profile),
         *_algorithms(certificate),
@@ -149,13 +149,18 @@ def _validity(start: datetime, end: datetime, at: datetime) -> Iterator[Advice]:
         yield Advice("validity.soon", Level.WARNING, message)
 
 
-def _world(profile: CertificateProfile, expected: str | None) -> Iterator[Advice]:
+def _world(
+    certificate: x509.Certificate, profile: CertificateProfile, expected: str | None
+) -> Iterator[Advice]:
     if expected and profile.world != expected:
         what = {"test": "a TEST certificate", "production": "a production certificate"}
         told = what.get(profile.world, "a certificate of no known world")
-        message = f"{told} where one of {expected} is expected"
+        message = f"by what it says itself, {told} where one of {expected} is expected"
         yield Advice("world.other", Level.PROBLEM, message, Basis.OBSERVED)
-    elif profile.world == "test":
+    elif expected and pinned_entry(certificate) is None:
+        message = f"by what it says itself, it is of {expected}: igc check --world verifies that"
+        yield Advice("world.claimed", Level.NOTE, message)
+    if profile.world == "test" and expected in (None, "test"):
         message = "a TEST certificate: it has no place in production"
         yield Advice("world.test", Level.NOTE, message, Basis.OBSERVED)
     if profile.hierarchy == "IGC-CPS":

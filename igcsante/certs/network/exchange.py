@@ -109,8 +109,8 @@ def exchange(request: Request, access: Access, deadline: Deadline) -> Iterator[A
         if deadline.passed or isinstance(error, TimeoutError):
             raise TimeoutExceededError(f"{url}: no answer within {deadline.seconds:g} s") from None
         if isinstance(error, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
-            raise BrokenTransferError(f"{url}: {_plain(error)}") from None
-        raise NetworkError(f"{url}: {_plain(error)}") from None
+            raise BrokenTransferError(f"{url}: {_in_words(error)}") from None
+        raise NetworkError(f"{url}: {_in_words(error)}") from None
     if deadline.passed:
         raise TimeoutExceededError(f"{url}: not complete within {deadline.seconds:g} s")
 
@@ -174,7 +174,7 @@ def _path(target: Target, access: Access) -> str:
     return target.url if access.proxy and target.scheme == "http" else target.path
 
 
-def _plain(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended before the whole list came"
     if isinstance(error, OSError) and error.strerror:

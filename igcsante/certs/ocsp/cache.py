@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ...config import cache_directory
 from ...errors import IgcError
-from ...files import private_directory, read_bounded, write_atomic
+from ...files import private_directory, write_atomic
 from .request import CertId
-from .response import MAX_RESPONSE_BYTES, OcspResponse
+from .response import OcspResponse, ocsp_response_from_path
 
 _SUFFIX = ".ors"  # RFC 2560's file extension of a response, application/ocsp-response
 
@@ -34,9 +34,8 @@ class OcspCache:
 
     def get(self, wanted: CertId) -> OcspResponse | None:
         """The response that was kept about a certificate, whatever it is worth by now."""
-        path = self._path(wanted)
         try:
-            return OcspResponse(read_bounded(path, MAX_RESPONSE_BYTES), str(path))
+            return ocsp_response_from_path(self._path(wanted))
         except IgcError:
             return None
 

@@ -4,6 +4,11 @@ An answer counts when its signature is that of the issuer's own key, or of a res
 this very key has authorised; when it is about this certificate; and while it is fresh.
 Answers that were given (stapled, files) or kept are looked at first; the responder that the
 certificate names is asked when a client is given, at hosts that are allowed only.
+
+Of several answers, a revocation counts whatever else is told, and however new: ``unknown`` says
+nothing of it, and only ``good`` undoes it, a newer one, where it isn't final (a hold, or no reason
+told: RFC 5280 §5.3.1). Without one the newest counts, those in force first: a responder that knew a
+certificate and no longer does leaves its status unknown.
 """
 
 from __future__ import annotations
@@ -25,17 +30,23 @@ from ..verdict import Evidence, Kind, Reason, RevocationStatus
 from ..x509 import names
 from ..x509.extensions import Extensions
 from ..x509.signatures import KEY_ERRORS, public_key_octets
-from .cache import OcspCache
 from .request import CertId
 from .response import Answer, OcspResponse
 from .signers import SKEW, OcspSigners
 
 WITHOUT_END = timedelta(hours=1)  # how long an answer without next update holds, once produced
 _MAX_URLS = 3
+_HOLD = "certificateHold"
 
 
 class _Client(Protocol):
     def ask(self, url: str, wanted: CertId) -> OcspResponse: ...
+
+
+class _Cache(Protocol):
+    def get(self, wanted: CertId) -> OcspResponse | None: ...
+
+    def put(self, wanted: CertId, response: OcspResponse, *, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class OcspSource:
         *,
         responses: Iterable[OcspResponse] = (),
         client: _Client | None = None,
-        cache: OcspCache | None = None,
+        cache: _Cache | None = None,
         responders: RevocationSource | None = None,
     ) -> None:
         self._policy = policy or Policy()
@@ -115,8 +126,13 @@ class OcspSource:
             return False
         if not self._judge(response, question, told, refusals):
             return False
-        if self._cache is not None and told[-1].answer.kind != "unknown":
-            self._cache.put(question.wanted, response, until=told[-1].end)
+        newest = told[-1]
+        if (
+            self._cache is not None
+            and newest.answer.kind != "unknown"
+            and _decisive(told, question) is newest  # it takes the place of what is kept
+        ):
+            self._cache.put(question.wanted, response, until=newest.end)
         return True
 
     # -- one response --------------------------------------------------------------------
@@ -163,8 +179,7 @@ class OcspSource:
                 who = names.label(question.certificate)
                 refusals = [Reason("revocation.no_ocsp", f"no OCSP response about {who}")]
             return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(refusals)))
-        best = max(told, key=lambda item: _newest(item, question.at))
-        status = self._told_by(best, question)
+        status = self._told_by(_decisive(told, question), question)
         if status.kind in (Kind.GOOD, Kind.REVOKED):
             return status
         return replace(status, reasons=tuple(dict.fromkeys((*status.reasons, *refusals))))
@@ -209,9 +224,29 @@ class _Question:
     at: datetime
 
 
-def _newest(told: _Told, at: datetime) -> tuple[bool, datetime, bool]:
-    """In force before outdated, newer before older, revoked before good."""
-    return told.end >= at, told.answer.this_update, told.answer.kind == "revoked"
+def _decisive(told: list[_Told], question: _Question) -> _Told:
+    """The answer that counts; of equal ones the last."""
+    revoked = [item for item in told if item.answer.kind == "revoked"]
+    others = [item for item in told if item.answer.kind != "revoked"]
+    standing = [
+        item for item in revoked if not any(_undoes(other, item, question) for other in others)
+    ]
+    return max(reversed(standing or others), key=lambda item: _standing(item, question.at))
+
+
+def _standing(told: _Told, at: datetime) -> tuple[bool, datetime, bool]:
+    """In force before outdated, newer before older, not known before good."""
+    return told.end >= at, told.answer.this_update, told.answer.kind == "unknown"
+
+
+def _undoes(told: _Told, revocation: _Told, question: _Question) -> bool:
+    """Whether an answer ends a revocation that was told before."""
+    return (
+        told.answer.kind == "good"
+        and told.answer.this_update > revocation.answer.this_update
+        and revocation.answer.reason in (None, _HOLD)
+        and not _same_key(told.signer, question.certificate)
+    )
 
 
 def _is_about(response: OcspResponse, wanted: CertId) -> bool:

@@ -91,7 +91,7 @@ class Bundle:
         if not roots:
             return self
         smaller = replace(self, store=TrustStore(roots, intermediates))
-        same = not _differences(_plain(told), _plain(smaller.verdicts()))
+        same = not _differences(_documents(told), _documents(smaller.verdicts()))
         return smaller if same else self
 
     def ordered(self) -> Bundle:
@@ -147,7 +147,7 @@ def pack(bundle: Bundle) -> tuple[bytes, tuple[Verdict, ...]]:
     }
     members[_ABOUT] = _json(about)
     members[_POLICY] = policy_toml(bundle.policy).encode()
-    members[_VERDICTS] = _json(_plain(told))
+    members[_VERDICTS] = _json(_documents(told))
     members[_SUMS] = _sums(members)
     size = sum(len(name) * 2 + len(octets) + 200 for name, octets in members.items())
     if size > MAX_BUNDLE_BYTES:
@@ -183,7 +183,7 @@ def examine(
         bundle,
         hashlib.sha256(data).hexdigest(),
         told,
-        _differences(recorded, _plain(told)),
+        _differences(recorded, _documents(told)),
         tuple(root for root in bundle.store.roots if not known(root)),
         is_shipped(bundle.policy) if policy is None else same(bundle.policy, policy),
     )
@@ -371,7 +371,7 @@ def _numbered(folder: str, items: Iterable[tuple[bytes, str]]) -> Iterator[tuple
         yield f"{folder}/{number:04}.{_FOLDERS[folder]}", octets, source
 
 
-def _plain(verdicts: Iterable[Verdict]) -> list[Any]:
+def _documents(verdicts: Iterable[Verdict]) -> list[Any]:
     plain: list[Any] = json.loads(json.dumps([verdict.to_dict() for verdict in verdicts]))
     return plain
 

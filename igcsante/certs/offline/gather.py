@@ -14,11 +14,12 @@ from typing import Protocol
 from cryptography import x509
 
 from ...errors import UnreadableError
-from ...files import read_bounded
 from ..anchors import TrustStore
 from ..check import Checker
+from ..crl.kept import octets_of
 from ..crl.store import CrlStore
-from ..load import MAX_CRL_BYTES, load_crls
+from ..load import load_crls
+from ..ocsp.cache import OcspCache
 from ..ocsp.request import CertId
 from ..ocsp.response import OcspResponse
 from ..ocsp.source import OcspSource
@@ -47,18 +48,23 @@ def gather(
     crl_store: CrlStore | None = None,
     fetcher: Fetcher | None = None,
     client: OcspAsker | None = None,
+    cache: OcspCache | None = None,
 ) -> Bundle:
     """Check the certificates with all of this, and bundle what it took.
 
     What was given is in the bundle whether it was of use or not; of what was kept or fetched,
-    that which speaks of the certificates or their CAs. Raises UsageError without a root.
+    that which speaks of the certificates or their CAs. Raises UsageError without a root,
+    UnreadableError for a kept list whose file is damaged.
     """
     certificates, untrusted = tuple(certificates), tuple(untrusted)
     crls, responses = tuple(crls), tuple(responses)
     fetched = _FetchedLists(fetcher) if fetcher else None
     asked = _AskedResponses(client) if client and policy.fetch else None
+    remembered = _KeptResponses(cache) if cache and policy.fetch else None
     lists = CrlSource(crls, store, untrusted, policy, crl_store=crl_store)
-    answers = OcspSource(policy, responses=responses, client=asked, responders=lists)
+    answers = OcspSource(
+        policy, responses=responses, client=asked, cache=remembered, responders=lists
+    )
     checker = Checker(
         store,
         untrusted=untrusted,
@@ -83,7 +89,11 @@ def gather(
         ),
         responses=tuple(
             OcspResponse(item.octets, _without_folder(item.source))
-            for item in (*responses, *(asked.responses if asked else ()))
+            for item in (
+                *responses,
+                *(remembered.responses if remembered else ()),
+                *(asked.responses if asked else ()),
+            )
         ),
     ).trimmed()
 
@@ -92,11 +102,7 @@ def _kept_lists(store: CrlStore, issuers: Iterable[x509.Certificate]) -> tuple[C
     """The kept lists of these issuers. One that vanishes meanwhile was replaced by a newer."""
     wanted = {item.sha256 for issuer in issuers for item in store.find(issuer.subject)}
     found = [stored for stored in store.lists() if stored.sha256 in wanted]
-    return tuple(
-        Crl(read_bounded(stored.path, MAX_CRL_BYTES), stored.source)
-        for stored in found
-        if stored.path.is_file()
-    )
+    return tuple(Crl(octets_of(stored), stored.source) for stored in found if stored.path.is_file())
 
 
 def _without_folder(source: str) -> str:
@@ -128,6 +134,22 @@ class _FetchedLists:
             except UnreadableError:  # the check had no use for it either
                 continue
         return tuple(found)
+
+
+class _KeptResponses:
+    """Remembers the answers that a cache gives."""
+
+    def __init__(self, cache: OcspCache) -> None:
+        self._cache = cache
+        self.responses: list[OcspResponse] = []
+
+    def get(self, wanted: CertId) -> OcspResponse | None:
+        response = self._cache.get(wanted)
+        self.responses += [response] if response else []
+        return response
+
+    def put(self, wanted: CertId, response: OcspResponse, *, until: datetime) -> None:
+        self._cache.put(wanted, response, until=until)
 
 
 class _AskedResponses:

@@ -153,12 +153,15 @@ class PathRules:
         return (*told, *(Reason("profile.conflict", conflict) for conflict in conflicts))
 
     def unanswered(self, above: PathState) -> tuple[Reason, ...]:
-        """What is demanded of a leaf and that none can tell of one that isn't at hand."""
+        """What is demanded of a leaf, by the policy or by the names that an authority may give,
+        and that none can tell of one that isn't at hand.
+        """
         demands = (
             (self.policy.usages, "its key usages"),
             # One more certificate is to come, and takes one off the counter (§6.1.5 (a)).
             (above.policies.explicit <= 1, "that it states a certificate policy"),
             (self.policy.path.initial_policies != {ANY_POLICY}, "which certificate policies"),
+            (above.names.constraints, "names that its authorities may certify"),
         )
         asked = [demand for is_made, demand in demands if is_made]
         if not asked:

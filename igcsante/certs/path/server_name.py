@@ -1,0 +1,106 @@
+"""Whether a certificate is that of the server that was meant (RFC 9525, which replaces RFC 6125).
+
+Only the alternative names count, dNSName for a host name and iPAddress for an address. The
+common name never does (RFC 9525 §2), whatever IGC-Santé certificates have in it (pki.md §3). A
+wildcard is the whole leftmost label, stands for exactly one label (§6.3), and has two labels or
+more after it: that last rule is OpenSSL's, so that no ``*.fr`` is believed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from ...errors import UsageError
+from ..verdict import Kind, Reason, Verdict
+from ..x509 import names
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_MAX_NAME = 253  # RFC 1035 §2.3.4, as it is written
+_MIN_LABELS = 3  # of a wildcard
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ServerName:
+    """A host name, as DNS has it (RFC 5890 A-labels, lower case), or an address."""
+
+    name: str | _Address
+
+    @classmethod
+    def parse(cls, text: str) -> ServerName:
+        """A host name, also with accents or a dot at its end, or an IP address.
+
+        Raises UsageError.
+        """
+        try:
+            return cls(ipaddress.ip_address(text.strip("[]")))
+        except ValueError:
+            pass
+        try:
+            name = text.removesuffix(".").encode("idna").decode("ascii").lower()
+        except UnicodeError:
+            name = ""
+        if not name or len(name) > _MAX_NAME or "*" in name or not name.isprintable():
+            raise UsageError(f"{text[:_MAX_NAME]!r} is neither a host name nor an address")
+        return cls(name)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+    def is_in(self, certificate: x509.Certificate) -> bool:
+        """Whether the certificate is for this name. Without names that can be read it isn't."""
+        presented = _alternative_names(certificate)
+        if not isinstance(self.name, str):
+            return any(isinstance(n, x509.IPAddress) and n.value == self.name for n in presented)
+        return any(isinstance(n, x509.DNSName) and _matches(n.value, self.name) for n in presented)
+
+
+def for_server(verdict: Verdict, name: ServerName) -> Verdict:
+    """The verdict on a certificate that must be for ``name``: invalid when it isn't."""
+    if name.is_in(verdict.certificate):
+        return verdict
+    reason = Reason("name.mismatch", _mismatch(verdict.certificate, name))
+    return replace(verdict, kind=Kind.INVALID, reasons=(reason, *verdict.reasons))
+
+
+def _matches(presented: str, wanted: str) -> bool:
+    presented = presented.lower() if presented.isascii() else ""
+    head, _, rest = presented.partition(".")
+    if head != "*":
+        return presented == wanted
+    return presented.count(".") >= _MIN_LABELS - 1 and rest == wanted.partition(".")[2]
+
+
+def _alternative_names(certificate: x509.Certificate) -> tuple[x509.GeneralName, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, *names.PARSE_ERRORS):
+        return ()
+    return tuple(found.value)
+
+
+def _mismatch(certificate: x509.Certificate, name: ServerName) -> str:
+    who = names.label(certificate)
+    told = _told(_alternative_names(certificate))
+    if told:
+        return f"{who}: not for {name}, but for {told}"
+    message = f"{who}: not for {name}: it has no host name or address among its alternative names"
+    return f"{message}; its common name doesn't count" if _has_common_name(certificate) else message
+
+
+def _told(presented: Iterable[x509.GeneralName]) -> str:
+    shown = [str(n.value) for n in presented if isinstance(n, (x509.DNSName, x509.IPAddress))]
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more
+
+
+def _has_common_name(certificate: x509.Certificate) -> bool:
+    try:
+        return bool(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    except names.PARSE_ERRORS:
+        return False

@@ -1,0 +1,64 @@
+"""Serial numbers whose certificates aren't at hand, when the lists at hand don't tell of them.
+
+A certificate names the address of its list; of a serial number, it is known only where the
+issuer's is pinned (pki.md §1). That list is fetched, once; of others it is said what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from cryptography import x509
+
+from ..errors import NetworkError, TimeoutExceededError, UnreadableError
+from .anchors import pinned_entry
+from .check import Checker
+from .load import load_crls
+from .published import Fetcher
+from .verdict import Kind, Reason, SerialVerdict
+from .x509 import names
+
+_WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
+
+
+class SerialChecker:
+    """Checks serial numbers of one ``issuer``, and fetches its list if need be."""
+
+    def __init__(self, checker: Checker, issuer: x509.Certificate, fetcher: Fetcher | None) -> None:
+        self._checker = checker
+        self._issuer = issuer
+        self._fetcher = fetcher
+        self._failures: tuple[Reason, ...] | None = None
+
+    def check(self, serial: int, *, at: datetime) -> SerialVerdict:
+        """As :meth:`.check.Checker.check_serial`; what hindered a fetch is a reason beside."""
+        told = self._checker.check_serial(serial, self._issuer, at=at)
+        if self._fetcher is None or not _is_untold(told):
+            return told
+        if self._failures is None:
+            self._failures = self._fetch(self._fetcher)
+            told = self._checker.check_serial(serial, self._issuer, at=at)
+        return replace(told, reasons=(*told.reasons, *self._failures)) if _is_untold(told) else told
+
+    def _fetch(self, fetcher: Fetcher) -> tuple[Reason, ...]:
+        """Take the published list into account, or tell why that can't be."""
+        pin = pinned_entry(self._issuer)
+        if pin is None:
+            message = (
+                f"where the list of {names.label(self._issuer)} is published, no serial number "
+                "tells: give the list with --crl, or fetch it for a certificate of the same "
+                "issuer: igc crl update FILE"
+            )
+            return (Reason("revocation.no_address", message),)
+        try:
+            self._checker.lists.add(load_crls(fetcher.fetch(pin.crl_url), source=pin.crl_url))
+        except (NetworkError, TimeoutExceededError, UnreadableError) as error:
+            advice = f" ({error.advice})" if error.advice else ""
+            return (Reason("revocation.fetch", f"{error.message}{advice}"),)
+        return ()
+
+
+def _is_untold(told: SerialVerdict) -> bool:
+    """Whether the number's own status is not known."""
+    return bool(told.statuses) and told.statuses[0].kind in _WORTH_FETCHING
