@@ -7,9 +7,7 @@ when one is asked for. A code that the ANS doesn't list has no label: none is ma
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib import resources
 
 CATEGORY_OID = "1.2.250.1.71.1.2.5"  # TRE_G01 CategorieProduit
 CARD_TYPE_OID = "1.2.250.1.71.1.2.2"  # TRE_G02 TypeProduit
@@ -89,5 +87,8 @@ def profession_label(code: int, card_type: str | None = None) -> str | None:
 
 @cache
 def _tables() -> dict[str, dict[str, str]]:
+    import tomllib  # few certificates name a code, and both cost a start 10 ms
+    from importlib import resources
+
     text = (resources.files(__package__) / "nomenclatures.toml").read_text("utf-8")
     return {name: table["codes"] for name, table in tomllib.loads(text).items()}

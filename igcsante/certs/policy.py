@@ -7,7 +7,6 @@ apart. The verdict carries the policy's name.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
@@ -86,7 +85,7 @@ class Policy:
     """
 
     name: str = "default"
-    description: str = ""
+    description: str = "Chain to a known anchor; leaf and CAs not revoked, by CRL, else by OCSP"
     worlds: frozenset[str] = WORLDS
     usages: frozenset[str] = frozenset()
     fetch: bool = True
@@ -100,12 +99,12 @@ class Policy:
 
 
 def shipped_policies() -> tuple[Policy, ...]:
-    """The named policies of the package, by name."""
+    """The named policies of the package, by name; the default one comes first."""
     from importlib import resources
 
     folder = resources.files(__package__) / "policies"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
-    return tuple(parse_policy((folder / name).read_bytes(), name) for name in names)
+    return Policy(), *(parse_policy((folder / name).read_bytes(), name) for name in names)
 
 
 def load_policy(name_or_path: str) -> Policy:
@@ -114,6 +113,8 @@ def load_policy(name_or_path: str) -> Policy:
     Raises ConfigError: no such policy, an unknown key, a value of the wrong kind, another
     policy under the name of a shipped one (a verdict would name the wrong one).
     """
+    if name_or_path == Policy.name:  # asked for most often, and no file is read for it
+        return Policy()
     shipped = {policy.name: policy for policy in shipped_policies()}
     if name_or_path in shipped:
         return shipped[name_or_path]
@@ -149,13 +150,15 @@ _T = TypeVar("_T")
 def parse_policy(data: bytes, origin: str) -> Policy:
     """The policy of a TOML text; its name is the stem of ``origin`` unless it says another.
 
-    Raises ConfigError.
+    What it doesn't say is as in the default policy. Raises ConfigError.
     """
+    import tomllib
+
     try:
         table = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{origin}: not a TOML file: {error}") from None
-    table.setdefault("name", Path(origin).stem)
+    table = {"name": Path(origin).stem, "description": "", **table}
     return _built(Policy(), table, origin)
 
 

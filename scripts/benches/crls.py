@@ -24,6 +24,7 @@ from result import Result
 from igcsante.certs.crl.store import CrlStore
 
 HERE = Path(__file__).parent
+IGC = str(Path(sys.executable).with_name("igc"))
 ROUNDS = 7
 SIZES = {"1k": 1_000, "100k": 100_000, "1M": 1_000_000}
 LONG_SIZES = {"3M": 3_000_000}
@@ -41,24 +42,6 @@ store = CrlStore(folder / "store", key_file=folder / "key")
 store.add((folder / "ca.crl").read_bytes(), ca, source="bench")
 """
 
-CHECK = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from igcsante.certs.anchors import TrustStore
-from igcsante.certs.check import Checker
-from igcsante.certs.crl.store import CrlStore
-from igcsante.certs.load import load_certificates
-folder = Path(sys.argv[1])
-root, ca, leaf = (
-    load_certificates((folder / f"{name}.pem").read_bytes())[0] for name in ("root", "ca", "leaf")
-)
-store = CrlStore(folder / "store", key_file=folder / "key")
-checker = Checker(TrustStore.from_certificates([root]), untrusted=[ca], crl_store=store)
-verdict = checker.check(leaf, at=datetime.now(UTC))
-sys.exit(verdict.kind.value != "good")
-"""
-
 
 def refresh() -> Iterator[Result]:
     """A CRL verified, indexed and kept; beside openssl crl -verify."""
@@ -71,7 +54,7 @@ def refresh_long() -> Iterator[Result]:
 
 
 def check() -> Iterator[Result]:
-    """One leaf with its chain and an indexed CRL; beside openssl verify -crl_check."""
+    """igc check of one leaf with its chain and an indexed CRL; beside openssl verify -crl_check."""
     yield from _check(SIZES)
 
 
@@ -123,11 +106,15 @@ def _refresh(sizes: dict[str, int]) -> Iterator[Result]:
 def _check(sizes: dict[str, int]) -> Iterator[Result]:
     for size, count in sizes.items():
         with _pki(count) as folder:
-            _store(folder)
+            root, ca, leaf = (str(folder / f"{name}.pem") for name in ("root", "ca", "leaf"))
+            lists = [str(folder / "root.crl"), str(folder / "ca.crl")]
+            index = [IGC, "crl", "index", "--anchors", root, "--anchors", ca, *lists]
+            own = {**os.environ, "IGC_DATA_DIR": str(folder), "IGC_CONFIG_DIR": str(folder)}
+            subprocess.run(index, check=True, env=own, stdout=subprocess.DEVNULL)  # noqa: S603
             openssl = [_openssl(), "verify", "-crl_check", "-CRLfile", str(folder / "ca.crl")]
-            openssl += ["-CAfile", str(folder / "root.pem")]
-            openssl += ["-untrusted", str(folder / "ca.pem"), str(folder / "leaf.pem")]
-            peer, ours = _measured([openssl, [sys.executable, "-c", CHECK, str(folder)]])
+            openssl += ["-CAfile", root, "-untrusted", ca, leaf]
+            igc = [IGC, "check", "--offline", "--anchors", root, "--untrusted", ca, leaf]
+            peer, ours = _measured([openssl, igc], env=own)
         yield Result(f"crl-check/{size}", ours[0], peer[0], "openssl verify -crl_check", "ms")
         yield Result(
             f"crl-check/{size}/memory", ours[1], peer[1], "openssl verify -crl_check", "MiB"
@@ -154,7 +141,9 @@ def _store(folder: Path) -> CrlStore:
 
 
 def _measured(
-    commands: list[list[str]], removed_before: Path | None = None
+    commands: list[list[str]],
+    removed_before: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> list[tuple[float, float]]:
     """(median milliseconds, peak MiB) of each command, in turns; the first turn warms caches."""
     times: list[list[float]] = [[] for _ in commands]
@@ -165,7 +154,7 @@ def _measured(
                 shutil.rmtree(removed_before, ignore_errors=True)
             start = time.perf_counter()
             child = subprocess.Popen(  # noqa: S603 - ours
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
             )
             _, status, usage = os.wait4(child.pid, 0)
             spent = time.perf_counter() - start

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selfmade_pki import AT, DAY, Authority, ec_key, name
 
-from igcsante.certs.crl import columns, index, scan
-from igcsante.certs.crl.index import Header, IndexedCrl, Records
+from igcsante.certs.crl import index, record, scan
+from igcsante.certs.crl.index import Header, IndexedCrl
+from igcsante.certs.crl.index_writer import Records
 from igcsante.certs.x509.certificate_list import Crl, Revocation
 from igcsante.errors import IgcError, UnreadableError
 
@@ -34,19 +35,19 @@ def indexed(octets: bytes, folder: Path) -> IndexedCrl:
     records = Records.of(octets, outline)
     sha256 = Crl(octets).sha256
     header = Header(
-        sha256, "key", outline.header.hex(), len(octets), len(records), len(records.pages)
+        sha256, "key", outline.header.hex(), len(octets), records.entries, records.page_count
     )
     path = folder / f"{secrets.token_hex(8)}.idx"
     path.write_bytes(b"".join(records.index(header, KEY)))
     return IndexedCrl(path, KEY)
 
 
-def read(octets: bytes, *, numpy: bool = False) -> Records | None:
-    """The records, or None for a list that is refused or not indexed."""
+def read(octets: bytes, *, numpy: bool = False) -> list[bytes] | None:
+    """The pages of records, or None for a list that is refused or not indexed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "WORTH_NUMPY", 0 if numpy else 1 << 40)
         try:
-            return Records.of(octets, scan.outline(octets))
+            return [bytes(page) for page in Records.of(octets, scan.outline(octets)).pages]
         except (IgcError, scan.NotIndexableError):
             return None
 
@@ -146,11 +147,10 @@ def test_the_index_is_the_same_with_and_without_numpy(
 ) -> None:
     pytest.importorskip("numpy")
     octets = signed(shape(30_000, case))
-    outline = scan.outline(octets)
-    without = Records.of(octets, outline)
+    without = read(octets)
+    assert without is not None and sum(map(len, without)) == 30_000 * record.RECORD
+    assert read(octets, numpy=True) == without
     monkeypatch.setattr(scan, "WORTH_NUMPY", 0)
-    assert Records.of(octets, outline) == without
-    assert len(without) == 30_000
     assert scan.with_numpy(1) is not None
 
 
@@ -310,7 +310,7 @@ def test_pages_of_other_indexes_or_places_are_not_believed(tmp_path: Path) -> No
     one, other = (indexed(signed(half), tmp_path) for half in (entries, entries[:-1]))
     whole, foreign = (bytearray(crl._path.read_bytes()) for crl in (one, other))
     start, other_start = one._directory, other._directory
-    size = index._PAGE.size
+    size = index.PAGE.size
     assert len(other) == len(one) - 1
     for changed in (
         # a page of the other list, then two pages exchanged
@@ -358,18 +358,20 @@ def test_a_mutated_list_is_refused_or_read_as_cryptography_reads_it(
         elif len(changed) > 1:
             del changed[place]
     octets = bytes(changed)
-    records = read(octets)
-    assert read(octets, numpy=True) == records
-    if records is None:
+    pages = read(octets)
+    assert read(octets, numpy=True) == pages
+    if pages is None:
         return
-    assert len(records) * 3 <= len(octets)  # what is made is bounded by what was given
+    assert sum(map(len, pages)) // record.RECORD * 3 <= len(
+        octets
+    )  # what is made is bounded by what was given
     try:
         wanted = [entry.serial_number for entry in x509.load_der_x509_crl(octets)]
     except ValueError:
         return  # stricter where nothing hangs on it: the header, spare octets of an integer
     have = [
-        int.from_bytes(page[at : at + columns.SERIAL], signed=True)
-        for page in records.pages
-        for at in range(0, len(page), columns.RECORD)
+        int.from_bytes(page[at : at + record.SERIAL], signed=True)
+        for page in pages
+        for at in range(0, len(page), record.RECORD)
     ]
     assert sorted(have) == sorted(wanted)

@@ -7,9 +7,8 @@ What :mod:`.scan` is quick by, with the standard library alone, or with numpy (e
 from __future__ import annotations
 
 from ..x509 import der
+from .record import RECORD, SERIAL
 
-SERIAL = 20  # octets: RFC 5280 §4.1.2.2 allows no longer serial number
-RECORD = SERIAL + 7 + 1
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 REASON_CODES = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 9, 10})  # RFC 5280 §5.3.1
 

@@ -3,10 +3,7 @@
 A long list is a few shapes repeated a million times. Entries of one length are gathered in
 blocks and checked and turned into records column by column: the n-th octets of all of them
 are one slice. A block that has another shape than those known here is read entry by entry.
-
-A record has 28 octets (:mod:`.columns`): the serial number in 20 octets (big-endian, two's
-complement), the date as ``YYYYMMDDhhmmss`` in 7 octets of two digits, and the reason code
-plus one, or 0 when there is none.
+What comes out are the records of :mod:`.record`.
 """
 
 from __future__ import annotations
@@ -19,7 +16,8 @@ from types import ModuleType
 
 from ...errors import UnreadableError
 from ..x509 import der
-from .columns import GENERALIZED_TIME, REASON_CODES, SERIAL, UTC_TIME, Columns
+from .columns import GENERALIZED_TIME, REASON_CODES, UTC_TIME, Columns
+from .record import SERIAL
 
 MAX_ENTRY = 64 * 1024
 WORTH_NUMPY = 10_000_000  # octets of entries; below, its import costs more than it saves

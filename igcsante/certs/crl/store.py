@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from cryptography import x509
 
 from ...config import cache_directory, data_directory
 from ...errors import (
-    CertificateInvalidError,
     StatusStaleError,
     StorageError,
     UnreadableError,
@@ -36,9 +34,7 @@ from ...files import MAX_INPUT_BYTES, private_directory, read_bounded, write_ato
 from ...instants import iso, parse_instant
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
-from ..x509.signatures import KEY_ERRORS, Signed
-from . import scan
-from .index import Header, IndexedCrl, Records, key_fingerprint
+from .index import Header, IndexedCrl
 from .own_key import own_key, read_key
 
 _LIST, _INDEX = ".crl", ".idx"
@@ -107,32 +103,21 @@ class CrlStore:
         newer list is there already, StorageError when it can't be written; in all these
         cases what was there is left as it was.
         """
-        outline = scan.outline(octets)
-        crl = Crl(outline.header, source)
-        hashing = hashlib.sha256()
-        hasher = threading.Thread(target=hashing.update, args=(octets,))
-        hasher.start()  # beside the work on the entries: a long list takes a while
-        fingerprint = _verified_with(signer, octets, outline)
-        if crl.problem:
-            raise UnreadableError(f"the CRL was not kept: {crl.problem}")
-        found = _records(octets, outline)
-        hasher.join()
-        name = _Name.of(crl, fingerprint, hashing.hexdigest())
-        self._refuse_older(name, crl)
-        header = Header(
-            sha256=hashing.hexdigest(),
-            key=fingerprint,
-            outline=outline.header.hex(),
-            size=len(octets),
-            entries=len(found) if found else len(Crl(octets)),
-            pages=len(found.pages) if found else 0,
+        from .intake import take_in  # most commands only read
+
+        taken = take_in(
+            octets,
+            signer,
             source=source,
             etag=etag,
             last_modified=last_modified,
             fetched_at=iso(fetched_at),
         )
+        crl, header = taken.crl, taken.header
+        name = _Name.of(crl, header.key, header.sha256)
+        self._refuse_older(name, crl)
         private_directory(self.directory)
-        index = (found or Records()).index(header, self.secret())
+        index = taken.records.index(header, self.secret())
         write_atomic(self._path(name, _INDEX), index, overwrite=True)
         write_atomic(self._path(name, _LIST), octets, overwrite=True)
         _synchronise(self.directory)
@@ -328,29 +313,6 @@ def _issuer_key(issuer: x509.Name) -> str:
     """Equal for names that match."""
     comparable = [sorted(map(repr, rdn)) for rdn in names.comparable(issuer)]
     return hashlib.sha256(repr(comparable).encode()).hexdigest()[:16]
-
-
-def _verified_with(signer: x509.Certificate, octets: bytes, outline: scan.Outline) -> str:
-    """The fingerprint of the signer's key. Raises CertificateInvalidError."""
-    try:
-        signed = Signed.of_crl(octets, x509.load_der_x509_crl(outline.header))
-        if signed.verifies_with(signer.public_key()):
-            return key_fingerprint(signer.public_key())
-    except KEY_ERRORS:
-        pass
-    raise CertificateInvalidError(
-        f"the signature of the CRL is not that of {names.label(signer)}; it was not kept"
-    )
-
-
-def _records(octets: bytes, outline: scan.Outline) -> Records | None:
-    """None when it is read in memory. Raises UnreadableError."""
-    try:
-        return Records.of(octets, outline)
-    except scan.NotIndexableError:
-        if problem := Crl(octets).problem:
-            raise UnreadableError(f"the CRL was not kept: {problem}") from None
-        return None
 
 
 def _order(crl: RevocationList) -> tuple[int, datetime]:
