@@ -16,6 +16,10 @@ from typing import IO
 from .errors import StorageError, UnreadableError, UsageError
 
 MAX_INPUT_BYTES = 256 * 1024 * 1024
+
+ARCHIVE_START = 262  # octets that tell whether something is an archive
+ZIP, EMPTY_ZIP, GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
+_TAR, _TAR_MAGIC = b"ustar", 257  # POSIX.1 ustar, and where it is
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -38,6 +42,11 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
             f"{path}: larger than {limit:,} bytes, so it was not read", path=str(path)
         )
     return data
+
+
+def is_archive(start: bytes) -> bool:
+    """Whether a file that starts so (``ARCHIVE_START`` octets) is a zip, tar or gzip one."""
+    return start.startswith((ZIP, EMPTY_ZIP, GZIP)) or start[_TAR_MAGIC:].startswith(_TAR)
 
 
 def write_atomic(

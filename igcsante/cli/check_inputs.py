@@ -192,11 +192,11 @@ def _files(intake: Intake, folder: Path, *, recursive: bool) -> Iterator[Path]:
 
 
 def _take_file(intake: Intake, path: Path, reading: Reading, *, alone: bool = True) -> None:
-    from ..certs.fleet.packed import START, is_packed
+    from ..files import ARCHIVE_START, is_archive
 
     try:
         with path.open("rb") as stream:
-            if is_packed(stream.read(START)):
+            if is_archive(stream.read(ARCHIVE_START)):
                 stream.seek(0)
                 _take_archive(intake, str(path), stream, reading)
                 return
@@ -210,11 +210,11 @@ def _take_file(intake: Intake, path: Path, reading: Reading, *, alone: bool = Tr
 
 
 def _take_stream(intake: Intake, source: str, stream: BinaryIO, reading: Reading) -> None:
-    from ..certs.fleet.packed import START, is_packed
+    from ..files import ARCHIVE_START, is_archive
 
-    start = stream.read(START)
+    start = stream.read(ARCHIVE_START)
     stream.seek(0)
-    if is_packed(start):
+    if is_archive(start):
         _take_archive(intake, source, stream, reading)
     else:
         _take_octets(intake, source, stream.read(), reading, alone=True)

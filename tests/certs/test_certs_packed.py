@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from igcsante.certs.fleet import packed
-from igcsante.certs.fleet.packed import Member, is_packed, members
+from igcsante.certs.fleet.packed import Member, members
 from igcsante.errors import UnreadableError
+from igcsante.files import ARCHIVE_START, is_archive
 
 FILES = {"a.pem": b"first", "folder/b.pem": b"second", "../../up.pem": b"third", "/root.pem": b"4"}
 KINDS = ("zip", "tar", "tar.gz")
@@ -44,15 +45,15 @@ def test_members_are_read_and_none_is_a_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = pack(kind, {**FILES, "notes.txt": b"not wanted"})
-    assert is_packed(data[: packed.START])
+    assert is_archive(data[:ARCHIVE_START])
     assert dict(read(data)) == FILES
     assert not list(tmp_path.iterdir()), "nothing is extracted"
 
 
 def test_certificates_are_no_archives() -> None:
-    assert not is_packed(b"-----BEGIN CERTIFICATE-----")
-    assert not is_packed(b"\x30\x82\x04\x00")
-    assert not is_packed(b"")
+    assert not is_archive(b"-----BEGIN CERTIFICATE-----")
+    assert not is_archive(b"\x30\x82\x04\x00")
+    assert not is_archive(b"")
 
 
 def test_links_and_devices_are_passed_over() -> None:

@@ -16,14 +16,12 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from ...errors import UnreadableError
+from ...files import ARCHIVE_START, EMPTY_ZIP, GZIP, ZIP
 
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
-START = 262  # octets that tell whether something is an archive
 
-_ZIP, _EMPTY_ZIP, _GZIP, _TAR = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"ustar"
-_TAR_MAGIC = 257  # where it is, POSIX.1 ustar
 _ZIP_END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT §4.3.16
 _ZIP64_LOCATOR = b"PK\x06\x07"
 _MAX_COMMENT = 0xFFFF
@@ -44,23 +42,18 @@ Member = tuple[str, bytes | UnreadableError]
 Wanted = Callable[[str], bool]
 
 
-def is_packed(start: bytes) -> bool:
-    """Whether a file that starts so (``START`` octets) is an archive."""
-    return start.startswith((_ZIP, _EMPTY_ZIP, _GZIP)) or start[_TAR_MAGIC:].startswith(_TAR)
-
-
 def members(stream: BinaryIO, wanted: Wanted) -> Iterator[Member]:
     """Name and octets of each file in an archive (seekable) whose name is ``wanted``.
 
     A member that can't be read comes as its error. Raises UnreadableError when the archive
     itself can't be, or unpacks to too much: what came before stands.
     """
-    start = stream.read(START)
+    start = stream.read(ARCHIVE_START)
     stream.seek(0)
     try:
-        if start.startswith((_ZIP, _EMPTY_ZIP)):
+        if start.startswith((ZIP, EMPTY_ZIP)):
             yield from _zip(stream, wanted)
-        elif start.startswith(_GZIP):
+        elif start.startswith(GZIP):
             with gzip.GzipFile(fileobj=stream) as unpacked:
                 yield from _tar(unpacked, wanted)
         else:
@@ -96,7 +89,7 @@ def _bound_directory(stream: BinaryIO) -> None:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _MAX_COMMENT - _ZIP_END.size))
     tail = stream.read()
-    place = tail.rfind(_EMPTY_ZIP)
+    place = tail.rfind(EMPTY_ZIP)
     if place < 0:
         raise UnreadableError("the archive is cut: its directory is missing")
     directory = _ZIP_END.unpack_from(tail, place)[5]
