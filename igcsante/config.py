@@ -41,7 +41,7 @@ def config_directory() -> Path:
 
 
 def cache_directory() -> Path:
-    """Where files of cards are kept that were read before."""
+    """Where what can be had again is kept: revocation lists, OCSP answers, files of cards."""
     if given := os.environ.get("IGC_DATA_DIR"):
         return Path(given) / "cache"
     from platformdirs import user_cache_path

@@ -44,6 +44,11 @@ class IgcError(Exception):
         self.advice = advice
         self.fields = fields
 
+    @property
+    def in_one_line(self) -> str:
+        """The message, and the advice in parentheses when there is one."""
+        return f"{self.message} ({self.advice})" if self.advice else self.message
+
     def to_dict(self) -> dict[str, Any]:
         """``{"code", "message", "advice", "exit_code", **fields}``, ready for JSON."""
         return {

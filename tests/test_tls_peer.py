@@ -57,6 +57,113 @@ def test_the_chain_is_read_in_its_order(pki: Pki, plain: bool, options: tuple[st
         assert subjects(port) == ["CN=localhost", "CN=Intermediate"]
 
 
+SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE = 12, 14
+
+
+@contextlib.contextmanager
+def in_between(port: int, change: Callable[[bytes], bytes]) -> Iterator[int]:
+    """The port of one who passes on a conversation, the server's TLS records changed."""
+
+    def talk(client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+
+            def up() -> None:
+                with contextlib.suppress(OSError):
+                    while data := client.recv(65536):
+                        server.sendall(data)
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)
+
+            passing = threading.Thread(target=up)
+            passing.start()
+            try:
+                records = server.makefile("rb")
+                while len(head := records.read(5)) == 5:
+                    client.sendall(change(head + records.read(int.from_bytes(head[3:]))))
+            finally:
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+                passing.join()
+
+    with served(talk) as between:
+        yield between
+
+
+def with_another_signature(record: bytes) -> bytes:
+    if record[0] != 22 or record[5] != SERVER_KEY_EXCHANGE:
+        return record
+    return record[:-1] + bytes([record[-1] ^ 1])
+
+
+def with_an_alert_for_its_proof(record: bytes) -> bytes:
+    """As from one who has the certificate, and not its key."""
+    kept = record[0] != 22 or record[5] not in (SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE)
+    return record if kept else bytes.fromhex("15030300020228")
+
+
+def garbled(record: bytes) -> bytes:
+    """Of TLS 1.3: what is encrypted, the certificate too."""
+    return record if record[0] != 23 else record[:-1] + bytes([record[-1] ^ 1])
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["open", "wants a client certificate"])
+@pytest.mark.parametrize("change", [with_another_signature, with_an_alert_for_its_proof])
+def test_server_that_can_t_prove_its_key_is_refused(
+    pki: Pki, plain: bool, change: Callable[[bytes], bytes]
+) -> None:
+    with (
+        openssl_server(pki, "-no_tls1_3", plain=plain) as port,
+        in_between(port, change) as between,
+        pytest.raises(TlsError, match="did not prove that it has the key"),
+    ):
+        server_certificates("127.0.0.1", between)
+
+
+def test_end_that_was_changed_on_its_way_is_refused(pki: Pki) -> None:
+    """What we find wrong is no refusal of the server's, though it has asked for a certificate."""
+    encrypted = False
+
+    def change(record: bytes) -> bytes:
+        nonlocal encrypted
+        if encrypted and record[0] == 22:
+            return record[:-1] + bytes([record[-1] ^ 1])
+        encrypted = encrypted or record[0] == 20
+        return record
+
+    options = ("-no_tls1_3", "-verify", "1")
+    with openssl_server(pki, *options, plain=True) as port:
+        with in_between(port, bytes) as between:
+            assert subjects(between) == ["CN=localhost", "CN=Intermediate"]
+        with in_between(port, change) as between, pytest.raises(TlsError, match="did not prove"):
+            server_certificates("127.0.0.1", between)
+
+
+def test_server_whose_key_deciphers_proves_it_at_the_end_only(pki: Pki) -> None:
+    options = ("-no_tls1_3", "-cipher", "AES128-SHA@SECLEVEL=0")
+    with openssl_server(pki, *options, plain=True) as port:
+        assert subjects(port) == ["CN=localhost", "CN=Intermediate"]
+    with (
+        openssl_server(pki, *options) as port,
+        pytest.raises(TlsError, match="did not prove that it has the key"),
+    ):
+        server_certificates("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("options", [(), ("-no_tls1_3",)], ids=["TLS 1.3", "TLS 1.2"])
+def test_what_is_passed_on_as_it_is_is_read(pki: Pki, options: tuple[str, ...]) -> None:
+    with openssl_server(pki, *options) as port, in_between(port, bytes) as between:
+        assert subjects(between) == ["CN=localhost", "CN=Intermediate"]
+
+
+def test_handshake_that_was_garbled_is_refused(pki: Pki) -> None:
+    with (
+        openssl_server(pki) as port,
+        in_between(port, garbled) as between,
+        pytest.raises(TlsError),
+    ):
+        server_certificates("127.0.0.1", between)
+
+
 SCRIPTS = {
     "smtp": ["<220-hello\r\n220 ready", ">EHLO", "<250-me\r\n250 STARTTLS", ">STARTTLS", "<220 go"],
     "imap": ["<* OK ready", ">a STARTTLS", "<* CAPABILITY\r\na OK go"],

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
 
 from cryptography import x509
 
@@ -22,10 +21,10 @@ from .path.validation import PathRules, PathState
 from .policy import Policy
 from .verdict import Reason
 from .x509 import names
+from .x509.extensions import extension_of
 
 Pool = dict[names.Comparable, list[x509.Certificate]]
 _Route = tuple[x509.Certificate, ...]  # from a CA up to an anchor, or to where no issuer is known
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True)
@@ -264,17 +263,10 @@ def _may_have_key(certificate: x509.Certificate, key_id: bytes | None) -> bool:
 
 
 def _authority_key_id(certificate: x509.Certificate) -> bytes | None:
-    found = _extension(certificate, x509.AuthorityKeyIdentifier)
+    found = extension_of(certificate.extensions, x509.AuthorityKeyIdentifier)
     return found.key_identifier if found else None
 
 
 def _subject_key_id(certificate: x509.Certificate) -> bytes | None:
-    found = _extension(certificate, x509.SubjectKeyIdentifier)
+    found = extension_of(certificate.extensions, x509.SubjectKeyIdentifier)
     return found.digest if found else None
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

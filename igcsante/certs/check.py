@@ -17,7 +17,7 @@ from .anchors import TrustStore
 from .chain import ChainBuilder
 from .policy import Policy, Requirement, Source
 from .published import Fetcher, PublishedCrlSource
-from .revocation import CrlSource, ListStore, RevocationSource
+from .revocation import CheckSource, CrlSource, ListStore
 from .verdict import Kind, Reason, RevocationStatus, SerialVerdict, Verdict
 from .x509 import names
 from .x509.certificate_list import RevocationList
@@ -39,7 +39,7 @@ class Checker:
         untrusted: Iterable[x509.Certificate] = (),
         crls: Iterable[RevocationList] = (),
         crl_store: ListStore | None = None,
-        sources: Mapping[Source, RevocationSource] | None = None,
+        sources: Mapping[Source, CheckSource] | None = None,
         fetcher: Fetcher | None = None,
         policy: Policy | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class Checker:
         self._chains = ChainBuilder(store, untrusted, self._policy)
         self.lists = lists = CrlSource(crls, store, untrusted, self._policy, crl_store=crl_store)
         fetched = PublishedCrlSource(lists, fetcher) if fetcher and self._policy.fetch else lists
-        available = {Source.CRL: fetched, **(sources or {})}
+        available: dict[Source, CheckSource] = {Source.CRL: fetched, **(sources or {})}
         wanted = self._policy.revocation.sources
         self._sources = tuple(available[source] for source in wanted if source in available)
 
@@ -95,7 +95,7 @@ class Checker:
         )
 
     def check_serial(self, serial: int, issuer: x509.Certificate, *, at: datetime) -> SerialVerdict:
-        """The same of a serial number of which one has no certificate: by CRLs alone.
+        """The same of a serial number of which one has no certificate: by what is at hand.
 
         The issuer's own chain must be valid too, and its world accepted. Where the policy asks
         for what only the certificate tells, none is good: unknown at best. Raises UsageError
@@ -111,7 +111,8 @@ class Checker:
         if self._requirement(0) is Requirement.OFF:
             own = _not_looked_at(f"serial {serial:x}")
         else:
-            own = self.lists.lists(issuer, at).status(serial)
+            told = (source.of_serial(serial, issuer, at) for source in self._sources)
+            own = _together([item for item in told if item], f"serial {serial:x}")
         kind, reasons, notices = self._weighed((own, *statuses))
         if chain.unanswered:
             kind = min(kind, Kind.UNKNOWN, key=_WORST_FIRST.index)
@@ -149,19 +150,32 @@ class Checker:
     def _status(
         self, depth: int, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
     ) -> RevocationStatus:
-        """What the sources tell, in the policy's order, until one can."""
+        """What the sources tell, in the policy's order, until one can.
+
+        Those after it have nothing to fetch; that they know of a revocation counts.
+        """
         if self._requirement(depth) is Requirement.OFF:
             return _not_looked_at(names.label(certificate))
         told: list[RevocationStatus] = []
+        settled = False
         for source in self._sources:
+            if settled:
+                known = source.at_hand(certificate, issuer, at)
+                told += [known] if known and _tells_of_a_revocation(known) else []
+                continue
             status = source.status(certificate, issuer, at)
             told.append(status)
-            if status.kind is Kind.REVOKED or _settles(status):
+            if status.kind is Kind.REVOKED:
                 break
-        if not told:
-            message = f"{names.label(certificate)}: none of the policy's sources is at hand"
-            return RevocationStatus(Kind.UNKNOWN, (Reason("revocation.no_source", message),))
+            settled = _settles(status)
+        return _together(told, names.label(certificate))
+
+
+def _together(told: list[RevocationStatus], who: str) -> RevocationStatus:
+    if told:
         return combined(told)
+    message = f"{who}: none of the policy's sources is at hand"
+    return RevocationStatus(Kind.UNKNOWN, (Reason("revocation.no_source", message),))
 
 
 def _not_looked_at(who: str) -> RevocationStatus:
@@ -210,6 +224,10 @@ def _standing(status: RevocationStatus) -> tuple[bool, int, bool]:
 def _settles(status: RevocationStatus) -> bool:
     """Whether no other source needs to be asked: good, without anything let pass."""
     return status.kind is Kind.GOOD and not status.notices
+
+
+def _tells_of_a_revocation(status: RevocationStatus) -> bool:
+    return status.kind is Kind.REVOKED or status.revoked_on is not None
 
 
 def check(

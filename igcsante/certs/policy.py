@@ -63,7 +63,8 @@ class PathPolicy:
 class RevocationPolicy:
     """Proof of non-revocation: of the ``leaf``, of the ``cas`` above it, from which sources.
 
-    The ``sources`` are asked in order, until one can tell. A list or answer made more than
+    The ``sources`` are asked in order, until one can tell; a revocation that another of them has
+    at hand counts all the same. A list or answer made more than
     ``max_age`` before counts as outdated even when its next update is to come. Within
     ``grace`` after its end one still counts, with a notice: for outages.
     """

@@ -14,13 +14,13 @@ from typing import Protocol
 
 from cryptography import x509
 
-from ..errors import IgcError, NetworkError, TimeoutExceededError, UnreadableError
+from ..errors import NetworkError, TimeoutExceededError, UnreadableError
 from .load import load_crls
 from .revocation import CrlSource
 from .verdict import Kind, Reason, RevocationStatus
 from .x509.extensions import Extensions
 
-_WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
+WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
 _HTTP = ("http://", "https://")
 
 
@@ -49,18 +49,28 @@ class PublishedCrlSource:
         extensions = Extensions(certificate)
         status = self._source.status(certificate, issuer, at)
         failures: list[Reason] = []
-        if status.kind in _WORTH_FETCHING:
+        if status.kind in WORTH_FETCHING:
             for url in self._addresses(extensions.crl_urls):
                 failures += self._fetch(url)
                 status = self._source.status(certificate, issuer, at)
-                if status.kind not in _WORTH_FETCHING:
+                if status.kind not in WORTH_FETCHING:
                     break
         missing = self._fetch_deltas(extensions, certificate, issuer, at)
         status = self._source.status(certificate, issuer, at)
         status = replace(status, notices=(*status.notices, *missing))
-        if status.kind in _WORTH_FETCHING:
+        if status.kind in WORTH_FETCHING:
             return replace(status, reasons=(*status.reasons, *failures))
         return status
+
+    def at_hand(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus:
+        """By the lists that are at hand, or were fetched before."""
+        return self._source.status(certificate, issuer, at)
+
+    def of_serial(self, serial: int, issuer: x509.Certificate, at: datetime) -> RevocationStatus:
+        """The same: where the list of a mere number is, nothing tells."""
+        return self._source.of_serial(serial, issuer, at)
 
     def _fetch_deltas(
         self,
@@ -94,10 +104,6 @@ class PublishedCrlSource:
         try:
             self._source.add(load_crls(self._fetcher.fetch(url), source=url))
         except (NetworkError, TimeoutExceededError, UnreadableError) as error:
-            yield Reason("revocation.fetch", _told(error))
+            yield Reason("revocation.fetch", error.in_one_line)
         else:
             self._fetched.add(url)
-
-
-def _told(error: IgcError) -> str:
-    return f"{error.message} ({error.advice})" if error.advice else error.message

@@ -8,10 +8,9 @@ cover every reason; an outdated list is no proof, but what it said about a revoc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Protocol
 
 from cryptography import x509
@@ -19,9 +18,8 @@ from cryptography import x509
 from ..errors import IgcError, UnreadableError
 from ..instants import iso
 from .anchors import TrustStore
-from .crl.choice import Authenticated, Telling, choose
+from .crl.choice import Authenticated, choose
 from .crl.scope import (
-    ALL_REASONS,
     Scope,
     crl_issuers,
     implied_point,
@@ -29,13 +27,13 @@ from .crl.scope import (
     out_of_scope,
     told_reasons,
 )
-from .crl.signers import CIRCULAR, Asking, CrlSigners, may_sign_crls
+from .crl.scoped import ScopedLists, SerialLists, unreadable, unusable
+from .crl.signers import Asking, CrlSigners, may_sign_crls
 from .policy import Policy
-from .verdict import Evidence, Kind, Reason, RevocationStatus
+from .verdict import Kind, Reason, RevocationStatus
 from .x509 import names
-from .x509.certificate_list import Revocation, RevocationList
+from .x509.certificate_list import RevocationList
 from .x509.extensions import uris
-from .x509.signatures import KEY_ERRORS, public_key_octets
 
 
 class RevocationSource(Protocol):
@@ -46,86 +44,26 @@ class RevocationSource(Protocol):
     ) -> RevocationStatus: ...
 
 
+class CheckSource(RevocationSource, Protocol):
+    """One that can also be asked for what it has, fetching nothing: None when that is nothing."""
+
+    def at_hand(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus | None: ...
+
+    def of_serial(
+        self, serial: int, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus | None: ...
+
+
 class ListStore(Protocol):
-    """Where lists are kept, by issuer; may raise IgcError."""
-
-    def find(self, issuer: x509.Name) -> tuple[RevocationList, ...]: ...
-
-
-@dataclass(frozen=True)
-class ScopedLists:
-    """The lists that tell of the certificates of one issuer in one scope, best first.
-
-    Asked by serial number, so that a list of serials needs no certificate.
+    """Where lists are kept, by issuer, and what is wrong with those that can't be read; may
+    raise IgcError.
     """
 
-    issuer: x509.Certificate
-    scope: Scope
-    lists: tuple[Telling, ...]
-    refusals: tuple[Reason, ...] = ()
-
-    def status(self, serial: int, certificate: x509.Certificate | None = None) -> RevocationStatus:
-        """Of the certificate with this serial number; itself, when at hand, for messages.
-
-        Every list is asked, also when those before cover all reasons: a revocation in any
-        of them is one. Never raises: what can't be told is ``unknown`` or ``stale``.
-        """
-        who = _Who(serial, certificate)
-        covered: frozenset[x509.ReasonFlags] = frozenset()
-        used: list[Telling] = []
-        outdated: list[tuple[Telling, Revocation | None]] = []
-        problems: list[Reason] = []
-        for telling, issuer in zip(self.lists, self._issuers, strict=True):
-            if telling.reasons <= covered and not telling.freshness.usable:
-                continue
-            try:
-                entry = telling.entry(serial, issuer)
-            except UnreadableError as error:
-                problems.append(Reason("revocation.crl_unusable", error.message))
-                continue
-            if not telling.freshness.usable:
-                outdated.append((telling, entry))
-            elif entry is not None:
-                return _revoked(who, entry, (*used, telling))
-            elif self._vouches_for_itself(telling, certificate):
-                problems.append(_circular(who))
-            else:
-                used.append(telling)
-                covered |= telling.reasons
-        if covered == ALL_REASONS:
-            return RevocationStatus(
-                Kind.GOOD, evidence=_evidence(used), notices=_notices(who, used)
-            )
-        with_outdated = covered.union(*(telling.reasons for telling, _ in outdated))
-        if outdated and (with_outdated == ALL_REASONS or any(entry for _, entry in outdated)):
-            return _stale(who, outdated, used)
-        return _untold(who, problems, self.refusals, covered)
-
-    def have_entry(self, serial: int) -> bool:
-        """Whether any list says something of it, usable or not. Raises UnreadableError."""
-        for telling, issuer in zip(self.lists, self._issuers, strict=True):
-            if telling.entry(serial, issuer) is not None:
-                return True
-        return False
-
-    @cached_property
-    def _issuers(self) -> tuple[x509.Name | None, ...]:
-        """The name under which each list has the issuer's entries; None for its own."""
-        name = self.issuer.subject
-        own = names.comparable(name)
-        return tuple(
-            None if names.comparable(telling.listing.issuer) == own else name
-            for telling in self.lists
-        )
-
-    def _vouches_for_itself(self, telling: Telling, certificate: x509.Certificate | None) -> bool:
-        """Whether a list that doesn't name the certificate is signed with its own key."""
-        if certificate is None or (telling.signer == self.issuer and not self.scope.is_ca):
-            return False
-        try:
-            return public_key_octets(certificate) == telling.signer_key
-        except KEY_ERRORS:
-            return True
+    def kept(
+        self, issuer: x509.Name
+    ) -> tuple[tuple[RevocationList, ...], tuple[UnreadableError, ...]]: ...
 
 
 class CrlSource:
@@ -149,14 +87,15 @@ class CrlSource:
         self._signers = CrlSigners(store, untrusted, self._policy, self._status)
         self._at: datetime | None = None
         self._scoped: dict[tuple[x509.Certificate, Scope], ScopedLists] = {}
-        self._kept: dict[names.Comparable, tuple[RevocationList, ...]] = {}
+        self._of_serials: dict[x509.Certificate, SerialLists] = {}
+        self._kept: dict[names.Comparable, _Kept] = {}
         self.add(crls)
 
     def add(self, crls: Iterable[RevocationList]) -> None:
         """Take more CRLs, complete or delta, into account."""
         for crl in crls:
             self._crls.setdefault(names.comparable(crl.issuer), []).append(crl)
-        self._scoped.clear()
+        self._forget()
 
     def status(
         self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
@@ -164,11 +103,30 @@ class CrlSource:
         """Never raises: what can't be told is ``unknown`` or ``stale``, with reasons."""
         return self._status(certificate, issuer, at, ())
 
-    def lists(
-        self, issuer: x509.Certificate, at: datetime, scope: Scope | None = None
-    ) -> ScopedLists:
-        """What tells of the serial numbers of an issuer, found once for all of them."""
-        return self._lists(issuer, at, scope or Scope(), ())
+    def at_hand(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus:
+        """The same: nothing is fetched here."""
+        return self.status(certificate, issuer, at)
+
+    def of_serial(self, serial: int, issuer: x509.Certificate, at: datetime) -> RevocationStatus:
+        """Of a number whose certificate nobody has. Never raises."""
+        return self.serials(issuer, at).status(serial)
+
+    def lists(self, issuer: x509.Certificate, at: datetime, scope: Scope) -> ScopedLists:
+        """What tells of an issuer's certificates in a scope, found once for all of them."""
+        return self._lists(issuer, at, scope, ())
+
+    def serials(self, issuer: x509.Certificate, at: datetime) -> SerialLists:
+        """What tells of an issuer's serial numbers, found once for all of them."""
+        self._turn_to(at)
+        if issuer not in self._of_serials:
+            leaves, authorities = (
+                self._lists(issuer, at, Scope(is_ca, unseen=True), ()) for is_ca in (False, True)
+            )
+            same = (leaves.lists, leaves.refusals) == (authorities.lists, authorities.refusals)
+            self._of_serials[issuer] = SerialLists((leaves,) if same else (leaves, authorities))
+        return self._of_serials[issuer]
 
     def delta_urls(
         self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
@@ -207,14 +165,21 @@ class CrlSource:
     ) -> ScopedLists:
         if asking:  # what holds while a signer is in doubt is not kept
             return self._found(issuer, at, scope, asking)
-        if at != self._at:
-            self._at = at
-            self._scoped.clear()
-            self._kept.clear()
+        self._turn_to(at)
         known = (issuer, scope)
         if known not in self._scoped:
             self._scoped[known] = self._found(issuer, at, scope, asking)
         return self._scoped[known]
+
+    def _turn_to(self, at: datetime) -> None:
+        if at != self._at:
+            self._at = at
+            self._forget()
+            self._kept.clear()
+
+    def _forget(self) -> None:
+        self._scoped.clear()
+        self._of_serials.clear()
 
     def _found(
         self, issuer: x509.Certificate, at: datetime, scope: Scope, asking: Asking
@@ -223,49 +188,64 @@ class CrlSource:
         found: dict[str, Authenticated] = {}
         deltas: dict[str, tuple[RevocationList, x509.Certificate]] = {}
         refusals: list[Reason] = []
+        unread: list[Reason] = []
         for point in (*scope.points, implied_point(issuer.subject)):
-            known, unreadable = self._known(crl_issuers(point, issuer.subject))
-            refusals += unreadable
+            known, problems, damaged = self._known(crl_issuers(point, issuer.subject))
+            refusals += problems
+            unread += damaged
             for listing in known:
                 refusal = out_of_scope(listing, point, scope, issuer.subject)
                 signer = None
                 if refusal is None:
                     signer, refusal = self._believed(listing, issuer, at, asking)
                 if signer is None:
-                    refusals.append(_unusable(listing, refusal or ""))
+                    refusals.append(unusable(listing, refusal or ""))
                 elif listing.base_number is not None:
                     deltas[listing.sha256] = listing, signer
                 else:
-                    reasons = told_reasons(point, listing.idp)
+                    reasons = told_reasons(point, listing.idp, scope)
+                    if scope.unseen and not reasons:
+                        refusals.append(unusable(listing, _OF_A_PART))
                     if listing.sha256 in found:
                         reasons |= found[listing.sha256].reasons
                     found[listing.sha256] = Authenticated(listing, signer, reasons)
         if not found:
-            refusals += [_unusable(delta, _ONLY_DELTA) for delta, _ in deltas.values()]
+            refusals += [unusable(delta, _ONLY_DELTA) for delta, _ in deltas.values()]
         lists = choose(found.values(), deltas.values(), at, self._policy.revocation)
         none = Reason("revocation.no_crl", f"no CRL of {names.display(issuer.subject)}")
         return ScopedLists(
-            issuer, scope, lists, tuple(dict.fromkeys(refusals)) or (() if lists else (none,))
+            issuer,
+            scope,
+            lists,
+            tuple(dict.fromkeys(refusals)) or (() if lists else (none,)),
+            tuple(dict.fromkeys(unread)),
         )
 
-    def _known(self, issuers: Iterable[x509.Name]) -> tuple[list[RevocationList], list[Reason]]:
+    def _known(
+        self, issuers: Iterable[x509.Name]
+    ) -> tuple[list[RevocationList], list[Reason], list[Reason]]:
+        """The lists of these issuers, why there are no kept ones, and which can't be read."""
         lists: list[RevocationList] = []
         problems: list[Reason] = []
+        unread: list[Reason] = []
         for issuer in issuers:
             lists += self._crls.get(names.comparable(issuer), [])
             try:
-                lists += self._kept_lists(issuer)
+                kept = self._kept_lists(issuer)
+                lists += kept.lists
+                unread += kept.unread
             except IgcError as error:
                 problems.append(Reason("revocation.crl_unusable", error.message))
-        return lists, problems
+        return lists, problems, unread
 
-    def _kept_lists(self, issuer: x509.Name) -> tuple[RevocationList, ...]:
+    def _kept_lists(self, issuer: x509.Name) -> _Kept:
         """What the store has, looked for once for each instant that is asked about."""
         if self._crl_store is None:
-            return ()
+            return _Kept()
         known = names.comparable(issuer)
         if known not in self._kept:
-            self._kept[known] = self._crl_store.find(issuer)
+            found, damaged = self._crl_store.kept(issuer)
+            self._kept[known] = _Kept(found, tuple(map(unreadable, damaged)))
         return self._kept[known]
 
     def _believed(
@@ -290,87 +270,12 @@ def _may_list_itself(certificate: x509.Certificate, scope: Scope, issuer: x509.C
 
 
 _ONLY_DELTA = "it is a delta CRL, which only completes another one"
+_OF_A_PART = "it is for a part of the certificates, and in which one is, no serial number tells"
 
 
 @dataclass(frozen=True)
-class _Who:
-    """A certificate's name in messages, worked out only when one is written."""
+class _Kept:
+    """What a store has of an issuer, and what it can't read."""
 
-    serial: int
-    certificate: x509.Certificate | None
-
-    def __str__(self) -> str:
-        return names.label(self.certificate) if self.certificate else f"serial {self.serial:x}"
-
-
-def _unusable(listing: RevocationList, why: str) -> Reason:
-    message = f"the CRL of {names.display(listing.issuer)} can't be used: {why}"
-    return Reason("revocation.crl_unusable", message)
-
-
-def _revoked(who: _Who, entry: Revocation, lists: Iterable[Telling]) -> RevocationStatus:
-    lists = tuple(lists)
-    why = f" ({entry.reason})" if entry.reason else ""
-    reason = Reason("revocation.revoked", f"{who}: revoked on {iso(entry.date)}{why}")
-    return RevocationStatus(
-        Kind.REVOKED,
-        (reason,),
-        revoked_on=entry.date,
-        revocation_reason=entry.reason,
-        evidence=_evidence(lists),
-        notices=_notices(who, lists),
-    )
-
-
-def _stale(
-    who: _Who, outdated: list[tuple[Telling, Revocation | None]], used: list[Telling]
-) -> RevocationStatus:
-    reasons = []
-    for telling, entry in outdated:
-        message = f"{who}: its CRL {telling.freshness.why}"
-        if entry:
-            message += f"; that outdated list already says revoked on {iso(entry.date)}"
-        reasons.append(Reason("revocation.stale", message))
-    found = next((entry for _, entry in outdated if entry), None)
-    return RevocationStatus(
-        Kind.STALE,
-        tuple(reasons),
-        revoked_on=found.date if found else None,
-        revocation_reason=found.reason if found else None,
-        evidence=_evidence([*used, *(telling for telling, _ in outdated)]),
-        notices=_notices(who, used),
-    )
-
-
-def _untold(
-    who: _Who,
-    problems: list[Reason],
-    refusals: tuple[Reason, ...],
-    covered: frozenset[x509.ReasonFlags],
-) -> RevocationStatus:
-    reasons = [*problems, *refusals]
-    if covered:
-        missing = ", ".join(sorted(reason.value for reason in ALL_REASONS - covered))
-        message = f"{who}: no list that can be used tells of the reasons {missing}"
-        reasons.append(Reason("revocation.reasons_uncovered", message))
-    return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(reasons)))
-
-
-def _circular(who: _Who) -> Reason:
-    message = f"{who}: a CRL is signed with its own key, which can't vouch for itself"
-    return Reason(CIRCULAR, message)
-
-
-def _evidence(lists: Iterable[Telling]) -> tuple[Evidence, ...]:
-    return tuple(item for telling in lists for item in telling.evidence)
-
-
-def _notices(who: _Who, lists: Iterable[Telling]) -> tuple[Reason, ...]:
-    return tuple(notice for telling in lists for notice in _notices_of(who, telling))
-
-
-def _notices_of(who: _Who, telling: Telling) -> Iterator[Reason]:
-    yield from telling.notices
-    if not telling.freshness.fresh:
-        message = f"{who}: its CRL {telling.freshness.why}, and counts within its grace"
-        yield Reason("revocation.grace", message)
+    lists: tuple[RevocationList, ...] = ()
+    unread: tuple[Reason, ...] = ()

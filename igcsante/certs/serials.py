@@ -15,11 +15,11 @@ from ..errors import NetworkError, TimeoutExceededError, UnreadableError
 from .anchors import pinned_entry
 from .check import Checker
 from .load import load_crls
-from .published import Fetcher
-from .verdict import Kind, Reason, SerialVerdict
+from .published import WORTH_FETCHING, Fetcher
+from .verdict import Reason, SerialVerdict
 from .x509 import names
 
-_WORTH_FETCHING = (Kind.UNKNOWN, Kind.STALE)
+_NOT_BY_LISTS = {"revocation.off", "revocation.no_source"}  # what the policy says
 
 
 class SerialChecker:
@@ -32,14 +32,22 @@ class SerialChecker:
         self._failures: tuple[Reason, ...] | None = None
 
     def check(self, serial: int, *, at: datetime) -> SerialVerdict:
-        """As :meth:`.check.Checker.check_serial`; what hindered a fetch is a reason beside."""
+        """As :meth:`.check.Checker.check_serial`; what hindered a fetch is told beside: a reason,
+        or a notice where the policy lets pass that the status is not known.
+        """
         told = self._checker.check_serial(serial, self._issuer, at=at)
         if self._fetcher is None or not _is_untold(told):
             return told
         if self._failures is None:
             self._failures = self._fetch(self._fetcher)
             told = self._checker.check_serial(serial, self._issuer, at=at)
-        return replace(told, reasons=(*told.reasons, *self._failures)) if _is_untold(told) else told
+        if not _is_untold(told):
+            return told
+        if told.statuses[0].kind is not told.kind and set(told.statuses[0].reasons) <= set(
+            told.notices
+        ):
+            return replace(told, notices=(*told.notices, *self._failures))
+        return replace(told, reasons=(*told.reasons, *self._failures))
 
     def _fetch(self, fetcher: Fetcher) -> tuple[Reason, ...]:
         """Take the published list into account, or tell why that can't be."""
@@ -54,11 +62,12 @@ class SerialChecker:
         try:
             self._checker.lists.add(load_crls(fetcher.fetch(pin.crl_url), source=pin.crl_url))
         except (NetworkError, TimeoutExceededError, UnreadableError) as error:
-            advice = f" ({error.advice})" if error.advice else ""
-            return (Reason("revocation.fetch", f"{error.message}{advice}"),)
+            return (Reason("revocation.fetch", error.in_one_line),)
         return ()
 
 
 def _is_untold(told: SerialVerdict) -> bool:
-    """Whether the number's own status is not known."""
-    return bool(told.statuses) and told.statuses[0].kind in _WORTH_FETCHING
+    """Whether the number's own status is not known, and lists may tell it."""
+    if not told.statuses or told.statuses[0].kind not in WORTH_FETCHING:
+        return False
+    return not _NOT_BY_LISTS & {reason.code for reason in told.statuses[0].reasons}

@@ -12,6 +12,7 @@ from ..errors import ConfigError, TlsError, UsageError
 from .card_pin import last_try_option, pin_source_option
 from .connect import profile_of, trust_store, with_chain
 from .key_holder import key_holder
+from .numbers import FiniteRange
 from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(1, 120),
+    type=FiniteRange(1, 120),
     default=15.0,
     show_default=True,
     help="Seconds for each step.",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import IgcError, UsageError
-from ..instants import parse_instant
+from ..errors import StorageError, UsageError
+from ..instants import iso, parse_instant
 from . import ask
 from .check_options import check_options
 from .output import HeadedCommand, Settings, grouped, quiet_card_options, talk
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "ndjson", "csv", "nagios", "prometheus", "junit", "html")
 _FAILURES = ("unreadable", "invalid", "revoked", "unknown", "stale", "ending")
 _NONE = "none"
-_NAGIOS_UNKNOWN = 3
+_RESUMABLE = timedelta(hours=24)
 _paths = click.Path(path_type=Path)
 
 
@@ -49,7 +50,11 @@ _paths = click.Path(path_type=Path)
         "(SNI); without it, its certificate must be for HOST.",
     ),
     click.option("--any-name", is_flag=True, help="Let HOST:PORT have one for any name."),
-    click.option("--serials", type=_paths, help="Check these serial numbers, one a line (hex)."),
+    click.option(
+        "--serials",
+        type=_paths,
+        help="Check these serial numbers, one a line, in hexadecimal: 1234 is 0x1234.",
+    ),
     click.option("--issuer", type=_paths, help="The CA certificate that issued --serials."),
     click.option("--card", is_flag=True, help="The inserted card's too (see igc card)."),
     heading="What is checked",
@@ -121,16 +126,7 @@ def check_command(**options: Any) -> int:
     --expires-within. With --format nagios: 0 OK, 1 warning (ending, stale), 2 critical
     (invalid, revoked), 3 unknown.
     """
-    asked = _Asked(**options)
-    if asked.kind != "nagios":
-        return _check(asked)
-    try:
-        return _check(asked)
-    except IgcError as error:  # a plugin says so in its line
-        from .check_formats import nagios_line
-
-        click.echo(f"IGC UNKNOWN - {nagios_line(error.message)}")
-        return _NAGIOS_UNKNOWN
+    return _check(_Asked(**options))
 
 
 @dataclass(frozen=True)
@@ -164,6 +160,7 @@ def _check(asked: _Asked) -> int:
     from .check_run import Run
 
     given, resume, jobs = asked.given, asked.working["resume"], asked.working["jobs"]
+    _require_place(asked.out)
     fail_on = _fail_on(asked.telling["fail_on"])
     at = _instant(given["at"], resume)
     policy = replace(asked.policy, fetch=asked.policy.fetch and not given["offline"])
@@ -219,7 +216,14 @@ def _instant(at: str | None, resume: Path | None) -> datetime | None:
         return None
     from ..certs.fleet.report_state import state_instant
 
-    return state_instant(resume)
+    instant = state_instant(resume)
+    if instant is not None and datetime.now(UTC) - instant > _RESUMABLE:
+        raise UsageError(
+            f"{resume}: the check that was begun there is as of {iso(instant)}, more than "
+            f"{_RESUMABLE // timedelta(hours=1)} hours ago; nothing was checked",
+            advice="remove it to check as of now, or go on with --at and that instant",
+        )
+    return instant
 
 
 def _survey(
@@ -302,6 +306,30 @@ def _print(findings: Iterable[Finding], survey: Survey, asked: _Asked) -> None:
 
     octets = (click.unstyle(piece).encode("utf-8", "backslashreplace") for piece in pieces)
     write_atomic(asked.out, octets, mode=_mode(asked.out, asked.kind), overwrite=True)
+
+
+def _require_place(out: Path | None) -> None:
+    """Raise StorageError, before anything is done, where no file can be written whole."""
+    if out is None:
+        return
+    if not out.resolve().parent.is_dir():
+        raise StorageError(
+            f"{out}: there is no folder {out.resolve().parent}; nothing was checked",
+            advice="make it first, or choose another place",
+        )
+    if out.exists() and (not out.is_file() or _is_standard_output(out)):
+        raise StorageError(
+            f"{out} can't be written whole or not at all: it is no regular file, or the standard "
+            "output itself; nothing was checked",
+            advice="without --out the report goes to the standard output",
+        )
+
+
+def _is_standard_output(out: Path) -> bool:
+    """/dev/stdout, also where it is a file that the shell has opened."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return os.path.samestat(out.stat(), os.fstat(sys.stdout.fileno()))
+    return False
 
 
 def _mode(out: Path, kind: str) -> int:

@@ -28,7 +28,6 @@ STDIN = "-"
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:/\\\s]+)):([0-9]{1,5})")
 _MAX_SERIALS_BYTES = 64 * 1024 * 1024
-_MAX_SERIAL_DIGITS = 40  # hexadecimal: 20 octets (RFC 5280 §4.1.2.2)
 
 
 @dataclass(frozen=True)
@@ -143,6 +142,8 @@ def _exists(path: Path) -> bool:
 def _standard_input() -> BinaryIO:
     from ..certs.load import MAX_CONTAINER_BYTES
 
+    if sys.stdin is None:
+        raise UsageError("stdin: there is none, for it was closed")
     data = sys.stdin.buffer.read(MAX_CONTAINER_BYTES + 1)
     if len(data) > MAX_CONTAINER_BYTES:
         raise UnreadableError(
@@ -266,8 +267,9 @@ def _take_server(intake: Intake, given: str, host: str, port: int, reading: Read
     from ..tls.peer import server_certificates
 
     name = None if reading.any_name else str(ServerName.parse(reading.server_name or host))
+    address = host if host.isascii() else str(ServerName.parse(host))
     sent = server_certificates(
-        host, port, starttls=reading.starttls, server_name=reading.server_name
+        address, port, starttls=reading.starttls, server_name=reading.server_name
     )
     chain = tuple(item for der in sent for item in load_certificates(der, source=given))
     intake.add_server(given, chain, name)
@@ -282,28 +284,36 @@ def take_card(intake: Intake, certificates: Iterable[tuple[str, x509.Certificate
 def take_serials(intake: Intake, path: Path, issuer: x509.Certificate) -> None:
     """One serial number a line, hexadecimal, colons or not; ``#`` starts a comment.
 
-    Of a table, the first column. Raises UsageError when the file can't be read.
+    Of a table, the first column. A file without any is told as an input that can't be read.
+    Raises UsageError when the file can't be read.
     """
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from ..certs.x509.names import read_serial
     from ..files import read_bounded
 
     intake.issuer = issuer.public_bytes(Encoding.DER)
     intake.authorities[issuer] = None
     text = read_bounded(path, _MAX_SERIALS_BYTES).decode("utf-8-sig", "replace")
+    found = False
     for number, line in enumerate(text.splitlines(), 1):
         written = re.split(r"[#,;\t]", line, maxsplit=1)[0].strip().strip('"')
         if not written or (number == 1 and written.lower() in ("serial", "serial number")):
             continue
+        found = True
         source = f"{path}:{number}"
-        digits = written.lower().removeprefix("0x").replace(":", "").lstrip("0")
-        if re.fullmatch(f"[0-9a-f]{{1,{_MAX_SERIAL_DIGITS}}}", digits):
-            intake.add_serial(source, int(digits, 16))
+        if (serial := read_serial(written)) is not None:
+            intake.add_serial(source, serial)
         else:
             intake.add_error(
                 source,
                 UnreadableError(
                     f"{source}: {written[:80]!r} is no serial number",
-                    advice="one a line: 1 to 20 octets in hexadecimal, not zero",
+                    advice="one a line: 1 to 20 octets in hexadecimal, not zero, never decimal",
                 ),
             )
+    if not found:
+        error = UnreadableError(
+            f"{path}: no serial number in this file", advice="one a line, in hexadecimal"
+        )
+        intake.add_error(str(path), error)

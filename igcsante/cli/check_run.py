@@ -7,7 +7,7 @@ Offline, many are a matter of :mod:`..certs.fleet.engines`: of a snapshot that d
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +22,7 @@ from ..certs.fleet.report import Finding
 from ..certs.policy import Policy, Source
 from ..certs.verdict import SerialVerdict, Verdict
 from ..certs.x509.certificate_list import Crl
+from ..instants import iso
 from .check_inputs import Intake
 from .check_spool import Entry
 from .connect import access_of, profile_of, trust_store
@@ -100,9 +101,19 @@ class Run:
                 )
                 if state.renewed:
                     talk(f"The check in {resume} was finished: a new one begins.")
-                if len(state):
-                    talk(f"Going on with {resume}: {len(state)} were checked before.")
-            yield _findings(self.intake, check, state)
+                if state.resumed:
+                    talk(
+                        f"Going on with {resume}, as of {iso(self.at)}: {len(state)} were checked "
+                        "before."
+                    )
+            found = _findings(self.intake, check, state)
+            ended = _Ended(found, datetime.now(UTC) if state and state.resumed else self.at)
+            yield ended
+            if ended.count:
+                talk(
+                    f"Of these, {ended.count} rest on a list or answer that has ended since "
+                    f"{iso(self.at)}: update the lists, and check anew."
+                )
             if state is not None:  # all of it was told
                 state.finish()
 
@@ -204,6 +215,25 @@ class Run:
         return OcspSource(
             self.policy, responses=self.responses, client=client, cache=cache, responders=lists
         )
+
+
+class _Ended:
+    """Findings as they come, and how many good ones rest on what ends before ``now``."""
+
+    def __init__(self, findings: Iterable[Finding], now: datetime) -> None:
+        self._findings, self._now = findings, iso(now)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Finding]:
+        for finding in self._findings:
+            self.count += self._has_ended(finding.document)
+            yield finding
+
+    def _has_ended(self, document: Mapping[str, Any]) -> bool:
+        if document.get("verdict") != "good":
+            return False
+        ends = (item["next_update"] for told in document["revocation"] for item in told["evidence"])
+        return any(end and document["at"] < end < self._now for end in ends)
 
 
 _Checks = Callable[[Iterable[Entry]], Iterator[Finding]]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..errors import StorageError
+
 _IN_MEMORY = 64 * 1024 * 1024
 
 
@@ -35,6 +37,7 @@ class Spool:
         return cls(tempfile.SpooledTemporaryFile(_IN_MEMORY))
 
     def add(self, entry: Entry) -> None:
+        """Raises StorageError."""
         head = {
             "source": entry.source,
             "size": len(entry.certificate),
@@ -42,7 +45,13 @@ class Spool:
             "error": entry.error,
             "name": entry.name,
         }
-        self._stream.write(json.dumps(head, default=str).encode() + b"\n" + entry.certificate)
+        try:
+            self._stream.write(json.dumps(head, default=str).encode() + b"\n" + entry.certificate)
+        except OSError as error:  # past a size, it goes to a file
+            raise StorageError(
+                f"what was read to be checked can't be kept: {error.strerror}; nothing was checked",
+                advice="have room in the folder for temporary files, or name another in TMPDIR",
+            ) from None
 
     def __iter__(self) -> Iterator[Entry]:
         self._stream.seek(0)

@@ -24,6 +24,7 @@ from .crl_print import (
     print_stored,
     state,
 )
+from .numbers import FiniteRange
 from .output import Settings, common_options, emit, print_error, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def crl_command(settings: Settings) -> None:
 @click.option(
     "--spread",
     metavar="HOURS",
-    type=click.FloatRange(0, 24),
+    type=FiniteRange(0, 24),
     help="First wait this machine's own time, up to so many hours.",
 )
 @common_options
@@ -138,7 +139,7 @@ def crl_show(settings: Settings, name: str, serial: str | None) -> int:
     """
     store = open_store()
     stored = the_one(store, name)
-    entry = lookup(store, stored, serial) if serial else None
+    entry = None if serial is None else lookup(store, stored, serial)
     if settings.json:
         emit({**described(stored), "entry": entry}, schema="igc.crl.show/1")
     else:

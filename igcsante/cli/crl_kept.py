@@ -16,22 +16,34 @@ if TYPE_CHECKING:
 
 def open_store() -> CrlStore:
     """The kept lists, after a warning of those that are damaged."""
-    from ..certs.crl.kept import is_intact
     from ..certs.crl.store import CrlStore
 
     store = CrlStore()
-    for path in store.damaged():
+    for error in store.damaged():
         talk(
-            f"Warning: {printable(str(path))}: a kept list is damaged, and passed over until it is "
-            "fetched or indexed again; the file can be removed"
+            f"Warning: {printable(error.message)}. No certificate of its issuer is good until "
+            "it is fetched or indexed again"
         )
     for stored in store.lists():
-        if not is_intact(stored):
-            talk(
-                f"Warning: {printable(str(stored.path))}: the file of a kept list is damaged. "
-                "Checks go on by its index, which is whole; fetch or index it again"
-            )
+        if damage := _damage(store, stored):
+            talk(f"Warning: {printable(str(stored.path))}: {damage}; fetch or index it again")
     return store
+
+
+def _damage(store: CrlStore, stored: StoredCrl) -> str | None:
+    """What is wrong with a list that can be read one way or another."""
+    from ..certs.crl.kept import has_damaged_index, is_intact
+
+    if has_damaged_index(store, stored):
+        if is_intact(stored):
+            return "the index of a kept list is damaged. Checks read the list itself, more slowly"
+        return (
+            "a kept list is damaged, and so is its index. What it says of some certificates "
+            "can't be told"
+        )
+    if not is_intact(stored):
+        return "the file of a kept list is damaged. Checks go on by its index, which is whole"
+    return None
 
 
 def matching(store: CrlStore, name: str) -> tuple[StoredCrl, ...]:
@@ -61,17 +73,16 @@ def lookup(store: CrlStore, stored: StoredCrl, serial: str) -> dict[str, str | N
 
     Raises UsageError, and UnreadableError for a list whose file is damaged.
     """
-    from ..certs.crl.kept import octets_of
-    from ..certs.crl.scan import outline
-    from ..certs.x509.certificate_list import Crl
+    from ..certs.crl.kept import require_intact
+    from ..certs.x509.names import read_serial
 
-    try:
-        value = int(serial.replace(":", ""), 16)
-    except ValueError:
-        raise UsageError(f"{serial!r} is no serial number in hexadecimal") from None
-    issuer = Crl(outline(octets_of(stored)).header).issuer
-    listing = next(item for item in store.find(issuer) if item.sha256 == stored.sha256)
-    found = listing.lookup(value)
+    value = read_serial(serial)
+    if value is None:
+        raise UsageError(
+            f"{serial[:80]!r} is no serial number", advice="1 to 20 octets in hexadecimal, not zero"
+        )
+    require_intact(stored)
+    found = store.open(stored).lookup(value)
     return {
         "serial": f"{value:x}",
         "date": iso(found.date) if found else None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..errors import ExitCode
+from ..errors import ExitCode, UsageError
+from ..text import did_you_mean
 from .output import say, say_table
 
 _EXIT_CODES = {
@@ -28,23 +29,38 @@ _EXIT_CODES = {
 
 
 @click.command("help")
-@click.argument("topic", required=False, type=click.Choice(["exit-codes", "json", "secrets"]))
+@click.argument("topic", nargs=-1)
 @click.pass_context
-def help_command(ctx: click.Context, topic: str | None) -> None:
-    """Explain TOPIC: exit-codes, json or secrets. Without one, list the commands."""
-    if topic == "exit-codes":
+def help_command(ctx: click.Context, topic: tuple[str, ...]) -> None:
+    """Explain TOPIC: exit-codes, json or secrets, or a command. Without one, list the commands."""
+    if topic == ("exit-codes",):
         say_table(("Code", "Meaning"), [(str(int(code)), _EXIT_CODES[code]) for code in ExitCode])
-    elif topic == "json":
+    elif topic == ("json",):
         from .schemas import names, schema
 
         say(_JSON)
         say_table(
             ("Schema", "What it describes"), [(name, schema(name)["title"]) for name in names()]
         )
-    elif topic == "secrets":
+    elif topic == ("secrets",):
         say(_SECRETS)
     elif ctx.parent is not None:
-        say(ctx.parent.get_help())
+        say(_of_command(ctx.parent, topic).get_help())
+
+
+def _of_command(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
+    """The context of the command of these words below that of ``ctx``. Raises UsageError."""
+    for word in words:
+        group = ctx.command
+        known = group.list_commands(ctx) if isinstance(group, click.Group) else []
+        below = group.get_command(ctx, word) if isinstance(group, click.Group) else None
+        if below is None:
+            raise UsageError(
+                f"{word!r} is no topic, nor a command of {ctx.command_path}",
+                advice=f"{did_you_mean(word, known)} See: igc help".lstrip(),
+            )
+        ctx = click.Context(below, info_name=word, parent=ctx)
+    return ctx
 
 
 _JSON = """\

@@ -7,9 +7,12 @@ command that needs no SOAP or no card start quickly.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
+import signal
 import sys
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -55,37 +58,47 @@ def igc(settings: Settings) -> None:
     """
 
 
+_TERMINATED = 128 + signal.SIGTERM  # as a shell tells it
+_NAGIOS_UNKNOWN = 3
+
+
 def main() -> NoReturn:
     """Run ``igc`` and exit with a code of :class:`igcsante.errors.ExitCode`."""
+    signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):
         _tolerate_any_locale(stream)
     sys.exit(run(sys.argv[1:]))
 
 
+def _end(*_: Any) -> NoReturn:
+    """What was opened is closed, temporary files are removed; a second signal ends it at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(_TERMINATED)
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
     try:
-        return _run(arguments, as_json="--json" in arguments)
+        return _run(arguments)
     except OSError as error:
         if os.environ.get("IGC_DEBUG"):
             raise
         return _output_lost(error)
 
 
-def _run(arguments: list[str], *, as_json: bool) -> int:
+def _run(arguments: list[str]) -> int:
     try:
+        _require_no_empty(arguments)
         code = igc.main(args=arguments, prog_name="igc", standalone_mode=False)
     except IgcError as error:
-        print_error(error, as_json=as_json)
-        return int(error.exit_code)
+        return _told(error, arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return int(ExitCode.USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "igc"
-        refused = UsageError(error.format_message(), advice=f"see: {command} --help")
-        print_error(refused, as_json=as_json)
-        return int(ExitCode.USAGE)
+        advice = f"see: {command} --help"
+        return _told(UsageError(error.format_message(), advice=advice), arguments)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -96,15 +109,44 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except Exception as error:
         if os.environ.get("IGC_DEBUG"):
             raise
-        print_error(
-            IgcError(
-                f"unexpected {type(error).__name__}",
-                advice="this is a defect of igcsante: run again with IGC_DEBUG=1 and report it",
-            ),
-            as_json=as_json,
+        unexpected = IgcError(
+            f"unexpected {type(error).__name__}",
+            advice="this is a defect of igcsante: run again with IGC_DEBUG=1 and report it",
         )
-        return int(ExitCode.FAILURE)
+        return _told(unexpected, arguments)
     return code if isinstance(code, int) else int(ExitCode.GOOD)
+
+
+def _require_no_empty(arguments: list[str]) -> None:
+    """Raise UsageError for an empty value: a variable of a script that was not set.
+
+    None of our arguments means something when it is empty, and nothing is asked by it.
+    """
+    for before, argument in itertools.pairwise(["", *arguments]):
+        option = before if before.startswith("-") else ""
+        if not argument:
+            where = f" after {option}" if option else ""
+            raise UsageError(f"an argument{where} is empty; nothing was done")
+        if re.fullmatch(r"--[\w-]+=", argument):
+            raise UsageError(f"{argument[:-1]} is given an empty value; nothing was done")
+
+
+def _told(error: IgcError, arguments: list[str]) -> int:
+    """Say what happened, to a person, a program or Nagios; the exit code."""
+    if not _is_plugin(arguments):
+        print_error(error, as_json="--json" in arguments)
+        return int(error.exit_code)
+    from .check_formats import nagios_line
+
+    click.echo(f"IGC UNKNOWN - {nagios_line(error.message)}")
+    return _NAGIOS_UNKNOWN
+
+
+def _is_plugin(arguments: list[str]) -> bool:
+    """Whether it is a check for Nagios, also when it can't be parsed."""
+    formats = [b for a, b in itertools.pairwise(arguments) if a == "--format"]
+    formats += [a.partition("=")[2] for a in arguments if a.startswith("--format=")]
+    return "check" in arguments and "nagios" in formats
 
 
 def _output_lost(error: OSError) -> int:

@@ -44,10 +44,10 @@ CGU_QUESTION = (
 
 @contextmanager
 def doubts_told(journal: Journal, name: str) -> Iterator[None]:
-    """Say so when Ctrl-C leaves an order of which nobody knows how far it went."""
+    """Say so when Ctrl-C, or SIGTERM, leaves an order of which nobody knows how far it went."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         with suppress(IgcError):
             entry = journal.get(name)
             if entry.state.in_doubt:

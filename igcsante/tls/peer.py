@@ -1,8 +1,9 @@
 """The certificates that a TLS server sends, read without believing them: for a check of them.
 
 Straight TLS, or after STARTTLS: SMTP (RFC 3207), IMAP (RFC 9051 §6.2.1), POP3 (RFC 2595),
-LDAP (RFC 4511 §4.14), FTP (RFC 4217). Old versions and weak ciphers are taken too, and a
-server that wants a certificate of ours gets none: its own came before. One deadline for all.
+LDAP (RFC 4511 §4.14), FTP (RFC 4217). Old versions and weak ciphers are taken too. A server that
+wants a certificate of ours gets none, and may refuse to go on: by then it has proved that it has
+the key of its own. One that proves nothing is refused. One deadline for all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ TIMEOUT = 10.0
 MAX_CERTIFICATES = 20
 _MAX_DIALOGUE_BYTES = 64 * 1024
 _DER = 2  # ENCODING_DER of CPython's _ssl
+# Handshake messages (RFC 5246 §7.4)
+_SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST, _CLIENT_KEY_EXCHANGE = 12, 13, 16
+_HANDSHAKE = 22  # content type
 _LDAP_STARTTLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 _LDAP_SUCCESS = b"\x0a\x01\x00"  # resultCode 0, first in an LDAPResult
 
@@ -59,22 +63,75 @@ def server_certificates(
 
 
 def _certificates(plain: socket.socket, name: str | None, where: str) -> tuple[bytes, ...]:
-    failure = ""
-    with _context().wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as tls:
+    failure: OSError | None = None
+    context, messages = _context(), _Messages()
+    messages.of(context)
+    with context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as tls:
         try:
             tls.do_handshake()
         except TimeoutError:
             raise
-        except OSError as error:  # perhaps only after it had sent its certificates
-            failure = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        except OSError as error:
+            failure = error
         found = _sent(tls)
     if not found:
-        words = failure.replace("_", " ").lower() or "no certificate was sent"
         raise TlsError(
-            f"no TLS handshake: {words}",
+            f"no TLS handshake: {_words(failure) or 'no certificate was sent'}",
             advice="a server that starts without TLS is asked with --starttls PROTOCOL",
         )
+    if failure is not None and not (messages.key_is_proved and _is_of_the_other_end(failure)):
+        raise TlsError(
+            "it sent a certificate, and did not prove that it has the key of it: "
+            + _words(failure),
+            advice="someone may be in between, or the server is set up wrong: what it sent is not "
+            "checked",
+        )
     return found[:MAX_CERTIFICATES]
+
+
+class _Messages:
+    """Those of a handshake that came (``read``) and went (``write``), by their type."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, int]] = set()
+
+    def of(self, context: Any) -> None:
+        """CPython shows them to this attribute alone."""
+        context._msg_callback = self._see
+
+    def _see(
+        self, _tls: Any, direction: str, _version: int, content: int, kind: int, _data: bytes
+    ) -> None:
+        if content == _HANDSHAKE:
+            self._seen.add((direction, int(kind)))
+
+    @property
+    def key_is_proved(self) -> bool:
+        """Whether a handshake up to TLS 1.2, that did not end, could only fail for want of ours.
+
+        OpenSSL answers with a key of its own only once the signature under the server's is
+        verified. In TLS 1.3 its refusal comes after the end; where the server's key deciphers
+        (RSA key transport), only the end proves it.
+        """
+        return self._seen >= {
+            ("read", _SERVER_KEY_EXCHANGE),
+            ("read", _CERTIFICATE_REQUEST),
+            ("write", _CLIENT_KEY_EXCHANGE),
+        }
+
+
+def _is_of_the_other_end(failure: OSError) -> bool:
+    """Whether it sent an alert or hung up, and we found nothing wrong."""
+    if isinstance(failure, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return True
+    return "_ALERT_" in (getattr(failure, "reason", None) or "")
+
+
+def _words(failure: OSError | None) -> str:
+    if failure is None:
+        return ""
+    reason = getattr(failure, "reason", None) or failure.strerror or type(failure).__name__
+    return str(reason).replace("_", " ").lower()
 
 
 def _sent(tls: ssl.SSLSocket) -> tuple[bytes, ...]:

@@ -36,6 +36,7 @@ from igcsante.certs.fleet import engines
 from igcsante.certs.fleet.bulk import Record, SerialOf, bulk_checker, check_batch
 from igcsante.certs.fleet.engines import check_all, in_batches
 from igcsante.certs.fleet.snapshot import Snapshot
+from igcsante.certs.ocsp.response import OcspResponse
 from igcsante.certs.ocsp.source import OcspSource
 from igcsante.certs.policy import Policy, Requirement, Source
 from igcsante.certs.revocation import CrlSource
@@ -43,6 +44,7 @@ from igcsante.certs.verdict import Kind
 from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import IgcError, StorageError, UnreadableError, UsageError
 from igcsante.testing.pki import extensions as ext
+from igcsante.testing.pki.ocsp import OcspAnswer, OcspSigner, cert_id, ocsp_response
 
 CA_KEY, LEAF_KEY = rsa_key("bulk CA"), rsa_key("bulk leaf")
 ROOT = Authority.root("BULK ROOT")
@@ -72,13 +74,18 @@ def snapshot(policy: Policy | None = None, crls: tuple[Crl, ...] = CRLS, **more:
     return Snapshot.of(STORE, at=AT, policy=policy, untrusted=[CA.certificate], crls=crls, **more)
 
 
-def whole(octets: bytes, policy: Policy | None = None, crls: tuple[Crl, ...] = CRLS) -> Any:
+def whole(
+    octets: bytes,
+    policy: Policy | None = None,
+    crls: tuple[Crl, ...] = CRLS,
+    responses: tuple[OcspResponse, ...] = (),
+) -> Any:
     """The verdict of a check of this certificate alone, ready for JSON."""
-    policy, untrusted = policy or Policy(), [CA.certificate]
-    answers = OcspSource(policy, responders=CrlSource(crls, STORE, untrusted, policy))
-    checker = Checker(
-        STORE, untrusted=untrusted, crls=crls, sources={Source.OCSP: answers}, policy=policy
-    )
+    policy, untrusted, sources = policy or Policy(), [CA.certificate], {}
+    if responses:
+        lists = CrlSource(crls, STORE, untrusted, policy)
+        sources[Source.OCSP] = OcspSource(policy, responses=responses, responders=lists)
+    checker = Checker(STORE, untrusted=untrusted, crls=crls, sources=sources, policy=policy)
     return checker.check(x509.load_der_x509_certificate(octets), at=AT).to_dict()
 
 
@@ -211,6 +218,28 @@ def test_every_octet_counts(kind: str) -> None:
         records = checker.check([first, second, *changed])
     assert [record.kind for record in records[:2]] == [Kind.GOOD] * 2
     assert {record.kind for record in records[2:]} == {Kind.INVALID}
+
+
+def answered(serial: int, status: str = "revoked") -> OcspResponse:
+    revoked = {"revoked_on": AT - DAY} if status == "revoked" else {}
+    named = cert_id(CA.certificate, serial, "sha1")
+    answer = OcspAnswer(named, status, AT - DAY, AT + DAY, **revoked)
+    return OcspResponse(
+        ocsp_response([answer], OcspSigner(CA.certificate, CA.key), AT - DAY), "given"
+    )
+
+
+def test_given_answer_counts_for_leaves_that_are_like_a_good_one() -> None:
+    fleet = [one_of("good", serial) for serial in (1, 2, 3, 4)]
+    serials = [SerialOf(serial, CA.certificate.public_bytes(Encoding.DER)) for serial in (1, 2, 4)]
+    responses = (answered(2), answered(4, "good"))
+    with bulk_checker(snapshot(responses=responses)) as checker:
+        records = checker.check([*fleet, *serials])
+    good, revoked = Kind.GOOD, Kind.REVOKED
+    told = [record.kind for record in records]
+    assert told == [good, revoked, good, good, good, revoked, good]
+    expected = [whole(octets, responses=responses) for octets in fleet]
+    assert [record.to_dict() for record in records[:4]] == expected
 
 
 def test_leaves_that_are_alike_take_one_whole_check(checks: list[Any]) -> None:

@@ -24,8 +24,11 @@ from igcsante.certs.anchors import TrustStore
 from igcsante.certs.check import Checker
 from igcsante.certs.crl import own_key
 from igcsante.certs.crl.index import IndexedCrl
+from igcsante.certs.crl.kept import has_damaged_index
 from igcsante.certs.crl.store import CrlStore
 from igcsante.certs.fleet.snapshot import Snapshot
+from igcsante.certs.offline.gather import gather
+from igcsante.certs.policy import Policy
 from igcsante.certs.verdict import Kind
 from igcsante.certs.x509.certificate_list import Crl
 from igcsante.errors import (
@@ -269,16 +272,77 @@ def test_a_damaged_index_is_as_good_as_none(
     assert isinstance(lists.find(issuing.subject)[0], IndexedCrl)
 
 
-def test_an_index_changed_in_its_pages_tells_nothing_wrong(
-    lists: CrlStore, issuing: Authority, store: TrustStore
-) -> None:
-    leaf = issuing.leaf(serial=0x41414141)
-    stored = lists.add(issuing.crl([0x41414141]), issuing.certificate, source=URL)
-    path = stored.path.with_suffix(".idx")
+def damage_a_page(path: Path) -> None:
+    """Of the index of a list that names 0x41414141."""
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"AAAA", b"AAAB"))
     assert path.read_bytes() != whole
-    assert Checker(store, crl_store=lists).check(leaf, at=AT).kind is Kind.UNKNOWN
+
+
+def test_the_list_is_read_in_place_of_damaged_pages_of_its_index(
+    lists: CrlStore, root: Authority, issuing: Authority, store: TrustStore
+) -> None:
+    lists.add(root.crl([], next_update=AT + 9 * DAY), root.certificate, source=URL)
+    stored = lists.add(issuing.crl([0x41414141]), issuing.certificate, source=URL)
+    path = stored.path.with_suffix(".idx")
+    whole = path.read_bytes()
+    damage_a_page(path)
+    assert has_damaged_index(lists, stored)
+    checker = Checker(store, crl_store=lists)
+    for serial, kind in ((0x41414141, Kind.REVOKED), (0x41414142, Kind.GOOD)):
+        assert checker.check(issuing.leaf(serial=serial), at=AT).kind is kind
+    lists.mend(stored)
+    assert path.read_bytes() == whole
+    assert not has_damaged_index(lists, stored)
+
+
+def test_a_list_damaged_like_its_index_tells_nothing(
+    lists: CrlStore, root: Authority, issuing: Authority, store: TrustStore
+) -> None:
+    lists.add(root.crl([], next_update=AT + 9 * DAY), root.certificate, source=URL)
+    octets = issuing.crl([0x41414141])
+    stored = lists.add(octets, issuing.certificate, source=URL)
+    damage_a_page(stored.path.with_suffix(".idx"))
+    stored.path.write_bytes(octets[:-1] + b"?")
+    checker = Checker(store, crl_store=lists)
+    for serial in (0x41414141, 7):
+        verdict = checker.check(issuing.leaf(serial=serial), at=AT)
+        assert verdict.kind is Kind.UNKNOWN
+        (told,) = [reason.message for reason in verdict.reasons]
+        assert str(stored.path) in told and "igc crl update" in told
+    with pytest.raises(UnreadableError):
+        lists.mend(stored)
+    lists.add(octets, issuing.certificate, source=URL)
+    assert checker.check(issuing.leaf(serial=7), at=AT + HOUR).kind is Kind.GOOD
+
+
+def test_nobody_is_good_while_a_list_of_another_scope_is_damaged(
+    lists: CrlStore, root: Authority, issuing: Authority, store: TrustStore
+) -> None:
+    """The damaged delta may have named anyone; what the sound list names is revoked."""
+    lists.add(root.crl([], next_update=AT + 9 * DAY), root.certificate, source=URL)
+    lists.add(issuing.crl([41], number=1), issuing.certificate, source=URL)
+    delta = issuing.crl([42], number=2, extensions=[(x509.DeltaCRLIndicator(1), True)])
+    stored = lists.add(delta, issuing.certificate, source=URL)
+    certificates = TrustStore(store.roots, (*store.intermediates, issuing.certificate))
+    kinds = Kind.REVOKED, Kind.REVOKED, Kind.GOOD
+    for damage in (False, True):
+        if damage:
+            stored.path.with_suffix(".idx").unlink()
+            stored.path.write_bytes(b"garbage")
+            kinds = Kind.REVOKED, Kind.UNKNOWN, Kind.UNKNOWN
+        told = Snapshot.of(certificates, at=AT, crl_store=lists)
+        with told.opened() as opened:
+            for checker in (opened, Checker(store, crl_store=lists)):
+                for serial, kind in zip((41, 42, 43), kinds, strict=True):
+                    verdict = checker.check(issuing.leaf(serial=serial), at=AT)
+                    assert verdict.kind is kind
+                    named = any(str(stored.path) in item.message for item in verdict.reasons)
+                    assert named == (kind is Kind.UNKNOWN)
+    with pytest.raises(UnreadableError, match="damaged"):
+        told.with_lists_inside()
+    with pytest.raises(UnreadableError, match="damaged"):
+        gather([issuing.leaf(serial=43)], store, at=AT, policy=Policy(), crl_store=lists)
 
 
 def test_a_removed_list_is_gone(lists: CrlStore, issuing: Authority) -> None:
@@ -330,7 +394,8 @@ def test_a_damaged_list_is_passed_over_and_replaced(
         known = {"cut": octets[:-1], "another list": issuing.crl([7], number=9)}
         stored.path.write_bytes(known.get(damage, damage))
     assert lists.lists() == (whole,)
-    assert lists.damaged() == (stored.path,)
+    assert [error.fields["path"] for error in lists.damaged()] == [str(stored.path)]
+    assert lists.kept(root.subject)[1] == ()
     assert numbers(lists, root) == [1]
     verdict = Checker(store, crl_store=lists).check(issuing.leaf(serial=41), at=AT)
     assert verdict.kind is Kind.UNKNOWN

@@ -280,6 +280,63 @@ def test_newer_good_undoes_a_hold_and_nothing_final(issuing, leaf, reason, kind)
     assert status(leaf, issuing, older, revoked).kind is Kind.REVOKED
 
 
+@pytest.mark.parametrize("reason", [None, "certificate_hold"])
+def test_outdated_good_undoes_no_hold(issuing, leaf, reason):
+    """Neither one in force nor one that has ended too."""
+
+    def told(lasts, **limits):
+        held = answer(issuing, "revoked", made=AT - 5 * HOUR, lasts=lasts, reason=reason)
+        newer = answer(issuing, made=AT - 2 * HOUR, lasts=HOUR)
+        octets = [response(issuing, each, produced=AT - 2 * HOUR) for each in (held, newer)]
+        policy = Policy(revocation=RevocationPolicy(**limits))
+        first, second = (
+            status(leaf, issuing, *both, policy=policy) for both in (octets, octets[::-1])
+        )
+        assert (first.kind, first.revoked_on) == (second.kind, second.revoked_on)
+        return first.kind, first.revoked_on
+
+    assert told(DAY) == (Kind.REVOKED, AT - 2 * DAY)
+    assert told(HOUR) == (Kind.STALE, AT - 2 * DAY)
+    assert told(DAY, grace=HOUR) == (Kind.GOOD, None)
+
+
+def of_serial(authority, serial, *octets):
+    source = OcspSource(responses=[OcspResponse(item, "given") for item in octets])
+    return source.of_serial(serial, authority.certificate, AT)
+
+
+def test_given_answers_tell_of_serial_numbers(root, issuing):
+    for signer in (direct(issuing), responder(issuing)):
+        found = of_serial(issuing, SERIAL, response(issuing, signer=signer))
+        assert (found.kind, found.reasons) == (Kind.GOOD, ())
+        revoked = response(issuing, answer(issuing, "revoked"), signer=signer)
+        found = of_serial(issuing, SERIAL, revoked)
+        assert (found.kind, found.revoked_on) == (Kind.REVOKED, AT - 2 * DAY)
+        assert "serial 1234" in str(found.reasons[0])
+    assert of_serial(issuing, SERIAL) is None
+    assert of_serial(issuing, SERIAL + 1, response(issuing)) is None
+    assert of_serial(root, SERIAL, response(issuing)) is None
+    forged = response(issuing, signer=direct(root))
+    assert of_serial(issuing, SERIAL, forged).kind is Kind.UNKNOWN
+
+
+def test_responder_vouches_for_its_own_serial_number_as_little(issuing):
+    signer = responder(issuing, serial=SERIAL)
+    assert of_serial(issuing, SERIAL, response(issuing, signer=signer)).kind is Kind.UNKNOWN
+
+
+def test_what_is_at_hand_is_told_without_asking_anyone(issuing, cache):
+    leaf = with_urls(issuing, "http://ocsp.example")
+    client = Client(response(issuing, answer(issuing, "revoked")))
+    source = OcspSource(client=client, cache=cache)
+    assert source.at_hand(leaf, issuing.certificate, AT) is None and client.asked == []
+    assert source.status(leaf, issuing.certificate, AT).kind is Kind.REVOKED
+    asked = len(client.asked)
+    assert source.at_hand(leaf, issuing.certificate, AT).kind is Kind.REVOKED
+    assert source.of_serial(SERIAL, issuing.certificate, AT).kind is Kind.REVOKED
+    assert len(client.asked) == asked
+
+
 @pytest.mark.parametrize("reason", [None, "certificate_hold", "key_compromise"])
 def test_responder_that_does_not_know_undoes_no_revocation(issuing, leaf, reason):
     for first, second in ((AT - HOUR, AT - 5 * HOUR), (AT - 5 * HOUR, AT - HOUR)):

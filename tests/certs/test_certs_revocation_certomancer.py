@@ -253,5 +253,7 @@ def test_delta_list_completes_a_direct_one(arch, told, listing, certificate):
     assert told("direct-good", listing("direct"), delta("key_compromise")).kind is Kind.REVOKED
     assert told("direct-good", listing("direct"), delta("remove_from_crl")).kind is Kind.GOOD
     other_scope = delta("key_compromise", None)
-    assert told("direct-good", listing("direct"), other_scope).kind is Kind.GOOD
-    assert told("direct-good", delta("key_compromise")).kind is Kind.UNKNOWN
+    assert told("direct-good", listing("direct"), other_scope).kind is Kind.REVOKED
+    lifting = delta("remove_from_crl", None)
+    assert told("direct-revoked", listing("direct"), lifting).kind is Kind.REVOKED
+    assert told("direct-good", delta("key_compromise")).kind is Kind.REVOKED

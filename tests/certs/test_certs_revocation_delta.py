@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import permutations
 
 import pytest
 from cryptography import x509
@@ -71,6 +72,8 @@ def test_delta_adds_revocations(issuing, told):
     assert [item.type for item in verdict.statuses[0].evidence] == ["crl", "delta-crl"]
     assert [item.number for item in verdict.statuses[0].evidence] == [10, 12]
     assert told(complete, delta(issuing, [99])).kind is Kind.GOOD
+    empty = told(complete, delta(issuing))
+    assert [item.number for item in empty.statuses[0].evidence] == [10, 12]
 
 
 def test_delta_lifts_a_hold(issuing, told):
@@ -157,10 +160,69 @@ def test_delta_of_the_same_scope_fits(issuing, told):
     assert told(complete, delta(issuing, [REMOVED], extensions=[IDP])).kind is Kind.GOOD
 
 
-def test_delta_alone_tells_nothing(issuing, told):
-    verdict = told(delta(issuing))
-    assert verdict.kind is Kind.UNKNOWN and "delta CRL" in str(verdict.reasons[0])
-    assert told(delta(issuing, [SERIAL])).kind is Kind.UNKNOWN
+def test_delta_alone_tells_of_revocations_only(issuing, told):
+    for entries in ([], [REMOVED], [99]):
+        verdict = told(delta(issuing, entries))
+        assert verdict.kind is Kind.UNKNOWN and "delta CRL" in str(verdict.reasons[0])
+    assert told(delta(issuing, [SERIAL])).kind is Kind.REVOKED
+    ended = {"this_update": AT - 2 * DAY, "next_update": AT - DAY}
+    verdict = told(delta(issuing, [SERIAL], **ended))
+    assert (verdict.kind, verdict.revoked_on) == (Kind.STALE, AT - 2 * DAY)
+    assert told(delta(issuing, **ended)).kind is Kind.UNKNOWN
+
+
+def either_way(told, complete, *deltas):
+    """What they tell in every order."""
+    (kind,) = {told(complete, *order).kind for order in permutations(deltas)}
+    return kind
+
+
+def test_of_two_deltas_made_at_once_the_revocation_counts(issuing, told):
+    empty, naming = delta(issuing), delta(issuing, [SERIAL])
+    assert either_way(told, issuing.crl(number=10), empty, naming) is Kind.REVOKED
+    removing, holding = delta(issuing, [REMOVED]), delta(issuing, [HELD])
+    held = issuing.crl([HELD], number=10)
+    assert either_way(told, held, removing, holding) is Kind.REVOKED
+    assert either_way(told, held, removing, empty) in (Kind.GOOD, Kind.REVOKED)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base": 11, "number": 13},  # changes are missing before it
+        {"base": 11, "number": 13, "this_update": AT - HOUR / 2},
+        {"number": None},
+        {"extensions": [IDP]},
+        {"number": 13, "this_update": AT - 3 * HOUR, "next_update": AT - 2 * HOUR},
+    ],
+)
+def test_revocation_in_a_delta_that_is_passed_over_counts(issuing, told, options):
+    complete = issuing.crl(number=10)
+    naming, other = delta(issuing, [SERIAL], **options), delta(issuing)
+    assert either_way(told, complete, naming) is Kind.REVOKED
+    assert either_way(told, complete, naming, other) is Kind.REVOKED
+    harmless = delta(issuing, [99], **options)
+    assert either_way(told, complete, harmless, other) is Kind.GOOD
+
+
+def test_outdated_delta_does_not_displace_one_that_holds(issuing, told):
+    """Whatever its number."""
+    ended = {"number": 13, "this_update": AT - 3 * HOUR, "next_update": AT - 2 * HOUR}
+    for entries in ([], [REMOVED]):
+        outdated = delta(issuing, entries, **ended)
+        complete = issuing.crl(number=10)
+        assert either_way(told, complete, outdated, delta(issuing, [SERIAL])) is Kind.REVOKED
+    old = issuing.crl(number=10, this_update=AT - 9 * DAY, next_update=AT - DAY)
+    assert either_way(told, old, delta(issuing, **ended), delta(issuing)) is Kind.GOOD
+
+
+def test_delta_made_before_what_tells_is_not_asked(issuing, told):
+    """A hold that the newer ones don't have any more."""
+    earlier = delta(issuing, [HELD], number=11, this_update=AT - 3 * HOUR)
+    lifted = delta(issuing, [REMOVED], number=12)
+    assert either_way(told, issuing.crl(number=10), earlier, lifted) is Kind.GOOD
+    newer = issuing.crl(number=13, this_update=AT - HOUR / 2)
+    assert told(newer, earlier).kind is Kind.GOOD
 
 
 def test_delta_keeps_its_list_current(issuing, told):

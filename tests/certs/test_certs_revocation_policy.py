@@ -130,6 +130,15 @@ def test_newer_but_outdated_list_still_tells_of_revocations(leaf, store, issuing
     assert verdict.kind is Kind.REVOKED
 
 
+@pytest.mark.parametrize("number", [1, None])
+def test_of_two_lists_made_at_once_the_revocation_counts(leaf, store, issuing, root_list, number):
+    """Whichever is given first."""
+    naming, empty = issuing.crl([SERIAL], number=number), issuing.crl(number=number)
+    for order in ((naming, empty), (empty, naming)):
+        verdict = check(leaf, store, crls=lists(*order, root_list), at=AT)
+        assert verdict.kind is Kind.REVOKED
+
+
 # -- requirements --------------------------------------------------------------------------------
 
 
@@ -185,14 +194,20 @@ def test_invalid_chain_is_invalid_without_revocation_too(store, issuing):
 
 
 class Told:
-    """A source that always tells the same."""
+    """A source that always tells the same, and has ``kept`` at hand."""
 
-    def __init__(self, status):
-        self.told, self.times = status, 0
+    def __init__(self, status, kept=None):
+        self.told, self.kept, self.times = status, kept, 0
 
     def status(self, certificate, issuer, at):
         self.times += 1
         return self.told
+
+    def at_hand(self, certificate, issuer, at):
+        return self.kept
+
+    def of_serial(self, serial, issuer, at):
+        return self.kept
 
 
 def check_with(leaf, store, sources, policy=None):
@@ -207,7 +222,7 @@ STALE_REVOKED = replace(STALE, revoked_on=AT)
 UNKNOWN = RevocationStatus(Kind.UNKNOWN, (Reason("revocation.no_crl", "u"),))
 
 COMBINED = [
-    (GOOD, REVOKED, Kind.GOOD, 0),  # the first can tell: the second isn't asked
+    (GOOD, REVOKED, Kind.GOOD, 0),  # the first can tell: the second isn't asked to fetch
     (REVOKED, GOOD, Kind.REVOKED, 0),
     (UNKNOWN, GOOD, Kind.GOOD, 2),
     (UNKNOWN, REVOKED, Kind.REVOKED, 2),
@@ -231,6 +246,65 @@ def test_sources_are_asked_in_order_until_one_can_tell(leaf, store, first, secon
     one, two = Told(first), Told(second)
     verdict = check_with(leaf, store, {Source.OCSP: one, Source.CRL: two}, reverse)
     assert verdict.kind is kind and two.times == times
+
+
+@pytest.mark.parametrize("order", [(Source.CRL, Source.OCSP), (Source.OCSP, Source.CRL)])
+@pytest.mark.parametrize(
+    ("kept", "kind"),
+    [
+        (None, Kind.GOOD),
+        (GOOD, Kind.GOOD),
+        (UNKNOWN, Kind.GOOD),
+        (STALE, Kind.GOOD),
+        (REVOKED, Kind.REVOKED),
+        (STALE_REVOKED, Kind.STALE),
+    ],
+)
+def test_revocation_at_hand_counts_although_another_source_says_good(
+    leaf, store, order, kept, kind
+):
+    first, second = Told(GOOD), Told(GOOD, kept)
+    sources = dict(zip(order, (first, second), strict=True))
+    verdict = check_with(leaf, store, sources, asking(sources=order))
+    assert (verdict.kind, second.times) == (kind, 0)
+    assert (verdict.reasons, verdict.notices) == (() if kind is Kind.GOOD else kept.reasons, ())
+
+
+def test_lists_at_hand_count_after_a_good_answer(leaf, store, issuing, root_list):
+    """And nothing is fetched for it."""
+
+    class Never:
+        def allows(self, url):
+            raise AssertionError(url)
+
+        fetch = allows
+
+    policy = asking(sources=(Source.OCSP, Source.CRL))
+    crls = lists(issuing.crl([SERIAL]), root_list)
+    for fetcher in (None, Never()):
+        sources = {Source.OCSP: Told(GOOD)}
+        checker = Checker(store, crls=crls, sources=sources, fetcher=fetcher, policy=policy)
+        assert checker.check(leaf, at=AT).kind is Kind.REVOKED
+        assert checker.check(issuing.leaf(serial=7), at=AT).kind is Kind.GOOD
+
+
+def test_serials_are_told_by_the_sources_of_the_policy(store, issuing, root_list):
+    crls = lists(issuing.crl([SERIAL]), root_list)
+
+    def told(serial, kept, *sources):
+        answers = Told(GOOD, kept)
+        policy = asking(sources=sources, cas=Requirement.PREFER)
+        checker = Checker(store, crls=crls, sources={Source.OCSP: answers}, policy=policy)
+        return checker.check_serial(serial, issuing.certificate, at=AT)
+
+    verdict = told(SERIAL, None, Source.OCSP)
+    assert (verdict.kind, codes(verdict.reasons)) == (Kind.UNKNOWN, ["revocation.no_source"])
+    assert told(SERIAL, GOOD, Source.OCSP).kind is Kind.GOOD
+    assert told(7, REVOKED, Source.CRL).kind is Kind.GOOD
+    for order in ((Source.CRL, Source.OCSP), (Source.OCSP, Source.CRL)):
+        assert told(7, None, *order).kind is Kind.GOOD
+        assert told(7, REVOKED, *order).kind is Kind.REVOKED
+        assert told(SERIAL, GOOD, *order).kind is Kind.REVOKED
 
 
 def test_notices_of_what_a_second_source_made_needless_are_gone(leaf, store):
@@ -259,10 +333,10 @@ class KeptLists:
     def __init__(self, *crls, damaged=()):
         self.crls, self.damaged = crls, damaged
 
-    def find(self, issuer):
+    def kept(self, issuer):
         if issuer in self.damaged:
             raise UnreadableError("an index that is not what it was")
-        return tuple(crl for crl in self.crls if crl.issuer == issuer)
+        return tuple(crl for crl in self.crls if crl.issuer == issuer), ()
 
 
 def test_kept_lists_tell_like_given_ones(leaf, store, issuing, root_list):
@@ -290,8 +364,8 @@ def test_store_that_answers_with_lists_of_others_changes_nothing(leaf, store, ro
     other = Authority.root("OTHER")
 
     class Careless(KeptLists):
-        def find(self, issuer):
-            return self.crls
+        def kept(self, issuer):
+            return self.crls, ()
 
     kept = Careless(*lists(root_list, other.crl()))
     assert Checker(store, crl_store=kept).check(leaf, at=AT).kind is Kind.UNKNOWN
@@ -299,12 +373,12 @@ def test_store_that_answers_with_lists_of_others_changes_nothing(leaf, store, ro
 
 def test_serial_numbers_are_told_without_certificates(store, issuing, leaf):
     source = CrlSource(lists(issuing.crl([SERIAL])), store)
-    asked = source.lists(issuing.certificate, AT)
+    asked = source.serials(issuing.certificate, AT)
     assert asked.status(SERIAL).kind is Kind.REVOKED
     assert "serial 1234" in str(asked.status(SERIAL).reasons[0])
     assert asked.status(7).kind is Kind.GOOD
-    assert source.lists(issuing.certificate, AT + 20 * DAY).status(7).kind is Kind.STALE
-    assert source.lists(issuing.certificate, AT - 20 * DAY).status(7).kind is Kind.UNKNOWN
+    assert source.serials(issuing.certificate, AT + 20 * DAY).status(7).kind is Kind.STALE
+    assert source.serials(issuing.certificate, AT - 20 * DAY).status(7).kind is Kind.UNKNOWN
     for number in (0, -5, 2**300):
         assert asked.status(number).kind is Kind.GOOD
 
@@ -316,7 +390,49 @@ def test_lists_of_authorities_tell_of_serial_numbers_of_authorities(store, root)
     assert source.lists(root.certificate, AT, Scope(is_ca=True)).status(SERIAL).kind is (
         Kind.REVOKED
     )
-    assert source.lists(root.certificate, AT, Scope()).status(SERIAL).kind is Kind.UNKNOWN
+    leaves = source.lists(root.certificate, AT, Scope(is_ca=False))
+    assert leaves.status(SERIAL).kind is Kind.UNKNOWN
+    assert source.of_serial(SERIAL, root.certificate, AT).kind is Kind.REVOKED
+
+
+def of_one_kind(users=False, cas=False, attributes=False, full=None):
+    value = x509.IssuingDistributionPoint(full, None, users, cas, None, False, attributes)
+    return [(value, True)]
+
+
+USERS, AUTHORITIES = of_one_kind(users=True), of_one_kind(cas=True)
+PART = of_one_kind(full=[x509.UniformResourceIdentifier("http://pki.example/part.crl")])
+
+
+@pytest.mark.parametrize(
+    ("scopes", "kind"),
+    [
+        ([[]], Kind.GOOD),
+        ([USERS], Kind.UNKNOWN),
+        ([AUTHORITIES], Kind.UNKNOWN),
+        ([USERS, AUTHORITIES], Kind.GOOD),
+        ([of_one_kind(attributes=True)], Kind.UNKNOWN),
+        ([PART], Kind.UNKNOWN),
+        ([[], PART], Kind.GOOD),
+    ],
+)
+def test_serial_may_be_that_of_an_authority(store, issuing, scopes, kind):
+    """It is good when what covers leaves and what covers authorities says so."""
+    for order in (scopes, scopes[::-1]):
+        found = CrlSource(lists(*(issuing.crl(extensions=each) for each in order)), store)
+        status = found.of_serial(SERIAL, issuing.certificate, AT)
+        assert status.kind is kind and bool(status.reasons) == (kind is not Kind.GOOD)
+        assert len(status.evidence) == (len(scopes) if kind is Kind.GOOD else 0)
+
+
+@pytest.mark.parametrize("scope", [[], USERS, AUTHORITIES, PART])
+@pytest.mark.parametrize("beside", [[], USERS, AUTHORITIES])
+def test_serial_that_any_list_of_its_issuer_names_is_revoked(store, issuing, scope, beside):
+    naming = issuing.crl([SERIAL], number=2, extensions=scope)
+    for order in ((naming, issuing.crl(extensions=beside)),):
+        for octets in (order, order[::-1]):
+            source = CrlSource(lists(*octets), store)
+            assert source.of_serial(SERIAL, issuing.certificate, AT).kind is Kind.REVOKED
 
 
 def test_signatures_are_verified_once_for_all(store, issuing, root_list):

@@ -469,7 +469,7 @@ def test_list_signed_with_a_weak_key_is_not_believed(root):
     weak = Authority.root("WEAK", key=rsa_key("weak", 1024))
     crls = load_crls(weak.crl())
     store = TrustStore((weak.certificate,))
-    assert CrlSource(crls, store).lists(weak.certificate, AT).status(5).kind is Kind.UNKNOWN
+    assert CrlSource(crls, store).of_serial(5, weak.certificate, AT).kind is Kind.UNKNOWN
     policy = Policy(algorithms=AlgorithmPolicy(legacy=True))
     source = CrlSource(crls, store, policy=policy)
-    assert source.lists(weak.certificate, AT).status(5).kind is Kind.GOOD
+    assert source.of_serial(5, weak.certificate, AT).kind is Kind.GOOD

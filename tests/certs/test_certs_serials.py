@@ -9,7 +9,7 @@ from selfmade_pki import AT, DAY, Authority, ec_key
 from igcsante.certs import anchors
 from igcsante.certs.anchors import PinnedAnchor, TrustStore, fingerprint
 from igcsante.certs.check import Checker
-from igcsante.certs.policy import Policy
+from igcsante.certs.policy import Policy, Requirement
 from igcsante.certs.serials import SerialChecker
 from igcsante.certs.verdict import Kind
 from igcsante.certs.x509.certificate_list import Crl
@@ -43,8 +43,14 @@ def pin(monkeypatch: pytest.MonkeyPatch) -> PinnedAnchor:
     return pin
 
 
-def serials(fetcher: Fetcher | None, *crls: Crl, issuer: x509.Certificate | None = None):
-    checker = Checker(STORE, crls=(ABOVE, *crls), policy=Policy())
+def serials(
+    fetcher: Fetcher | None,
+    *crls: Crl,
+    issuer: x509.Certificate | None = None,
+    revocation: Requirement = Requirement.REQUIRE,
+):
+    policy = Policy().with_revocation(revocation)
+    checker = Checker(STORE, crls=(ABOVE, *crls), policy=policy)
     return SerialChecker(checker, issuer or ISSUING.certificate, fetcher)
 
 
@@ -103,3 +109,19 @@ def test_nothing_is_fetched_offline_or_under_an_invalid_issuer(pin: PinnedAnchor
     stranger = Authority.root("STRANGER").certificate
     assert serials(fetcher, issuer=stranger).check(7, at=AT).kind is Kind.INVALID
     assert fetcher.asked == []
+
+
+def test_nothing_is_fetched_for_a_status_that_is_not_looked_at(pin: PinnedAnchor) -> None:
+    fetcher = Fetcher(ISSUING.crl([7]))
+    told = serials(fetcher, revocation=Requirement.OFF).check(7, at=AT)
+    assert (told.kind, told.reasons, fetcher.asked) == (Kind.GOOD, (), [])
+
+
+def test_failure_that_the_policy_lets_pass_is_a_notice(pin: PinnedAnchor) -> None:
+    fetcher = Fetcher(NetworkError("nobody there"))
+    told = serials(fetcher, revocation=Requirement.PREFER).check(7, at=AT)
+    assert (told.kind, told.reasons) == (Kind.GOOD, ())
+    assert "revocation.fetch" in [notice.code for notice in told.notices]
+    fetcher = Fetcher(ISSUING.crl([7]))
+    told = serials(fetcher, revocation=Requirement.PREFER).check(7, at=AT)
+    assert told.kind is Kind.REVOKED, "it is fetched all the same"

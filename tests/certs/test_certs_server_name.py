@@ -73,6 +73,9 @@ CASES = [
     ("www.example.org", ("*",), False),
     (".example.org", ("*.example.org",), None),
     ("bücher.example", ("xn--bcher-kva.example",), True),
+    ("BÜCHER.example", ("xn--bcher-kva.example",), True),
+    ("straße.example", ("xn--strae-oqa.example",), True),
+    ("straße.example", ("strasse.example",), False),
     ("192.0.2.7", ("ip!192.0.2.7",), True),
     ("192.0.2.8", ("ip!192.0.2.7",), False),
     ("192.0.2.7", ("192.0.2.7",), False),
@@ -131,7 +134,12 @@ def test_openssl_says_the_same(make: Make, tmp_path: Path) -> None:
     assert compared == 20
 
 
-@pytest.mark.parametrize("name", ["", ".", "a..b", "*.example.org", "x" * 64 + ".org", "a." * 130])
+NO_NAMES = ["", ".", "a..b", "*.example.org", "x" * 64 + ".org", "a." * 130]
+NO_NAMES += [" ", "a b", "a..", "-a.org", "a-.org", "a\n", "]::1[", "[::1", "[www.example.org]"]
+NO_NAMES += ["☃.example", "a\u200db.example", "é..example", "é b.example", "é" * 300]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_what_is_no_name_is_wrong_use(name: str) -> None:
     with pytest.raises(UsageError):
         ServerName.parse(name)

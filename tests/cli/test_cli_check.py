@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +28,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_cli_schemas import problems
 from tls_server import make_pki, openssl_server
 
-from igcsante.cli import check_run, main
+from igcsante import files
+from igcsante.cli import check_run, check_spool, main
 from igcsante.cli.check import _FORMATS
 from igcsante.cli.check_run import Run
+from igcsante.errors import StorageError
 from igcsante.files import lock
+from igcsante.instants import iso
+from igcsante.testing.pki.authority import CRL_LIFETIME
 
 GOOD, INVALID, REVOKED, STALE, ENDING = 0, 6, 7, 9, 14
 VERDICTS = {"good.pem": "good", "revoked.pem": "revoked", "expired.pem": "invalid"}
@@ -272,6 +277,32 @@ def test_card_is_checked(check: Check, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert len(found) == 2 and set(found.values()) == {"good"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("work", "--server-name", ""),
+        ("work", "--server-name="),
+        ("work", "--policy", ""),
+        ("work", "--anchors", ""),
+        ("work", "--fail-on", ""),
+        ("work", "--resume", ""),
+        ("work", "--serials", "", "--issuer", ""),
+        ("work", ""),
+        ("",),
+    ],
+)
+def test_what_is_given_empty_is_wrong_use(check: Check, arguments: tuple[str, ...]) -> None:
+    """As a variable of a script that was not set: no demand is dropped unseen."""
+    told = check(*arguments)
+    assert (told.code, told.out) == (2, "") and "empty" in told.err
+
+
+def test_closed_stdin_is_told(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    told = check("-", "work/good.pem", "--json")
+    assert (told.code, verdicts(told)) == (2, {"-": "usage", "work/good.pem": "good"})
+
+
 def test_nothing_given_is_wrong_use(check: Check) -> None:
     told = check("--json")
     assert (told.code, told.lines[0]["error"]["code"]) == (2, "usage")
@@ -321,6 +352,16 @@ def test_engine_and_checker_tell_the_same(check: Check, monkeypatch: pytest.Monk
     assert check("work", "--json") == one_by_one
 
 
+def test_engine_and_checker_tell_the_same_where_lists_are_missing(
+    check: Check, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("check", "--offline", "--at", fleet.now.isoformat(), "--anchors", "ca")
+    one_by_one = check("work", "--json", options=options)
+    assert "revocation.no_crl" in one_by_one.out and "no_ocsp" not in one_by_one.out
+    monkeypatch.setattr(check_run, "_FEW", 0)
+    assert check("work", "--json", options=options) == one_by_one
+
+
 def test_jobs_need_what_is_there_already(check: Check, fleet: Fleet) -> None:
     online = tuple(word for word in fleet.offline() if word != "--offline")
     told = check("work", "--jobs", "2", options=online)
@@ -342,13 +383,13 @@ def test_json_is_one_document_that_its_schema_describes(check: Check) -> None:
     assert shown["work/ending.pem"]["days_left"] == 9
 
 
-def test_empty_json_is_a_document_too(check: Check, tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("# nothing\n")
-    told = check(
-        *("--serials", tmp_path / "list.txt", "--issuer", "ca/ACI-EL-ORG-TEST.pem"),
-        *("--format", "json"),
-    )
-    assert json.loads(told.out)["results"] == []
+@pytest.mark.parametrize("text", ["", "# nothing\n", "serial\n"])
+def test_file_without_serial_numbers_is_told(check: Check, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(text)
+    told = check("--serials", path, "--issuer", "ca/ACI-EL-ORG-TEST.pem", "--json")
+    assert (told.code, verdicts(told)) == (INVALID, {str(path): "certificate.unreadable"})
+    assert "no serial number in this file" in told.out
 
 
 def test_csv_holds_no_formula(check: Check) -> None:
@@ -402,10 +443,23 @@ def test_nagios_has_one_line_and_its_own_codes(
     assert perfdata["good"] == f"{sum(name in ('good', 'ending') for name in names)};;;0" or options
 
 
-def test_nagios_says_in_its_line_why_it_could_not_check(check: Check) -> None:
-    told = check("work", "--format", "nagios", options=("check", "--offline"))
-    assert told.code == 3
-    assert told.out.startswith("IGC UNKNOWN - no trust anchor")
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("check", "--offline", "--format", "nagios", "work"), "no trust anchor"),
+        (("check", "--format=nagios", "--policy", "none", "work"), "there is no policy 'none'"),
+        (("check", "--format", "nagios", "--no-such-option"), "No such option"),
+        (("check", "--expires-within", "soon", "--format", "nagios"), "Invalid value"),
+        (("check", "--format", "nagios", "--json", "work"), "--json and --format nagios"),
+        (("check", "--format", "nagios", "--server-name", ""), "an argument after --server-name"),
+    ],
+)
+def test_nagios_says_in_its_line_why_it_could_not_check(
+    check: Check, arguments: tuple[str, ...], why: str
+) -> None:
+    told = check(options=arguments)
+    assert (told.code, told.err) == (3, "")
+    assert told.out.startswith(f"IGC UNKNOWN - {why}") and told.out.count("\n") == 1
 
 
 def test_prometheus_reads_its_file(check: Check, fleet: Fleet, tmp_path: Path) -> None:
@@ -455,6 +509,25 @@ def test_output_is_replaced_whole_or_left(check: Check, tmp_path: Path, kind: st
     check("work", "--format", kind, "--out", path)
     assert path.stat().st_size > 100 and path.stat().st_mode & 0o777 == 0o640
     assert [item.name for item in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("place", ["missing/report", "pipe", "."])
+def test_output_that_can_t_be_written_whole_is_refused_at_once(
+    check: Check, tmp_path: Path, place: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    told = check("work", "--resume", tmp_path / "state", "--out", tmp_path / place)
+    assert (told.code, told.out) == (1, "") and "nothing was checked" in told.err
+    assert [item.name for item in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_standard_output_is_not_replaced_by_the_report(fleet: Fleet, tmp_path: Path) -> None:
+    words = [*map(str, fleet.offline()), str(fleet.work), "--out", "/dev/stdout"]
+    with (tmp_path / "told").open("wb") as stream:
+        command = [sys.executable, "-m", "igcsante.cli.main", *words]
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "the standard output itself" in done.stderr
+        assert os.path.samestat(os.fstat(stream.fileno()), (tmp_path / "told").stat())
 
 
 # -- going on after a stop -----------------------------------------------------------------
@@ -507,13 +580,52 @@ def test_a_finished_check_begins_anew_at_its_own_instant(
 
 
 def test_a_check_whose_report_could_not_be_written_is_not_finished(
-    check: Check, tmp_path: Path
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: Iterable[bytes], **_: object) -> None:
+        b"".join(data)
+        raise StorageError(f"{path}: no space left")
+
+    monkeypatch.setattr(files, "write_atomic", full)
+    state = tmp_path / "state"
+    assert check("work", "--resume", state, "--out", tmp_path / "report").code == 1
+    assert b"finished" not in state.read_bytes()
+
+
+def test_state_of_another_day_is_not_gone_on_with_unasked(
+    check: Check, fleet: Fleet, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    report = ("--out", tmp_path / "file" / "report")
-    (tmp_path / "file").write_text("no folder")
-    assert check("work", "--resume", state, *report).code == 1
-    assert b"finished" not in state.read_bytes()
+    then = fleet.now - timedelta(hours=25)
+    check("work", "--resume", state, options=fleet.offline(then))
+    _unfinish(state)
+    before = state.read_bytes()
+    without = tuple(word for word in fleet.offline() if word not in fleet.offline()[2:4])
+    told = check("work", "--resume", state, options=without)
+    assert (told.code, told.out, state.read_bytes()) == (2, "", before)
+    assert f"as of {iso(then)}, more than 24 hours ago" in told.err and "--at" in told.err
+    told = check("work", "--resume", state, options=fleet.offline(then))
+    assert f"as of {iso(then)}: 4 were checked before" in told.err, "as it was asked for"
+
+
+def test_good_by_lists_that_have_ended_since_is_told(
+    check: Check, fleet: Fleet, tmp_path: Path
+) -> None:
+    then = fleet.now - 2 * CRL_LIFETIME
+    (tmp_path / "crl").mkdir()
+    for code in fleet.pki.authorities:
+        (tmp_path / "crl" / f"{code}.crl").write_bytes(fleet.pki.crl(code, then))
+    for name in ("one", "two"):
+        leaf = fleet.leaf(name, then - timedelta(days=1))
+        (tmp_path / f"{name}.der").write_bytes(leaf.public_bytes(Encoding.DER))
+    state = tmp_path / "state"
+    options = (*fleet.offline(then)[:-1], tmp_path / "crl")
+    first = check(tmp_path, "--resume", state, options=options)
+    assert first.code == GOOD and "ended since" not in first.err
+    _unfinish(state)
+    again = check(tmp_path, "--resume", state, options=options)
+    assert again.out == first.out
+    assert f"2 rest on a list or answer that has ended since {iso(then)}" in again.err
 
 
 def _unfinish(state: Path) -> None:
@@ -705,6 +817,63 @@ def test_reader_that_leaves_ends_it_quietly(fleet: Fleet, tmp_path: Path, kind: 
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
     assert b"finished" not in state.read_bytes()
+
+
+EARLY = """
+import signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from igcsante.cli.entry import main
+main()
+"""
+
+
+def test_interrupt_while_it_is_loaded_ends_quietly() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+TERMINATING = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    os.kill(os.getppid(), signal.SIGTERM)
+"""
+
+
+def test_terminated_check_leaves_nothing_behind(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TERMINATING)
+    (tmp_path / "tmp").mkdir()
+    words = [*map(str, fleet.offline()), str(fleet.work), "--jobs", "2"]
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "igcsante.cli.main", *words],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "TMPDIR": str(tmp_path / "tmp"),
+        },
+    )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_no_room_for_what_is_needed_meanwhile_is_told(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    for more in (("--jobs", "2"), ("--resume", tmp_path / "state")):
+        told = check("work", *more, "--json")
+        assert (told.code, told.lines[-1]["error"]["code"]) == (1, "storage"), told
+        assert "output" not in told.err
+    monkeypatch.setattr(check_spool, "_IN_MEMORY", 1)
+    told = check("work", "--json")
+    assert (told.code, told.lines[-1]["error"]["code"]) == (1, "storage"), told
+    assert "TMPDIR" in told.err and "nothing was checked" in told.err
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

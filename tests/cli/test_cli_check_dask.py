@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,11 @@ import pytest
 from check_fleet import Fleet
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from igcsante.certs.anchors import TrustStore
 from igcsante.certs.fleet import engines
+from igcsante.certs.fleet.snapshot import Snapshot
 from igcsante.cli import main
+from igcsante.errors import NetworkError
 from igcsante.testing.http import listen
 
 distributed = pytest.importorskip("distributed")
@@ -71,6 +78,42 @@ def test_another_version_on_the_workers_is_told(
     told = igc(capsys, *fleet.offline(), fleet.work, "--engine", scheduler, "--json")
     assert told[0] == 2 and "install the same version" in told[2]
     assert [json.loads(line)["schema"] for line in told[1].splitlines()] == ["igc.error/1"]
+
+
+@contextlib.contextmanager
+def started(*words: str, until: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process of Dask, and what follows the word of its log that tells that it is ready."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "dask", *words, "--no-dashboard"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if until in line)
+            yield process, line.partition(until)[2].strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.long
+def test_a_scheduler_that_is_lost_is_a_network_error(fleet: Fleet, tmp_path: Path) -> None:
+    """What came before is complete, and our own output is not blamed."""
+    leaf = fleet.good.public_bytes(Encoding.DER)
+    roots = (item.certificate for item in fleet.pki.authorities.values())
+    taken = Snapshot.of(TrustStore.from_certificates(roots), at=fleet.now)
+    with (
+        started("scheduler", "--host", "127.0.0.1", "--port", "0", until="Scheduler at:") as it,
+        started(
+            *("worker", it[1], "--nthreads", "1", "--local-directory", str(tmp_path)),
+            until="Registered to:",
+        ),
+    ):
+        address = it[1].removeprefix("tcp://")
+        records = engines.check_on_cluster(address, repeat(leaf), taken)
+        next(records)
+        it[0].kill()
+        with pytest.raises(NetworkError, match="was lost"):
+            for _ in records:
+                pass
 
 
 def test_no_scheduler_there_is_a_network_error(

@@ -52,3 +52,14 @@ def test_help_of_check_names_every_option_under_a_heading() -> None:
     places = [told.index(f"\n{heading}\n") for heading in [*headings, "Options:"]]
     assert places == sorted(places)
     assert all(f"  {option}" in told for option in shown(check))
+
+
+def test_help_of_a_command_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("check",), ("crl", "update")):
+        assert main.run(["help", *words]) == 0
+        told = capsys.readouterr().out
+        assert main.run([*words, "--help"]) == 0
+        assert told == capsys.readouterr().out
+    for words in (("chek",), ("check", "update"), ("exit-codes", "check")):
+        assert main.run(["help", *words]) == 2
+        assert "no topic" in capsys.readouterr().err

@@ -7,9 +7,9 @@ What :mod:`.scan` is quick by, with the standard library alone, or with numpy (e
 from __future__ import annotations
 
 from ..x509 import der
+from ..x509.der import GENERALIZED_TIME, UTC_TIME
 from .record import RECORD, SERIAL
 
-UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 REASON_CODES = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 9, 10})  # RFC 5280 §5.3.1
 
 _TENS = bytes((digit - 0x30) % 16 << 4 for digit in range(256))

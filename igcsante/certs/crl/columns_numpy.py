@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..x509 import der
-from .columns import GENERALIZED_TIME, UTC_TIME, Columns
+from ..x509.der import GENERALIZED_TIME, UTC_TIME
+from .columns import Columns
 from .record import RECORD, SERIAL
 
 _LONGEST_HEAD = 2 + 2 + SERIAL + 1  # up to the tag of the date

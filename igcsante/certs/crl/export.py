@@ -22,7 +22,7 @@ from ...text import spreadsheet_cell
 from ..x509 import names
 from ..x509.names import PARSE_ERRORS
 from .index import IndexedCrl
-from .kept import octets_of
+from .kept import octets_of, require_intact
 from .store import CrlStore, StoredCrl
 
 _ROWS_AT_ONCE = 64 * 1024
@@ -39,9 +39,14 @@ class Row(NamedTuple):
 
 
 def rows(store: CrlStore, lists: Iterable[StoredCrl]) -> Iterator[Row]:
-    """The entries of stored lists. Raises UnreadableError, UsageError or StorageError."""
-    for stored in lists:
-        yield from _rows(store, stored)
+    """The entries of stored lists; nothing is told unless the file of each is what was kept.
+
+    Raises UnreadableError, UsageError or StorageError.
+    """
+    wanted = tuple(lists)
+    for stored in wanted:
+        require_intact(stored)
+    return (row for stored in wanted for row in _rows(store, stored))
 
 
 def csv_octets(table: Iterable[Row]) -> Iterator[bytes]:
@@ -96,16 +101,14 @@ def parquet_octets(table: Iterable[Row]) -> bytes:
 
 
 def _rows(store: CrlStore, stored: StoredCrl) -> Iterator[Row]:
-    octets = octets_of(stored)
+    listing = store.open(stored)
+    issuer = names.display(listing.issuer)
+    if isinstance(listing, IndexedCrl) and listing.is_whole:
+        for entry in listing:
+            yield Row(issuer, f"{entry.serial:x}", entry.date, entry.reason, stored.number)
+        return
     try:
-        crl = x509.load_der_x509_crl(octets)
-        issuer = names.display(crl.issuer)
-        for listing in store.find(crl.issuer):
-            if isinstance(listing, IndexedCrl) and listing.sha256 == stored.sha256:
-                for entry in listing:
-                    serial = f"{entry.serial:x}"
-                    yield Row(issuer, serial, entry.date, entry.reason, stored.number)
-                return
+        crl = x509.load_der_x509_crl(octets_of(stored))
         yield from _parsed_rows(crl, issuer, stored.number)
     except PARSE_ERRORS as error:
         raise UnreadableError(f"{stored.path}: an entry can't be read: {error}") from None

@@ -20,8 +20,9 @@ import hashlib
 import hmac
 import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from struct import Struct
 
@@ -33,7 +34,7 @@ from ...errors import UnreadableError
 from ..x509.certificate_list import REMOVED, Crl, Revocation
 from ..x509.names import PARSE_ERRORS, comparable
 from ..x509.signatures import KEY_ERRORS
-from .record import RECORD, SERIAL, revocation
+from .record import RECORD, RECORDS, SERIAL, revocation
 
 MAGIC = b"IGCCRL2\n"
 LENGTH = Struct("<I")
@@ -42,7 +43,6 @@ _MAX_HEADER = 1024 * 1024
 _HEADER_MAC = 32
 _PAGE_MAC = 16
 _PLACE = Struct("<III")
-_RECORD = Struct(f"{RECORD}s")
 
 Buffer = bytes | bytearray | memoryview
 
@@ -85,13 +85,20 @@ class IndexedCrl(Crl):
     """A verified CRL of which only the header and single pages are read.
 
     Of several entries for one serial number the earliest revocation counts, whatever their
-    order in the list.
+    order in the list. A page that isn't believed is passed over: the list itself is read in
+    its place, when there is a way to.
     """
 
-    def __init__(self, path: Path, secret: bytes) -> None:
-        """Open an index. Raises UnreadableError when it is not one that was made with
-        ``secret``, whole and unchanged; OSError when there is no such file.
+    def __init__(
+        self, path: Path, secret: bytes, read_list: Callable[[], Crl] | None = None
+    ) -> None:
+        """Open an index. Raises UnreadableError when its header is not one that was made with
+        ``secret``, or its length is another; OSError when there is no such file.
+
+        ``read_list`` reads the list of this SHA-256, and raises UnreadableError or
+        FileNotFoundError.
         """
+        self._read_list = read_list
         with path.open("rb") as stream:
             try:
                 self._file = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -146,7 +153,12 @@ class IndexedCrl(Crl):
             wanted = serial.to_bytes(SERIAL, signed=True)
         except OverflowError:  # longer than every one of the list
             return None
-        page = self._page(page_number(wanted, self.header.pages))
+        try:
+            page = self._page(page_number(wanted, self.header.pages))
+        except UnreadableError:
+            if self._whole_list is None:
+                raise
+            return self._whole_list.lookup(serial, certificate_issuer)
         found = []
         at = page.find(wanted)
         while at >= 0:
@@ -157,6 +169,23 @@ class IndexedCrl(Crl):
             found.sort(key=lambda entry: (entry.reason == REMOVED, entry.date))
         return found[0] if found else None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each page is as it was made."""
+        try:
+            for number in range(self.header.pages):
+                self._page(number)
+        except UnreadableError:
+            return False
+        return True
+
+    @cached_property
+    def _whole_list(self) -> Crl | None:
+        try:
+            return self._read_list() if self._read_list else None
+        except FileNotFoundError:  # replaced since
+            raise _not_believed(self._path) from None
+
     def _is_issuer(self, name: x509.Name) -> bool:
         try:
             return comparable(name) == comparable(self.issuer)
@@ -166,7 +195,7 @@ class IndexedCrl(Crl):
     def __iter__(self) -> Iterator[Revocation]:
         """All the entries, page after page. Raises UnreadableError."""
         for number in range(self.header.pages):
-            for (record,) in _RECORD.iter_unpack(self._page(number)):
+            for (record,) in RECORDS.iter_unpack(self._page(number)):
                 yield revocation(record)
 
     def _page(self, number: int) -> bytes:
@@ -214,6 +243,6 @@ def _mac(secret: bytes, told: bytes, purpose: bytes) -> bytes:
 def _not_believed(path: Path) -> UnreadableError:
     return UnreadableError(
         f"{path}: not an index that igcsante made, or changed since; it is not used",
-        advice="fetch the list again with `igc crl update`",
+        advice="`igc crl update` makes it anew, and so does `igc crl index` with the list",
         path=str(path),
     )

@@ -8,15 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from struct import Struct
 
 from . import scan
 from .index import LENGTH, MAGIC, PAGE, Buffer, Header, header_mac, page_key, page_mac
-from .record import RECORD, SERIAL
+from .record import RECORD, RECORDS, SERIAL
 
 _OCTETS_PER_PAGE = 4 * 1024  # of the list, at most on average: some 60 to 120 entries
 _MAX_PAGES = 1 << 16
-_RECORD = Struct(f"{RECORD}s")
 _FEW_PAGES = 2048  # are filled at once, more in two steps: that keeps to the caches
 _GROUP = 256
 _PART = 16384 * RECORD
@@ -120,5 +118,5 @@ def _places(block: bytearray, count: int) -> memoryview:
 def _partition(block: bytearray, numbers: memoryview, buckets: list[bytearray]) -> None:
     """Add each record of a block to the bucket of its number, in order."""
     chosen = map(buckets.__getitem__, numbers.tolist())
-    found = map(operator.itemgetter(0), _RECORD.iter_unpack(block))
+    found = map(operator.itemgetter(0), RECORDS.iter_unpack(block))
     deque(map(operator.iadd, chosen, found), 0)  # a loop that runs without the interpreter

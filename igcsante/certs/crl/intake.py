@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 
@@ -55,6 +56,16 @@ def take_in(
         **origin,
     )
     return Taken(crl, header, records or Records())
+
+
+def indexed_anew(crl: Crl, header: Header, secret: bytes) -> Iterator[bytes]:
+    """The octets of the index of a list that was verified when its ``header`` was made.
+
+    Raises UnreadableError.
+    """
+    records = _records(crl.octets, outline(crl.octets)) or Records()
+    told = replace(header, entries=len(crl), pages=records.page_count)
+    return records.index(told, secret)
 
 
 def _verified_with(signer: x509.Certificate, octets: bytes, outline: Outline) -> str:

@@ -23,10 +23,10 @@ def read_key(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; nothing was kept") from None
+        raise StorageError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_OCTETS:
         raise UnreadableError(
-            f"{path}: not the key of the CRL indexes; nothing was kept",
+            f"{path}: not the key of the CRL indexes",
             advice="remove it: another is made when it is needed. Until a list is kept anew, it "
             "is read without its index, which takes longer; a check that was begun with "
             "--resume begins again, in another file",

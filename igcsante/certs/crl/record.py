@@ -7,12 +7,14 @@ in 7 octets of two digits, and the reason code plus one, or 0 when there is none
 from __future__ import annotations
 
 from datetime import datetime
+from struct import Struct
 
 from ...errors import UnreadableError
 from ..x509.certificate_list import Revocation
 
 SERIAL = 20  # octets: RFC 5280 §4.1.2.2 allows no longer serial number
 RECORD = SERIAL + 7 + 1
+RECORDS = Struct(f"{RECORD}s")
 
 _REASONS = (
     *(None, "unspecified", "keyCompromise", "cACompromise", "affiliationChanged"),

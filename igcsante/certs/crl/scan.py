@@ -16,7 +16,8 @@ from types import ModuleType
 
 from ...errors import UnreadableError
 from ..x509 import der
-from .columns import GENERALIZED_TIME, REASON_CODES, UTC_TIME, Columns
+from ..x509.certificate_list import revoked_certificates
+from .columns import REASON_CODES, Columns
 from .record import SERIAL
 
 MAX_ENTRY = 64 * 1024
@@ -66,14 +67,10 @@ def _outline(octets: bytes) -> Outline:
     signed_tag, _, start, end = outer[0]
     if signed_tag != der.SEQUENCE:
         raise ValueError("no TBSCertList")
-    fields = der.children(octets, start, end, 8)
-    dates = [i for i, field in enumerate(fields) if field[0] in (UTC_TIME, GENERALIZED_TIME)]
-    if not dates or fields[-1][3] != end:
-        raise ValueError("not the fields of a TBSCertList")
-    after = dates[-1] + 1
-    if after == len(fields) or fields[after][0] != der.SEQUENCE:
+    place = revoked_certificates(octets, start, end)
+    if place is None:
         return Outline(octets, 0, 0)
-    _, offset, first, stop = fields[after]
+    offset, first, stop = place
     signed = der.encoded(der.SEQUENCE, octets[start:offset] + octets[stop:end])
     return Outline(
         der.encoded(der.SEQUENCE, signed + octets[outer[1][1] : outer[2][3]]), first, stop
@@ -268,9 +265,9 @@ def instant(tag: int, content: bytes) -> datetime:
 
     Raises ValueError.
     """
-    if tag == UTC_TIME and len(content) == 13 and content[:1].isdigit():
+    if tag == der.UTC_TIME and len(content) == 13 and content[:1].isdigit():
         content = (b"19" if content[:1] >= b"5" else b"20") + content
-    elif tag != GENERALIZED_TIME:
+    elif tag != der.GENERALIZED_TIME:
         raise ValueError("its date is none")
     matched = _DATE.fullmatch(content)
     if matched is None:

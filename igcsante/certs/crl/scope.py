@@ -8,42 +8,42 @@ mean that the certificate is not revoked, and only for the reasons that both nam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from cryptography import x509
 
 from ..x509.certificate_list import RevocationList
+from ..x509.extensions import extension_of
 from ..x509.names import Comparable, comparable
 
 ALL_REASONS = frozenset(x509.ReasonFlags) - {
     x509.ReasonFlags.unspecified,
     x509.ReasonFlags.remove_from_crl,
 }
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True)
 class Scope:
     """What decides which lists may tell of a certificate: all but its serial number.
 
-    ``points`` are its CRL distribution points. For a serial number that is all one has, the
-    default says: a leaf whose CA publishes under its own name.
+    ``points`` are its CRL distribution points; ``unseen`` says that nobody knows them, nor
+    therefore which part of its issuer's lists would name it: all one has is a serial number.
     """
 
-    is_ca: bool = False
+    is_ca: bool
     points: tuple[x509.DistributionPoint, ...] = ()
+    unseen: bool = False
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> Scope:
         """Raises one of names.PARSE_ERRORS when its extensions can't be read."""
-        constraints = _extension(certificate, x509.BasicConstraints)
-        points = _extension(certificate, x509.CRLDistributionPoints)
+        constraints = extension_of(certificate.extensions, x509.BasicConstraints)
+        points = extension_of(certificate.extensions, x509.CRLDistributionPoints)
         return cls(bool(constraints and constraints.ca), tuple(points or ()))
 
 
 def freshest_points(certificate: x509.Certificate) -> tuple[x509.DistributionPoint, ...]:
     """Where its delta CRLs are (RFC 5280 §4.2.1.15). Raises one of names.PARSE_ERRORS."""
-    return tuple(_extension(certificate, x509.FreshestCRL) or ())
+    return tuple(extension_of(certificate.extensions, x509.FreshestCRL) or ())
 
 
 def implied_point(issuer: x509.Name) -> x509.DistributionPoint:
@@ -83,16 +83,21 @@ def out_of_scope(
         return "it is not for CA certificates"
     if idp.only_contains_ca_certs and not scope.is_ca:
         return "it is for CA certificates only"
-    if not _same_place(idp, point, listing.issuer, issuer):
+    if not scope.unseen and not _same_place(idp, point, listing.issuer, issuer):
         return "its distribution point is none of the certificate's"
     return None
 
 
 def told_reasons(
-    point: x509.DistributionPoint, idp: x509.IssuingDistributionPoint | None
+    point: x509.DistributionPoint, idp: x509.IssuingDistributionPoint | None, scope: Scope
 ) -> frozenset[x509.ReasonFlags]:
-    """The reasons for which such a list would name a certificate of the point (§6.3.3 d)."""
+    """The reasons for which such a list would name a certificate of the point (§6.3.3 d).
+
+    None where nobody can tell whether it would name it: only its revocations count.
+    """
     told = ALL_REASONS
+    if scope.unseen and idp is not None and (idp.full_name or idp.relative_name):
+        return frozenset()
     if point.reasons is not None:
         told &= point.reasons
     if idp is not None and idp.only_some_reasons is not None:
@@ -132,10 +137,3 @@ def _names(
 
 def _comparable(name: x509.GeneralName) -> x509.GeneralName | Comparable:
     return comparable(name.value) if isinstance(name, x509.DirectoryName) else name
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

@@ -5,14 +5,15 @@ A list is two files, named after its issuer, its scope and its SHA-256: the inde
 are the older ones of that scope removed. Whatever is cut short at whatever step, the list
 that was there before or the new one is there whole. Nothing is locked: of two lists of one
 scope the newer one counts, whoever wrote it. An index that isn't believed is as good as
-none: its list is read in memory, and its signature is checked again by whoever uses it. A
-list that can't be read is passed over, and goes when a good one of its scope is kept.
+none: its list is read in memory, and its signature is checked again by whoever uses it; of
+one that is damaged in a page, the other pages go on being used. A list that can be read
+neither way is told as damaged, for nobody knows whom it named, and goes when a good one of
+its scope is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -35,6 +36,7 @@ from ...instants import iso, parse_instant
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
 from .index import Header, IndexedCrl
+from .list_name import ListName, issuer_key
 from .own_key import own_key, read_key
 
 _LIST, _INDEX = ".crl", ".idx"
@@ -114,7 +116,7 @@ class CrlStore:
             fetched_at=iso(fetched_at),
         )
         crl, header = taken.crl, taken.header
-        name = _Name.of(crl, header.key, header.sha256)
+        name = ListName.of(crl, header.key, header.sha256)
         self._refuse_older(name, crl)
         private_directory(self.directory)
         index = taken.records.index(header, self.secret())
@@ -124,28 +126,55 @@ class CrlStore:
         self._remove_superseded(name)
         return _stored(self._path(name, _LIST), crl, header)
 
+    def mend(self, stored: StoredCrl) -> None:
+        """Make the index of a list anew if pages of it are damaged. Raises like :meth:`add`,
+        FileNotFoundError when the list is gone.
+        """
+        name = ListName.parse(stored.path.stem)
+        indexed = self._indexed(name) if name else None
+        if name is None or indexed is None or indexed.is_whole:
+            return
+        from .intake import indexed_anew
+
+        index = indexed_anew(self._in_memory(name), indexed.header, self.secret())
+        write_atomic(self._path(name, _INDEX), index, overwrite=True)
+
     def lists(self) -> tuple[StoredCrl, ...]:
         """What is kept and can be read, by issuer. Raises StorageError."""
         return self._read(lambda: _sound(self._describe, self._newest(self._names())))
 
-    def damaged(self) -> tuple[Path, ...]:
-        """The lists that can't be read, and count as none. Raises StorageError."""
-        return self._read(
-            lambda: tuple(
-                self._path(name, _LIST) for name in self._names() if not _sound(self._open, [name])
-            )
-        )
+    def damaged(self) -> tuple[UnreadableError, ...]:
+        """What is wrong with the lists that can't be read; the ``path`` is among the fields.
+
+        Raises StorageError.
+        """
+        return self._read(lambda: self._opened(self._names())[1])
 
     def find(self, issuer: x509.Name) -> tuple[RevocationList, ...]:
-        """The newest of each scope of an issuer. Raises UnreadableError if all are damaged."""
-        wanted = _issuer_key(issuer)
+        """The newest of each scope of an issuer, of those that can be read. Raises StorageError."""
+        return self.kept(issuer)[0]
 
-        def read() -> tuple[RevocationList, ...]:
-            kept = self._names(wanted)
-            found = _sound(self._open, self._newest(kept))
-            return found or tuple(map(self._open, kept))  # which tells what is wrong
+    def kept(
+        self, issuer: x509.Name
+    ) -> tuple[tuple[RevocationList, ...], tuple[UnreadableError, ...]]:
+        """Those that :meth:`find` finds, and what is wrong with those that can't be read.
 
-        return self._read(read)
+        Raises StorageError.
+        """
+        wanted = issuer_key(issuer)
+        opened, errors = self._read(lambda: self._opened(self._names(wanted)))
+        newest: dict[str, RevocationList] = {}
+        for name, listing in opened.items():
+            known = newest.setdefault(name.scope, listing)
+            newest[name.scope] = max(known, listing, key=_order)
+        return tuple(newest.values()), errors
+
+    def open(self, stored: StoredCrl) -> RevocationList:
+        """One of the lists. Raises UnreadableError, also when it is gone, StorageError."""
+        name = ListName.parse(stored.path.stem)
+        if name is not None and stored.path.exists():
+            return self._read(lambda: self._open(name))
+        raise UnreadableError(f"{stored.path}: not there any more", advice="try again")
 
     def remove(self, stored: StoredCrl) -> None:
         """Forget a list. Raises StorageError."""
@@ -154,19 +183,35 @@ class CrlStore:
 
     # -- one list ------------------------------------------------------------------------
 
-    def _open(self, name: _Name) -> RevocationList:
+    def _opened(
+        self, found: Iterable[ListName]
+    ) -> tuple[dict[ListName, RevocationList], tuple[UnreadableError, ...]]:
+        """Lists by name, and what is wrong with those that can't be read."""
+        opened, errors = {}, []
+        for name in found:
+            try:
+                opened[name] = self._open(name)
+            except UnreadableError as error:
+                errors.append(error)
+        return opened, tuple(errors)
+
+    def _open(self, name: ListName) -> RevocationList:
         indexed = self._indexed(name)
         return indexed if indexed is not None and indexed.is_complete else self._in_memory(name)
 
-    def _indexed(self, name: _Name) -> IndexedCrl | None:
+    def _indexed(self, name: ListName) -> IndexedCrl | None:
         """The index of a list, when it is that of this list and believed."""
         with contextlib.suppress(UnreadableError, FileNotFoundError):
-            indexed = IndexedCrl(self._path(name, _INDEX), read_key(self._key_file))
+            indexed = IndexedCrl(
+                self._path(name, _INDEX),
+                read_key(self._key_file),
+                lambda: self._in_memory(name),
+            )
             if name.is_of(indexed.sha256):
                 return indexed
         return None
 
-    def _in_memory(self, name: _Name) -> Crl:
+    def _in_memory(self, name: ListName) -> Crl:
         """Raises UnreadableError for what is not the list that was kept, FileNotFoundError."""
         path = self._path(name, _LIST)
         try:
@@ -179,16 +224,18 @@ class CrlStore:
             raise _damaged(path, "not the list that was kept")
         return crl
 
-    def _describe(self, name: _Name) -> StoredCrl:
+    def _describe(self, name: ListName) -> StoredCrl:
         path = self._path(name, _LIST)
         indexed = self._indexed(name)
-        if indexed is not None:
+        if indexed is not None and indexed.is_complete:
             return _stored(path, indexed, indexed.header)
         crl = self._in_memory(name)
+        if indexed is not None:
+            return _stored(path, crl, indexed.header)
         header = Header(crl.sha256, "", "", path.stat().st_size, len(crl), 0, crl.source)
         return _stored(path, crl, header)
 
-    def _refuse_older(self, name: _Name, crl: Crl) -> None:
+    def _refuse_older(self, name: ListName, crl: Crl) -> None:
         """Raises StatusStaleError when a list of the same scope is newer than ``crl``."""
         for other in self._read(lambda: self._newest(self._names(name.issuer, name.scope))):
             if other == name:
@@ -203,25 +250,25 @@ class CrlStore:
 
     # -- files -----------------------------------------------------------------------------
 
-    def _path(self, name: _Name, suffix: str) -> Path:
+    def _path(self, name: ListName, suffix: str) -> Path:
         return self.directory / f"{name}{suffix}"
 
-    def _names(self, issuer: str | None = None, scope: str | None = None) -> list[_Name]:
+    def _names(self, issuer: str | None = None, scope: str | None = None) -> list[ListName]:
         """The lists that count, by name."""
         try:
             found = sorted(path.stem for path in self.directory.iterdir() if path.suffix == _LIST)
         except FileNotFoundError:
             return []
-        parsed = map(_Name.parse, found)
+        parsed = map(ListName.parse, found)
         return [
             name
             for name in parsed
             if name and issuer in (None, name.issuer) and scope in (None, name.scope)
         ]
 
-    def _newest(self, found: list[_Name]) -> list[_Name]:
+    def _newest(self, found: list[ListName]) -> list[ListName]:
         """One name per scope; of several (left by a crash, or just added), one that is sound."""
-        by_scope: dict[tuple[str, str], list[_Name]] = {}
+        by_scope: dict[tuple[str, str], list[ListName]] = {}
         for name in found:
             by_scope.setdefault((name.issuer, name.scope), []).append(name)
         newest = []
@@ -232,7 +279,7 @@ class CrlStore:
             newest += several
         return newest
 
-    def _remove_superseded(self, name: _Name) -> None:
+    def _remove_superseded(self, name: ListName) -> None:
         with contextlib.suppress(FileNotFoundError):
             names_of_scope = self._names(name.issuer, name.scope)
             newest = self._newest(names_of_scope)
@@ -267,33 +314,7 @@ class CrlStore:
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True)
-class _Name:
-    """What the two files of a list are called: the beginnings of three SHA-256."""
-
-    issuer: str
-    scope: str
-    digest: str
-
-    @classmethod
-    def of(cls, crl: Crl, key: str, sha256: str) -> _Name:
-        idp = crl.idp.public_bytes() if crl.idp else b""
-        scope = hashlib.sha256(f"{key} {idp.hex()} {crl.base_number is None}".encode())
-        return cls(_issuer_key(crl.issuer), scope.hexdigest()[:16], sha256[:32])
-
-    @classmethod
-    def parse(cls, text: str) -> _Name | None:
-        parts = text.split("-")
-        return cls(*parts) if [len(part) for part in parts] == [16, 16, 32] else None
-
-    def __str__(self) -> str:
-        return f"{self.issuer}-{self.scope}-{self.digest}"
-
-    def is_of(self, sha256: str) -> bool:
-        return sha256.startswith(self.digest)
-
-
-def _sound(read: Callable[[_Name], _Found], found: Iterable[_Name]) -> tuple[_Found, ...]:
+def _sound(read: Callable[[ListName], _Found], found: Iterable[ListName]) -> tuple[_Found, ...]:
     """``read`` of each list that can be read."""
     sound = []
     for name in found:
@@ -305,14 +326,9 @@ def _sound(read: Callable[[_Name], _Found], found: Iterable[_Name]) -> tuple[_Fo
 def _damaged(path: Path, why: str) -> UnreadableError:
     return UnreadableError(
         f"{path}: a kept list is damaged: {why.removeprefix(f'{path}: ')}",
-        advice="fetch it again (igc crl update), or remove the file",
+        advice="fetch it again (igc crl update), or give it once more (igc crl index)",
+        path=str(path),
     )
-
-
-def _issuer_key(issuer: x509.Name) -> str:
-    """Equal for names that match."""
-    comparable = [sorted(map(repr, rdn)) for rdn in names.comparable(issuer)]
-    return hashlib.sha256(repr(comparable).encode()).hexdigest()[:16]
 
 
 def _order(crl: RevocationList) -> tuple[int, datetime]:

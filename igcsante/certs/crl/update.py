@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from cryptography import x509
 
-from ...errors import CertificateInvalidError, IgcError
+from ...errors import CertificateInvalidError, IgcError, UnreadableError
 from ..anchors import TrustStore, pinned_entry
 from ..chain import bearers, build_chain, by_subject
 from ..load import MAX_CRL_BYTES
@@ -178,8 +178,8 @@ class CrlUpdater:
         self, published: Published, url: str, locked: LockedNote, at: datetime, *, force: bool
     ) -> Update:
         held, note = self._held(url), locked.read()
-        if held is not None and not is_intact(held):
-            held = None
+        if held is not None:
+            held = self._mended(held)
         if note is not None and (held is None or held.sha256 != note.sha256):
             note = None  # it speaks of a list that is gone
         if not force and held is not None and not is_due(note, held.next_update, at):
@@ -192,6 +192,16 @@ class CrlUpdater:
         digest = stored.sha256 if stored else None
         locked.write(Note(url, at, until, fetched.etag, fetched.last_modified, digest))
         return Update(published, outcome, stored)
+
+    def _mended(self, held: StoredCrl) -> StoredCrl | None:
+        """The list with its index whole; None when its file is damaged, so that it is fetched."""
+        if not is_intact(held):
+            return None
+        try:
+            self._store.mend(held)
+        except (UnreadableError, FileNotFoundError):
+            return None
+        return held
 
     def _fetch(self, url: str, note: Note | None) -> Fetched:
         if url.lower().startswith("ldap"):

@@ -117,7 +117,7 @@ class BulkChecker:
         """``checker`` is what the snapshot gives when it is opened."""
         self._at, self._policy = snapshot.at, snapshot.policy
         self._checker = checker
-        self._known = frozenset(map(names.serial_number, snapshot.certificates()))
+        self._apart = snapshot.answered().union(map(names.serial_number, snapshot.certificates()))
         self._reader = LeafReader()
         self._cohorts: dict[tuple[Any, ...], Cohort] = {}
         self._issuers: dict[bytes, x509.Certificate] = {}
@@ -154,7 +154,8 @@ class BulkChecker:
         except KEY_ERRORS as error:
             return self._unreadable(subject, None, error)
         leaf = self._reader.read(subject)
-        if leaf is None or leaf.serial in self._known:  # an anchor is its own chain
+        # An anchor is its own chain; of others an OCSP response tells.
+        if leaf is None or leaf.serial in self._apart:
             return self._told(subject, certificate)
         cohort = self._cohorts.get(leaf.like)
         if cohort is None:
@@ -228,7 +229,11 @@ def bulk_checker(snapshot: Snapshot, folder: Path | None = None) -> Iterator[Bul
 
 
 class _Open(threading.local):
-    """The snapshot that a thread has open: it stays so for the next batch."""
+    """The snapshot that a thread has open: it stays so for the next batch.
+
+    A thread of its own each: a checker keeps what it has found as it goes, and a lock around
+    it would leave a worker's threads to wait for each other.
+    """
 
     def __init__(self) -> None:
         self.snapshot: Snapshot | None = None

@@ -2,8 +2,9 @@
 
 The first leaf of a kind takes the whole check. When it is good, and nothing about it deserves a
 notice, a :class:`Cohort` keeps what that rests on; another leaf that is like it (:mod:`.likeness`)
-is then good when its own parts are: dates, signature, no entry in the lists. A cohort says
-nothing but good: whatever does not pass takes the whole check, which tells why.
+is then good when its own parts are: dates, signature, no entry in the lists. None of which an OCSP
+response tells is asked about here (:mod:`.bulk`). A cohort says nothing but good: whatever does
+not pass takes the whole check, which tells why.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import UnreadableError
 from ..crl.scope import Scope
+from ..crl.scoped import ScopedLists
 from ..policy import Policy, Requirement, Source
-from ..revocation import CrlSource, ScopedLists
+from ..revocation import CrlSource
 from ..verdict import Kind, RevocationStatus, Verdict
 from ..x509.signatures import KEY_ERRORS
 from .likeness import Leaf

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ... import __version__
-from ...errors import IgcError, NetworkError, UsageError
+from ...errors import IgcError, NetworkError, StorageError, UsageError
 from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
 from .snapshot import Snapshot
 
@@ -35,6 +35,7 @@ _AHEAD = 3  # batches on their way for each worker
 _TRIES = 3
 CONNECT_SECONDS = 10.0
 _Batch = tuple[Subject, ...]
+_Errors = type[BaseException] | tuple[type[BaseException], ...]
 
 
 def in_batches(subjects: Iterable[Subject], size: int = BATCH) -> Iterator[_Batch]:
@@ -51,19 +52,32 @@ def check_all(
 
     With more than one job, the calling program must be importable (``if __name__ ==
     "__main__":``), as multiprocessing asks for. Raises UsageError, and what opening the
-    snapshot raises; IgcError when workers are lost again and again.
+    snapshot raises; StorageError when there is no room for what is needed meanwhile; IgcError
+    when workers are lost again and again.
     """
     if jobs < 1:
         raise UsageError("a check takes one job or more")
     batches = in_batches(subjects)
-    if jobs == 1:
-        with bulk_checker(snapshot) as checker:
-            for batch in batches:
-                yield from checker.check(batch)
-        return
-    with _Processes(snapshot, jobs) as processes:
-        for records in _mapped(batches, processes, _AHEAD * jobs):
-            yield from records
+    with _as(StorageError, "what a check needs meanwhile can't be kept", lost=OSError):
+        if jobs == 1:
+            with bulk_checker(snapshot) as checker:
+                for batch in batches:
+                    yield from checker.check(batch)
+            return
+        with _Processes(snapshot, jobs) as processes:
+            for records in _mapped(batches, processes, _AHEAD * jobs):
+                yield from records
+
+
+@contextlib.contextmanager
+def _as(kind: type[IgcError], what: str, *, lost: _Errors) -> Iterator[None]:
+    """Errors of the machinery, as one of ours."""
+    try:
+        yield
+    except lost as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        message = f"{what}: {why}; the records that came before are complete"
+        raise kind(message) from None
 
 
 def check_with_dask(
@@ -97,7 +111,7 @@ def check_on_cluster(
 
     The snapshot is sent with its lists inside, so that workers need this package only. Raises
     UsageError when Dask is not installed here, or this version not there, NetworkError when the
-    cluster can't be reached, and what :func:`check_with_dask` does.
+    cluster can't be reached or is lost, and what :func:`check_with_dask` does.
     """
     try:
         import distributed
@@ -112,7 +126,8 @@ def check_on_cluster(
     except OSError as error:
         why = error.strerror or "no answer"
         raise NetworkError(f"no Dask scheduler at {address}: {why}; nothing was checked") from None
-    with client:
+    lost = (OSError, distributed.client.ClosedClientError)
+    with client, _as(NetworkError, f"the Dask cluster at {address} was lost", lost=lost):
         _require_this_version(client)
         sent = snapshot.with_lists_inside()
         for records in check_with_dask(client, in_batches(subjects), sent):
@@ -232,11 +247,14 @@ class _Processes:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits, and never comes to the processes that are started in the meantime."""
+    """Ctrl-C and SIGTERM wait: half a start is never undone.
+
+    The processes that are started in the meantime let them wait too, until they say otherwise.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -252,6 +270,8 @@ class _Worker:
 
 def _start_worker(snapshot: Snapshot, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends what the person interrupts
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _Worker.checker = _Worker.closing.enter_context(bulk_checker(snapshot, folder))

@@ -70,9 +70,10 @@ class CheckState:
     """The findings of one check. Open it with :meth:`open`; it is a context manager.
 
     ``renewed``: a check that was finished was there, and a new one took its place.
+    ``resumed``: one that was not finished was there, and goes on.
     """
 
-    renewed = False
+    renewed = resumed = False
 
     def __init__(self, path: Path, stream: BinaryIO, secret: bytes) -> None:
         self._path, self._stream = path, stream
@@ -203,6 +204,7 @@ class CheckState:
             self._begin(bound)
             return
         _require_same(self._path, head, bound)
+        self.resumed = True
         stream.truncate(end)
         self._mac = mac
 

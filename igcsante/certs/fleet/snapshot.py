@@ -25,7 +25,7 @@ from ..crl.store import CrlStore
 from ..ocsp.response import OcspResponse
 from ..ocsp.source import OcspSource
 from ..policy import Policy, Source
-from ..revocation import CrlSource, ListStore
+from ..revocation import CheckSource, CrlSource, ListStore
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
 
@@ -99,7 +99,10 @@ class Snapshot:
         """
         if self.crl_directory is None:
             return self
-        kept = CrlStore(self.crl_directory, key_file=self.crl_key).lists()
+        store = CrlStore(self.crl_directory, key_file=self.crl_key)
+        for error in store.damaged():
+            raise error
+        kept = store.lists()
         if {item.sha256 for item in kept} != self.kept:
             raise _changed(self.crl_directory)
         inside = tuple(Given(octets_of(item), item.source or str(item.path)) for item in kept)
@@ -110,6 +113,11 @@ class Snapshot:
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """All that it has."""
         return _loaded((*self.roots, *self.intermediates, *self.untrusted))
+
+    def answered(self) -> frozenset[int]:
+        """The serial numbers that the given OCSP responses tell of. Raises UnreadableError."""
+        given = (OcspResponse(item.octets, item.source).serials for item in self.responses)
+        return frozenset(serial for serials in given for serial in serials)
 
     @contextlib.contextmanager
     def opened(self, folder: Path | None = None) -> Iterator[Checker]:
@@ -128,13 +136,17 @@ class Snapshot:
             )
             kept = self._kept_lists(known)
             lists = CrlSource(crls, store, untrusted, self.policy, crl_store=kept)
-            answers = OcspSource(self.policy, responses=responses, responders=lists)
+            sources: dict[Source, CheckSource] = {}
+            if responses:
+                sources[Source.OCSP] = OcspSource(
+                    self.policy, responses=responses, responders=lists
+                )
             yield Checker(
                 store,
                 untrusted=untrusted,
                 crls=crls,
                 crl_store=kept,
-                sources={Source.OCSP: answers},
+                sources=sources,
                 policy=self.policy,
             )
 
@@ -144,8 +156,11 @@ class Snapshot:
         kept = _KeptLists(CrlStore(self.crl_directory, key_file=self.crl_key), self.kept)
         for certificate in known:
             with contextlib.suppress(UnreadableError, *names.PARSE_ERRORS):
-                kept.find(certificate.subject)
+                kept.kept(certificate.subject)
         return kept
+
+
+_Found = tuple[tuple[RevocationList, ...], tuple[UnreadableError, ...]]
 
 
 class _KeptLists:
@@ -154,13 +169,13 @@ class _KeptLists:
     def __init__(self, store: CrlStore, sha256: frozenset[str]) -> None:
         self._store = store
         self._sha256 = sha256
-        self._found: dict[names.Comparable, tuple[RevocationList, ...]] = {}
+        self._found: dict[names.Comparable, _Found] = {}
 
-    def find(self, issuer: x509.Name) -> tuple[RevocationList, ...]:
+    def kept(self, issuer: x509.Name) -> _Found:
         name = names.comparable(issuer)
         if name not in self._found:
-            found = self._store.find(issuer)
-            if not {item.sha256 for item in found} <= self._sha256:
+            found = self._store.kept(issuer)
+            if not {item.sha256 for item in found[0]} <= self._sha256:
                 raise _changed(self._store.directory)
             self._found[name] = found
         return self._found[name]

@@ -41,10 +41,18 @@ class CertId:
     def of(cls, certificate: x509.Certificate, issuer: x509.Certificate) -> CertId:
         """Raises ValueError, UnsupportedAlgorithm or others of KEY_ERRORS."""
         return cls(
-            _issuer_octets(certificate),
+            _field(certificate, _ISSUER),
             key_bits(public_key_octets(issuer)),
             names.serial_number(certificate),
         )
+
+    @classmethod
+    def of_serial(cls, serial: int, issuer: x509.Certificate) -> CertId:
+        """Of a number whose certificate nobody has: its issuer's name as the issuer has it.
+
+        Raises ValueError, UnsupportedAlgorithm or others of KEY_ERRORS.
+        """
+        return cls(_field(issuer, _SUBJECT), key_bits(public_key_octets(issuer)), serial)
 
     @property
     def key(self) -> str:
@@ -95,10 +103,13 @@ def key_bits(public_key: bytes) -> bytes:
     return public_key[content + 1 : stop]
 
 
-def _issuer_octets(certificate: x509.Certificate) -> bytes:
-    """The issuer field as the certificate has it (RFC 5280 §4.1: after the algorithm)."""
+_ISSUER, _SUBJECT = 2, 4  # their places after the version (RFC 5280 §4.1)
+
+
+def _field(certificate: x509.Certificate, place: int) -> bytes:
+    """A field as the certificate has it."""
     signed = certificate.tbs_certificate_bytes
     _, start, end = der.element(signed)
-    parts = der.children(signed, start, end, 4)
-    _, offset, _, stop = parts[3 if parts[0][0] == 0xA0 else 2]
+    parts = der.children(signed, start, end, place + 2)
+    _, offset, _, stop = parts[place + 1 if parts[0][0] == 0xA0 else place]
     return signed[offset:stop]

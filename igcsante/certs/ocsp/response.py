@@ -126,6 +126,13 @@ class OcspResponse:
         return None
 
     @property
+    def serials(self) -> frozenset[int]:
+        """The serial numbers that it tells of, whosever they are."""
+        if self.refusal:
+            return frozenset()
+        return frozenset(answer.serial_number for answer in self._answers)
+
+    @property
     def nonce(self) -> bytes | None:
         """The nonce that it repeats, if any."""
         for extension in self._extensions:

@@ -6,9 +6,9 @@ Answers that were given (stapled, files) or kept are looked at first; the respon
 certificate names is asked when a client is given, at hosts that are allowed only.
 
 Of several answers, a revocation counts whatever else is told, and however new: ``unknown`` says
-nothing of it, and only ``good`` undoes it, a newer one, where it isn't final (a hold, or no reason
-told: RFC 5280 §5.3.1). Without one the newest counts, those in force first: a responder that knew a
-certificate and no longer does leaves its status unknown.
+nothing of it, and only ``good`` undoes it, a newer one that isn't outdated, where it isn't final (a
+hold, or no reason told: RFC 5280 §5.3.1). Without one the newest counts, those in force first: a
+responder that knew a certificate and no longer does leaves its status unknown.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from ...errors import IgcError, NetworkError, TimeoutExceededError, UnreadableError
+from ...errors import NetworkError, TimeoutExceededError, UnreadableError
 from ...instants import iso
-from ..freshness import freshness
-from ..policy import Policy
+from ..freshness import Freshness, freshness
+from ..policy import Policy, RevocationPolicy
 from ..revocation import RevocationSource
 from ..verdict import Evidence, Kind, Reason, RevocationStatus
 from ..x509 import names
@@ -61,6 +61,9 @@ class _Told:
     def end(self) -> datetime:
         return self.answer.next_update or self.response.produced_at + WITHOUT_END
 
+    def freshness(self, question: _Question) -> Freshness:
+        return freshness(self.answer.this_update, self.end, question.at, question.policy)
+
 
 class OcspSource:
     """Status from OCSP. ``responses`` are given ones, ``cache`` keeps those that are fetched.
@@ -92,11 +95,8 @@ class OcspSource:
             wanted = CertId.of(certificate, issuer)
         except KEY_ERRORS as error:
             return _unknown("revocation.ocsp_unusable", f"OCSP can't name it: {error}")
-        question = _Question(certificate, issuer, wanted, at)
-        told: list[_Told] = []
-        refusals: list[Reason] = []
-        for response in self._known(wanted):
-            self._judge(response, question, told, refusals)
+        question = self._question(wanted, issuer, at, certificate)
+        told, refusals = self._told_at_hand(question)
         status = self._best(told, refusals, question)
         if self._client is None or status.kind in (Kind.GOOD, Kind.REVOKED):
             return status
@@ -104,6 +104,46 @@ class OcspSource:
             if self._ask(url, question, told, refusals):
                 break
         return self._best(told, refusals, question)
+
+    def at_hand(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus | None:
+        """By the answers that were given or kept; None when there are none. Never raises."""
+        try:
+            wanted = CertId.of(certificate, issuer)
+        except KEY_ERRORS:
+            return None
+        return self._by_what_is_at_hand(self._question(wanted, issuer, at, certificate))
+
+    def of_serial(
+        self, serial: int, issuer: x509.Certificate, at: datetime
+    ) -> RevocationStatus | None:
+        """The same of a number whose certificate nobody has: no responder is asked."""
+        try:
+            wanted = CertId.of_serial(serial, issuer)
+        except KEY_ERRORS:
+            return None
+        return self._by_what_is_at_hand(self._question(wanted, issuer, at, None))
+
+    def _by_what_is_at_hand(self, question: _Question) -> RevocationStatus | None:
+        told, refusals = self._told_at_hand(question)
+        return self._best(told, refusals, question) if told or refusals else None
+
+    def _question(
+        self,
+        wanted: CertId,
+        issuer: x509.Certificate,
+        at: datetime,
+        certificate: x509.Certificate | None,
+    ) -> _Question:
+        return _Question(wanted, issuer, at, self._policy.revocation, certificate)
+
+    def _told_at_hand(self, question: _Question) -> tuple[list[_Told], list[Reason]]:
+        told: list[_Told] = []
+        refusals: list[Reason] = []
+        for response in self._known(question.wanted):
+            self._judge(response, question, told, refusals)
+        return told, refusals
 
     def _known(self, wanted: CertId) -> Iterator[OcspResponse]:
         """Given ones about this certificate, then the one that was kept."""
@@ -122,7 +162,7 @@ class OcspSource:
         try:
             response = self._client.ask(url, question.wanted)
         except (NetworkError, TimeoutExceededError, UnreadableError) as error:
-            refusals.append(Reason("revocation.fetch", _message(error)))
+            refusals.append(Reason("revocation.fetch", error.in_one_line))
             return False
         if not self._judge(response, question, told, refusals):
             return False
@@ -176,8 +216,8 @@ class OcspSource:
     ) -> RevocationStatus:
         if not told:
             if not refusals:
-                who = names.label(question.certificate)
-                refusals = [Reason("revocation.no_ocsp", f"no OCSP response about {who}")]
+                message = f"no OCSP response about {question.who}"
+                refusals = [Reason("revocation.no_ocsp", message)]
             return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(refusals)))
         status = self._told_by(_decisive(told, question), question)
         if status.kind in (Kind.GOOD, Kind.REVOKED):
@@ -185,14 +225,14 @@ class OcspSource:
         return replace(status, reasons=tuple(dict.fromkeys((*status.reasons, *refusals))))
 
     def _told_by(self, told: _Told, question: _Question) -> RevocationStatus:
-        answer, who = told.answer, names.label(question.certificate)
+        answer, who = told.answer, question.who
         status = RevocationStatus(
             Kind.GOOD,
             revoked_on=answer.revoked_on,
             revocation_reason=answer.reason,
             evidence=(_evidence(told),),
         )
-        fresh = freshness(answer.this_update, told.end, question.at, self._policy.revocation)
+        fresh = told.freshness(question)
         if not fresh.usable:
             message = f"{who}: the validity of its OCSP response {fresh.why}"
             if answer.revoked_on:
@@ -207,7 +247,7 @@ class OcspSource:
         if answer.kind != "good":
             message = f"{who}: the OCSP responder does not know it"
             return _as(status, Kind.UNKNOWN, "revocation.ocsp_unknown", message)
-        if _same_key(told.signer, question.certificate):
+        if _is_about_its_signer(told, question):
             message = f"{who}: its OCSP response is signed with its own key"
             return _as(status, Kind.UNKNOWN, "revocation.ocsp_unusable", message)
         if fresh.fresh:
@@ -218,10 +258,20 @@ class OcspSource:
 
 @dataclass(frozen=True)
 class _Question:
-    certificate: x509.Certificate
-    issuer: x509.Certificate
+    """Without ``certificate``, about a serial number alone."""
+
     wanted: CertId
+    issuer: x509.Certificate
     at: datetime
+    policy: RevocationPolicy
+    certificate: x509.Certificate | None
+
+    @property
+    def who(self) -> str:
+        """Its name in messages."""
+        if self.certificate is None:
+            return f"serial {self.wanted.serial:x}"
+        return names.label(self.certificate)
 
 
 def _decisive(told: list[_Told], question: _Question) -> _Told:
@@ -245,7 +295,18 @@ def _undoes(told: _Told, revocation: _Told, question: _Question) -> bool:
         told.answer.kind == "good"
         and told.answer.this_update > revocation.answer.this_update
         and revocation.answer.reason in (None, _HOLD)
-        and not _same_key(told.signer, question.certificate)
+        and told.freshness(question).usable
+        and not _is_about_its_signer(told, question)
+    )
+
+
+def _is_about_its_signer(told: _Told, question: _Question) -> bool:
+    if question.certificate is not None:
+        return _same_key(told.signer, question.certificate)
+    # Who isn't the issuer was issued by it (.signers), under a serial number of the issuer's.
+    return (
+        told.signer != question.issuer
+        and names.serial_number(told.signer) == question.wanted.serial
     )
 
 
@@ -286,7 +347,3 @@ def _as(status: RevocationStatus, kind: Kind, code: str, message: str) -> Revoca
 
 def _unknown(code: str, message: str) -> RevocationStatus:
     return RevocationStatus(Kind.UNKNOWN, (Reason(code, message),))
-
-
-def _message(error: IgcError) -> str:
-    return f"{error.message} ({error.advice})" if error.advice else error.message

@@ -99,8 +99,16 @@ def gather(
 
 
 def _kept_lists(store: CrlStore, issuers: Iterable[x509.Certificate]) -> tuple[Crl, ...]:
-    """The kept lists of these issuers. One that vanishes meanwhile was replaced by a newer."""
-    wanted = {item.sha256 for issuer in issuers for item in store.find(issuer.subject)}
+    """The kept lists of these issuers. One that vanishes meanwhile was replaced by a newer.
+
+    Raises UnreadableError.
+    """
+    wanted = set()
+    for issuer in issuers:
+        lists, damaged = store.kept(issuer.subject)
+        for error in damaged:
+            raise error
+        wanted |= {item.sha256 for item in lists}
     found = [stored for stored in store.lists() if stored.sha256 in wanted]
     return tuple(Crl(octets_of(stored), stored.source) for stored in found if stored.path.is_file())
 

@@ -9,6 +9,7 @@ more after it: that last rule is OpenSSL's, so that no ``*.fr`` is believed.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,9 @@ from ..x509 import names
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_NAME = 253  # RFC 1035 §2.3.4, as it is written
+# With the underscore that is found in names of services, though RFC 952 has none.
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MIN_LABELS = 3  # of a wildcard
 _SHOWN = 5
 
@@ -35,17 +39,15 @@ class ServerName:
     def parse(cls, text: str) -> ServerName:
         """A host name, also with accents or a dot at its end, or an IP address.
 
-        Raises UsageError.
+        Accents are those of IDNA 2008 (RFC 5891), whatever the case. Raises UsageError.
         """
+        bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         try:
-            return cls(ipaddress.ip_address(text.strip("[]")))
+            return cls(ipaddress.ip_address(bare))
         except ValueError:
             pass
-        try:
-            name = text.removesuffix(".").encode("idna").decode("ascii").lower()
-        except UnicodeError:
-            name = ""
-        if not name or len(name) > _MAX_NAME or "*" in name or not name.isprintable():
+        name = _in_ascii(text.removesuffix(".")).lower()
+        if len(name) > _MAX_NAME or not _HOST.fullmatch(name):
             raise UsageError(f"{text[:_MAX_NAME]!r} is neither a host name nor an address")
         return cls(name)
 
@@ -66,6 +68,18 @@ def for_server(verdict: Verdict, name: ServerName) -> Verdict:
         return verdict
     reason = Reason("name.mismatch", _mismatch(verdict.certificate, name))
     return replace(verdict, kind=Kind.INVALID, reasons=(reason, *verdict.reasons))
+
+
+def _in_ascii(name: str) -> str:
+    """The name with its A-labels, empty when it can't have any."""
+    if name.isascii() or len(name) > _MAX_NAME:
+        return name
+    import idna  # Python's own codec is that of 2003, which makes of straße another name
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return ""
 
 
 def _matches(presented: str, wanted: str) -> bool:

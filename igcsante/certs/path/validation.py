@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -34,6 +33,7 @@ from ..anchors import pinned_entry
 from ..policy import ANY_POLICY, Policy
 from ..verdict import Reason
 from ..x509 import names
+from ..x509.extensions import extension_of
 from ..x509.signatures import KEY_ERRORS, Signed
 from .name_constraints import NameConstraintState
 from .policy_tree import POLICY_MAPPINGS, PolicyExtensions, PolicyState, maps_any_policy
@@ -53,7 +53,6 @@ _PROCESSED = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
     ExtensionOID.SUBJECT_KEY_IDENTIFIER,
 }
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ class PathRules:
         room, room_of = above.room, above.room_of
         if room and under is False:
             room -= 1
-        constraints = _extension(extensions, x509.BasicConstraints)
+        constraints = extension_of(extensions, x509.BasicConstraints)
         allowed = constraints.path_length if constraints else None
         if allowed is not None and (room is None or allowed < room):
             room, room_of = allowed, str(who)
@@ -280,10 +279,10 @@ def _pinned_world(anchor: x509.Certificate | None) -> str | None:
 
 def _authority_reasons(extensions: x509.Extensions, who: names.Label) -> Iterator[Reason]:
     """§6.1.4 (k) and (n), for the anchor too."""
-    constraints = _extension(extensions, x509.BasicConstraints)
+    constraints = extension_of(extensions, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         yield Reason("constraints.not_ca", f"{who}: is not a CA, yet issued a certificate")
-    usage = _extension(extensions, x509.KeyUsage)
+    usage = extension_of(extensions, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
         yield Reason("usage.cert_sign", f"{who}: its key may not sign certificates")
 
@@ -305,10 +304,3 @@ def _unreadable(who: names.Label, error: BaseException) -> Reason:
 
 def _is_self_issued(certificate: x509.Certificate) -> bool:
     return names.comparable(certificate.subject) == names.comparable(certificate.issuer)
-
-
-def _extension(extensions: x509.Extensions, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

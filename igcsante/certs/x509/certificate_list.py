@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -20,6 +20,7 @@ from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from ...errors import UnreadableError
 from . import der
+from .extensions import extension_of
 from .names import PARSE_ERRORS, Comparable, comparable
 from .signatures import KEY_ERRORS, AlgorithmPolicy, Signed
 
@@ -213,7 +214,7 @@ class Crl:
         """RFC 5280 §5.3.3: an entry that names no issuer has that of the entry before it."""
         issuers: tuple[x509.Name, ...] = (self.issuer,)
         for entry in self._crl:
-            named = _extension(entry, x509.CertificateIssuer)
+            named = extension_of(entry.extensions, x509.CertificateIssuer)
             if named is not None:
                 issuers = tuple(named.get_values_for_type(x509.DirectoryName))
                 if not issuers:
@@ -236,19 +237,31 @@ class Crl:
         return None
 
     def _entries(self) -> bytes:
-        """The octets of revokedCertificates (RFC 5280 §5.1): the SEQUENCE after the dates."""
         to_be_signed, _, _ = der.signed_part(self._octets)
         _, start, end = der.element(to_be_signed)
-        parts = der.children(to_be_signed, start, end, 7)
-        dates = [index for index, part in enumerate(parts) if part[0] in (0x17, 0x18)]
-        for tag, offset, _, stop in parts[dates[-1] + 1 :]:
-            if tag == der.SEQUENCE:
-                return to_be_signed[offset:stop]
-        return b""
+        place = revoked_certificates(to_be_signed, start, end)
+        return to_be_signed[place[0] : place[2]] if place else b""
+
+
+def revoked_certificates(octets: bytes, start: int, end: int) -> tuple[int, int, int] | None:
+    """Where the entries are in a TBSCertList, whose content is in [start, end): the element's
+    offset, its content's start and end. None when there are none. Raises ValueError.
+
+    RFC 5280 §5.1: revokedCertificates is the SEQUENCE after the dates.
+    """
+    fields = der.children(octets, start, end, 8)
+    dates = [index for index, field in enumerate(fields) if field[0] in der.TIMES]
+    if not dates or fields[-1][3] != end:
+        raise ValueError("not the fields of a TBSCertList")
+    after = dates[-1] + 1
+    if after == len(fields) or fields[after][0] != der.SEQUENCE:
+        return None
+    _, offset, first, stop = fields[after]
+    return offset, first, stop
 
 
 def _revocation(entry: x509.RevokedCertificate) -> Revocation:
-    reason = _extension(entry, x509.CRLReason)
+    reason = extension_of(entry.extensions, x509.CRLReason)
     return Revocation(
         entry.serial_number, entry.revocation_date_utc, reason.reason.value if reason else None
     )
@@ -257,13 +270,3 @@ def _revocation(entry: x509.RevokedCertificate) -> Revocation:
 def _worst(entries: Iterable[Revocation]) -> Revocation | None:
     """Of several entries for one certificate, the first one that revokes it."""
     return min(entries, key=lambda entry: entry.reason == REMOVED, default=None)
-
-
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
-
-
-def _extension(entry: x509.RevokedCertificate, kind: type[_Kind]) -> _Kind | None:
-    try:
-        return entry.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

@@ -7,6 +7,7 @@ were received.
 from __future__ import annotations
 
 INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x06, 0x30
+TIMES = UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 MAX_OID_OCTETS = 64
 
 

@@ -47,6 +47,14 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _Value = TypeVar("_Value")
 
 
+def extension_of(extensions: x509.Extensions, kind: type[_Kind]) -> _Kind | None:
+    """The value of the extension of this kind, None when there is none."""
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 def key_usage_names(usage: x509.KeyUsage | None) -> tuple[str, ...]:
     """The names of RFC 5280 of the bits that are set, in bit order."""
     if usage is None:

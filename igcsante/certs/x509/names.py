@@ -7,6 +7,7 @@ it holds accents.
 
 from __future__ import annotations
 
+import re
 import warnings
 
 from cryptography import x509
@@ -22,6 +23,8 @@ PARSE_ERRORS = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+
+_SERIAL = re.compile("[0-9a-f]{1,40}")
 
 COUNTRY = "2.5.4.6"
 STATE = "2.5.4.8"
@@ -82,6 +85,14 @@ def serial_number(certificate: x509.Certificate) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return certificate.serial_number
+
+
+def read_serial(written: str) -> int | None:
+    """A serial number in hexadecimal, colons or not; None for what is not 1 to 20 octets, not
+    zero (RFC 5280 §4.1.2.2).
+    """
+    digits = written.strip().lower().removeprefix("0x").replace(":", "").lstrip("0")
+    return int(digits, 16) if _SERIAL.fullmatch(digits) else None
 
 
 def label(certificate: x509.Certificate) -> str:
