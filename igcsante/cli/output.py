@@ -39,6 +39,8 @@ class Settings:
 
     profile: str | None = None
     platform: str | None = None
+    wsdl: Path | None = None
+    mapping: Path | None = None
     reader: str | None = None
     json: bool = False
     trace: bool = False
@@ -73,6 +75,18 @@ _COMMON = (
     click.option("--profile", metavar="NAME", help="Profile of config.toml to work with."),
     click.option("--platform", metavar="URL", help="Endpoint of the platform's web service."),
     click.option(
+        "--wsdl",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="WSDL of the platform, instead of the profile's.",
+    ),
+    click.option(
+        "--mapping",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Mapping file that goes with the WSDL (see: igc ws).",
+    ),
+    click.option(
         "--reader",
         metavar="NAME",
         help="Card reader or token: part of its name, or the serial number of its card.",
@@ -87,7 +101,17 @@ _COMMON = (
     click.option("--trace", is_flag=True, help="Show what goes to and from the card, on stderr."),
     click.option("--no-cache", is_flag=True, help="Read everything from the card itself."),
 )
-_NAMES = ("profile", "platform", "reader", "pkcs11", "json", "trace", "no_cache")
+_NAMES = (
+    "profile",
+    "platform",
+    "wsdl",
+    "mapping",
+    "reader",
+    "pkcs11",
+    "json",
+    "trace",
+    "no_cache",
+)
 
 
 def common_options(command: Command) -> Command:

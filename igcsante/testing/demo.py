@@ -37,6 +37,7 @@ from ..ws.client import ZeepPlatform
 from ..ws.enrolment import Delivery, Issued, prepare, retrieve, submit
 from ..ws.journal import Journal
 from ..ws.model import Offre, Revocation, RevocationReason, Usage
+from ..ws.order_key import NewKey
 from ..ws.orders import revoke
 from .cards import SimulatedReader
 from .world import SimulatedWorld
@@ -161,8 +162,10 @@ def _certify(
         {"count": len(habilitations), "structure_id": str(structure.national_id)},
     )
 
+    own_key = NewKey()
     enrolment = prepare(
         directory,
+        own_key,
         offre=Offre.ORG,
         usage=Usage.AUTH_CLI,
         structure=structure.national_id,
@@ -172,8 +175,8 @@ def _certify(
     yield Step(
         "key",
         "Key and CSR",
-        f"RSA {enrolment.key.key_size}, made here; the key stays here",
-        {"bits": enrolment.key.key_size},
+        f"RSA {own_key.bits}, made here; the key stays here",
+        {"bits": own_key.bits},
     )
     entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
     yield Step(

@@ -2,58 +2,98 @@
 
 A TOML file binds each operation of the port to an operation of a WSDL, each field to the
 path of an element, each word of an enum to the words of the wire, and each fault to an
-error (facts sheet platform.md §7.1; contract/mapping.toml is the one of the mock and tells
-how to write another). Reading it checks every name in it against the domain.
+error (facts sheet platform.md §7.1; docs/mapping.md tells how to write one, and
+contract/mapping.toml is the one of the mock). Reading it checks every name in it against
+the domain.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, tzinfo
 from enum import Enum
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
 from ..files import read_bounded
-from ..text import did_you_mean
-from .operations import OPERATIONS, domain_enums, nested_records
+from ..identifiers import StructureId
+from .operations import OPERATIONS, domain_enums, nested_records, record_fields
+from .paths import ElementPath
+from .toml_table import TomlTable
 
 FORMAT = 1
 MAX_MAPPING_BYTES = 256 * 1024
-BINARY_FORMATS = ("base64Binary", "text")
-FAULT_KINDS = ("refused", "not_habilitated", "unavailable")
+BINARY_FORMATS = ("base64Binary", "text", "xop")
+SERIAL_FORMATS = ("hexadecimal", "decimal")
+ADDRESSING = ("auto", "always", "never")
+SIGNABLE = ("body", "timestamp", "addressing")
+MAX_LIFETIME = 24 * 3600
 
-ElementPath = tuple[str, ...]
 FieldPaths = Mapping[str, tuple[ElementPath, ...]]
+Constants = Mapping[ElementPath, str]
+Words = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Formats:
-    """How values are written: ``datetime`` is "iso" or a strptime pattern."""
+    """How values are written.
 
-    datetime: str
+    ``datetimes`` are "iso" or strptime patterns: the first is written, all are read, and
+    ``zone`` is that of times that carry none. ``binary`` is one of :data:`BINARY_FORMATS`,
+    ``serial`` of :data:`SERIAL_FORMATS`. ``booleans`` are words, none for those of xs:boolean.
+    """
+
+    datetimes: tuple[str, ...]
     zone: tzinfo
     binary: str
+    serial: str
+    booleans: Words
+
+
+@dataclass(frozen=True)
+class BindingMapping:
+    """Where operations are: a service and a port of a WSDL, and where that is served.
+
+    ``wsdl`` is None for the one that is given with the mapping; ``path`` is resolved against
+    the address that the user gives, on the same server.
+    """
+
+    service: str = ""
+    port: str = ""
+    wsdl: Path | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True)
 class OperationMapping:
-    """One operation: its name in the WSDL, and where each field goes in its elements."""
+    """One operation: its name in the WSDL, and where each field goes in its elements.
+
+    ``binding`` names one of the mapping's, "" the first. ``constants`` are texts that every
+    request holds, ``when`` those that it holds beside a field, ``defaults`` what an answer means
+    when it doesn't tell a field, ``records`` those that are spelled in a way of their own here.
+    """
 
     name: str
     request: FieldPaths
     response: FieldPaths
+    binding: str
+    action: str
+    constants: Constants
+    when: Mapping[str, Constants]
+    defaults: Mapping[str, str]
+    records: Mapping[str, FieldPaths]
 
 
 @dataclass(frozen=True)
 class FaultMapping:
-    """Elements of a fault's detail by family, their children, and the codes with a meaning."""
+    """Elements of a fault's detail by family, their children, and the codes with a meaning.
+
+    ``kinds`` is by code, or by the beginning of codes: ``TEC*``.
+    """
 
     functional: tuple[str, ...]
     technical: tuple[str, ...]
@@ -64,17 +104,32 @@ class FaultMapping:
 
 
 @dataclass(frozen=True)
+class Security:
+    """WS-Security: what of a request is signed, and for how many seconds it is good."""
+
+    sign: tuple[str, ...] = ()
+    lifetime: int = 300
+
+
+@dataclass(frozen=True)
 class ContractMapping:
-    """A whole mapping file. ``source`` names it in messages."""
+    """A whole mapping file. ``source`` names it in messages.
+
+    ``headers`` are texts of SOAP headers, by part of the WSDL's header messages.
+    """
 
     source: str
-    service: str
-    port: str
+    bindings: Mapping[str, BindingMapping]
     formats: Formats
     operations: Mapping[str, OperationMapping]
     records: Mapping[str, FieldPaths]
-    enums: Mapping[str, Mapping[str, tuple[str, ...]]]
+    defaults: Mapping[str, Mapping[str, str]]
+    enums: Mapping[str, Words]
+    structure_types: Words
     faults: FaultMapping
+    headers: Constants
+    addressing: str = "auto"
+    security: Security = Security()
 
     def operation(self, name: str) -> OperationMapping:
         """The mapping of a domain operation. Raises ConfigError when the file has none."""
@@ -86,7 +141,17 @@ class ContractMapping:
                 advice="add it, then run: igc ws check-mapping",
             ) from None
 
-    def words(self, kind: type[Enum]) -> Mapping[str, tuple[str, ...]]:
+    def record(self, operation: str, kind: type) -> FieldPaths:
+        """Where the fields of a nested record are, in the messages of an operation."""
+        name = kind.__name__.lower()
+        own = self.operation(operation).records
+        return own.get(name, self.records.get(name, {}))
+
+    def sends(self, operation: str, field: str) -> bool:
+        """Whether a request of this operation has a place for a field."""
+        return bool(self.operation(operation).request.get(field))
+
+    def words(self, kind: type[Enum]) -> Words:
         """The words of an enum's members; without a table in the file, their own values."""
         own = {member.name: (str(member.value),) for member in kind}
         return self.enums.get(kind.__name__.lower(), own)
@@ -108,141 +173,176 @@ def load_mapping(path: Path | None = None) -> ContractMapping:
         content = tomllib.loads(read_bounded(path, MAX_MAPPING_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    return _mapping(_Table(content, str(path)), str(path))
+    return _mapping(TomlTable(content, str(path)), path)
 
 
-def _mapping(root: _Table, source: str) -> ContractMapping:
-    root.allow("format", "binding", "formats", "operations", "records", "enums", "faults")
+_SECTIONS = (
+    *("format", "binding", "bindings", "formats", "operations", "records", "defaults"),
+    *("enums", "faults", "headers", "addressing", "security"),
+)
+
+
+def _mapping(root: TomlTable, path: Path) -> ContractMapping:
+    root.allow(*_SECTIONS)
     if root.content.get("format") != FORMAT:
         raise root.wrong("format", f"this igcsante reads format = {FORMAT}")
-    binding = root.table("binding", ("service", "port"))
-    operations = root.table("operations", OPERATIONS)
-    records = root.table("records", nested_records())
-    enums = root.table("enums", domain_enums())
+    records, defaults = (root.table(key, nested_records()) for key in ("records", "defaults"))
+    bindings, operations = root.table("bindings"), root.table("operations", OPERATIONS)
+    addressing = root.table("addressing", ("use",))
+    places = {
+        "": _binding(root.table("binding"), path),
+        **{name: _binding(bindings.table(name), path) for name in bindings},
+    }
     return ContractMapping(
-        source=source,
-        service=binding.text("service"),
-        port=binding.text("port"),
-        formats=_formats(root.table("formats", ("datetime", "timezone", "binary"))),
-        operations={name: _operation(name, operations.table(name)) for name in operations},
-        records={
-            name: records.table(name, _names(record)).paths()
-            for name, record in nested_records().items()
-            if name in records.content
+        source=str(path),
+        bindings=places,
+        formats=_formats(root.table("formats")),
+        operations={
+            name: _operation(name, operations.table(name), tuple(places)) for name in operations
         },
-        enums={
-            name: enums.table(name, kind.__members__).word_lists()
-            for name, kind in domain_enums().items()
-            if name in enums.content
+        records=_records(records),
+        defaults={
+            name: _defaults(defaults.table(name, _names(nested_records()[name])))
+            for name in defaults
         },
-        faults=_faults(
-            root.table("faults", ("functional", "technical", "code", "message", "field", "kinds"))
-        ),
+        enums=_enums(root.table("enums", (*domain_enums(), "structuretype"))),
+        structure_types=_structure_types(root.table("enums")),
+        faults=_faults(root.table("faults")),
+        headers=_constants(root.table("headers")),
+        addressing=addressing.text("use", "auto", among=ADDRESSING),
+        security=_security(root.table("security", ("sign", "lifetime"))),
     )
 
 
-def _formats(table: _Table) -> Formats:
-    binary = table.text("binary", "base64Binary")
-    if binary not in BINARY_FORMATS:
-        raise table.wrong("binary", "one of " + ", ".join(BINARY_FORMATS))
+def _binding(table: TomlTable, mapping: Path) -> BindingMapping:
+    table.allow("service", "port", "wsdl", "path")
+    wsdl = table.text("wsdl")
+    return BindingMapping(
+        table.text("service"),
+        table.text("port"),
+        mapping.parent / wsdl if wsdl else None,
+        table.text("path"),
+    )
+
+
+def _formats(table: TomlTable) -> Formats:
+    table.allow("datetime", "timezone", "binary", "serial", "true", "false")
     name = table.text("timezone", "UTC")
     try:
         zone = UTC if name == "UTC" else ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         raise table.wrong("timezone", "a name such as Europe/Paris") from None
-    return Formats(datetime=table.text("datetime", "iso"), zone=zone, binary=binary)
+    booleans = {word: table.texts(word) for word in ("true", "false") if word in table.content}
+    if len(booleans) == 1:
+        raise table.wrong("false" if "true" in booleans else "true", "given with the other one")
+    return Formats(
+        datetimes=table.texts("datetime") or ("iso",),
+        zone=zone,
+        binary=table.text("binary", "base64Binary", among=BINARY_FORMATS),
+        serial=table.text("serial", "hexadecimal", among=SERIAL_FORMATS),
+        booleans=booleans,
+    )
 
 
-def _operation(name: str, table: _Table) -> OperationMapping:
-    table.allow("name", "request", "response")
+def _operation(name: str, table: TomlTable, bindings: tuple[str, ...]) -> OperationMapping:
+    table.allow("name", "binding", "action", *_OPERATION_TABLES)
     operation = OPERATIONS[name]
     wsdl_name = table.text("name")
     if not wsdl_name:
         raise table.wrong("name", "the name of an operation of the WSDL")
-    response = table.table("response", _names(operation.response)).paths()
-    for field, paths in response.items():
-        if len(paths) > 1:
-            raise table.wrong(f"response.{field}", "one path: an answer is read in one place")
-    request = table.table("request", _names(operation.request)).paths()
-    return OperationMapping(wsdl_name, request, response)
+    when = table.table("when", _names(operation.request))
+    return OperationMapping(
+        name=wsdl_name,
+        request=_paths(table.table("request"), operation.request),
+        response=_paths(table.table("response"), operation.response, read=True),
+        binding=table.text("binding", among=bindings),
+        action=table.text("action"),
+        constants=_constants(table.table("constants")),
+        when={field: _constants(when.table(field)) for field in when},
+        defaults=_defaults(table.table("defaults", _names(operation.response))),
+        records=_records(table.table("records", nested_records())),
+    )
 
 
-def _faults(table: _Table) -> FaultMapping:
-    kinds_table = table.table("kinds")
-    kinds = {code: kinds_table.text(code) for code in kinds_table}
-    for code, kind in kinds.items():
-        if kind not in FAULT_KINDS:
-            raise kinds_table.wrong(code, "one of " + ", ".join(FAULT_KINDS))
+_OPERATION_TABLES = ("request", "response", "constants", "when", "defaults", "records")
+
+
+def _constants(table: TomlTable) -> dict[ElementPath, str]:
+    table = table.flattened()
+    return {_path(table, key, key): table.text(key) for key in table}
+
+
+def _records(table: TomlTable) -> dict[str, FieldPaths]:
+    return {name: _paths(table.table(name), nested_records()[name]) for name in table}
+
+
+def _paths(table: TomlTable, record: type, *, read: bool = False) -> FieldPaths:
+    """Field by field; an identifier of a structure may stand in two places, ``.type`` first."""
+    table = table.flattened()
+    known = [*_names(record)]
+    for field in record_fields(record).values():
+        if field.kind is StructureId:
+            known += [f"{field.name}.type", f"{field.name}.number"]
+    table.allow(*known)
+    found = {key: tuple(_path(table, key, text) for text in table.texts(key)) for key in table}
+    for key, paths in found.items():
+        if read and len(paths) > 1:
+            raise table.wrong(key, "one path: an answer is read in one place")
+    return found
+
+
+def _defaults(table: TomlTable) -> dict[str, str]:
+    return {key: table.text(key) for key in table}
+
+
+def _enums(table: TomlTable) -> dict[str, Words]:
+    return {
+        name: _word_lists(table.table(name, kind.__members__))
+        for name, kind in domain_enums().items()
+        if name in table.content
+    }
+
+
+def _structure_types(table: TomlTable) -> Words:
+    own = {code: (code,) for code in StructureId.TYPES}
+    return {**own, **_word_lists(table.table("structuretype", StructureId.TYPES))}
+
+
+def _word_lists(table: TomlTable) -> Words:
+    return {key: table.texts(key) for key in table}
+
+
+def _faults(table: TomlTable) -> FaultMapping:
+    from .fault_kinds import FAULT_KINDS
+
+    table.allow("functional", "technical", "code", "message", "field", "kinds")
+    kinds = table.table("kinds")
     return FaultMapping(
         functional=table.texts("functional"),
         technical=table.texts("technical"),
         code=_path(table, "code", table.text("code", "code")),
         message=_path(table, "message", table.text("message", "message")),
         field=_path(table, "field", table.text("field", "field")),
-        kinds=kinds,
+        kinds={code: kinds.text(code, among=FAULT_KINDS) for code in kinds},
     )
+
+
+def _security(table: TomlTable) -> Security:
+    sign = table.texts("sign")
+    for part in sign:
+        if part not in SIGNABLE:
+            raise table.wrong("sign", "some of " + ", ".join(SIGNABLE))
+    return Security(sign, table.number("lifetime", 300, most=MAX_LIFETIME))
 
 
 def _names(record: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 
-_ELEMENT_NAME = re.compile(r"[^\W\d][\w.\-]*(?<![.\-])")
-
-
-def _path(table: _Table, key: str, text: str) -> ElementPath:
-    steps = tuple(text.split("."))
-    if not all(_ELEMENT_NAME.fullmatch(step) for step in steps):
-        raise table.wrong(key, "an element name, or several joined by dots")
-    return steps
-
-
-class _Table:
-    """A TOML table that knows where it is, to say so when something in it is wrong."""
-
-    def __init__(self, content: Mapping[str, Any], place: str) -> None:
-        self.content = content
-        self.place = place
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.content)
-
-    def allow(self, *known: str) -> None:
-        for key in self.content:
-            if key not in known:
-                raise ConfigError(
-                    f"{self.place}: unknown key {key!r}",
-                    advice=did_you_mean(key, known) or "known: " + ", ".join(known),
-                )
-
-    def table(self, key: str, known: Iterable[str] | None = None) -> _Table:
-        value = self.content.get(key, {})
-        if not isinstance(value, dict):
-            raise self.wrong(key, "a table")
-        inner = _Table(value, f"{self.place} [{key}]")
-        if known is not None:
-            inner.allow(*known)
-        return inner
-
-    def text(self, key: str, default: str = "") -> str:
-        value = self.content.get(key, default)
-        if not isinstance(value, str):
-            raise self.wrong(key, "a string")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.content.get(key, [])
-        if isinstance(value, str):
-            return (value,)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.wrong(key, "a string or a list of strings")
-        return tuple(value)
-
-    def paths(self) -> FieldPaths:
-        return {key: tuple(_path(self, key, text) for text in self.texts(key)) for key in self}
-
-    def word_lists(self) -> dict[str, tuple[str, ...]]:
-        return {key: self.texts(key) for key in self}
-
-    def wrong(self, key: str, wanted: str) -> ConfigError:
-        return ConfigError(f"{self.place}: {key} should be {wanted}")
+def _path(table: TomlTable, key: str, text: str) -> ElementPath:
+    try:
+        return ElementPath.parse(text)
+    except ValueError:
+        raise table.wrong(
+            key, "an element name, or several joined by dots, or an @attribute at their end"
+        ) from None

@@ -1,8 +1,9 @@
 """Orders with a memory: the journal is written before each request leaves and after it.
 
 A refusal means that nothing was done, and the journal says so. When the line broke or the
-platform failed once the request had left, nobody knows: the platform is asked again, by the
-client's own reference, and until it can tell the entry stays in doubt.
+platform failed once the request had left, nobody knows: the platform is asked again
+(:mod:`igcsante.ws.reconcile`), and until it can tell the entry stays in doubt. Nothing is
+ordered twice: an order that is in doubt is looked for before it is sent once more.
 """
 
 from __future__ import annotations
@@ -23,36 +24,19 @@ from ..errors import (
     StorageError,
     UsageError,
 )
-from ..identifiers import StructureId
 from ..instants import iso
 from .journal import Entry, Journal, OrderState
 from .model import (
-    Offre,
-    Product,
+    OrderReceipt,
     ProductRequest,
-    ProductSearch,
-    ProductState,
+    Renewal,
     Revocation,
-    Usage,
     Withdrawal,
     WithdrawnProduct,
     new_client_reference,
 )
 from .platform import Platform
-from .rules import MAX_PAGE_SIZE
-
-MAX_PAGES = 50
-NOTHING_ORDERED = (OrderState.REFUSED, OrderState.FAILED)
-
-_STATES = {
-    ProductState.A_RETIRER: OrderState.ORDERED,
-    ProductState.EN_COURS: OrderState.ORDERED,
-    ProductState.ACTIF: OrderState.WITHDRAWN,
-    ProductState.EXPIRE: OrderState.WITHDRAWN,
-    ProductState.REVOQUE: OrderState.REVOKED,
-    ProductState.REFUSE: OrderState.REFUSED,
-    ProductState.ANNULE: OrderState.FAILED,
-}
+from .reconcile import STATES, InDoubtError, refresh
 
 
 def place_order(
@@ -60,38 +44,89 @@ def place_order(
 ) -> Entry:
     """Order, and note it; ``about`` is what else the journal should know of it.
 
-    ``about`` may hold ``profile``, ``platform``, ``card_number`` and ``key_path``. A request
-    without a reference gets one. An order whose answer was lost, but which the platform
-    turns out to have, counts as done. Raises what the platform raises; the entry then says
-    REFUSED or FAILED (nothing was ordered) or UNKNOWN.
+    ``about`` may hold any text of an Entry, such as ``profile`` or ``key_path``. A request
+    without a reference gets one. One whose reference the journal knows is not ordered again,
+    unless it is certain that nothing was ordered. An order whose answer was lost, but which
+    the platform turns out to have, counts as done. Raises UsageError when that reference is
+    another order's or is being ordered right now, and what the platform raises; the entry
+    then says REFUSED or FAILED (nothing was ordered) or UNKNOWN.
     """
     request = replace(request, client_reference=request.client_reference or new_client_reference())
-    entry = journal.record(
-        request.client_reference,
-        at=at,
-        offre=str(request.offre),
-        usage=str(request.usage),
-        structure=str(request.structure),
-        label=request.label,
-        **about,
-    )
-    entry = journal.update(entry, at=at, state=OrderState.SENT)
+    entry = journal.find(request.client_reference)
+    if entry is None:
+        entry = record_order(journal, request, at=at, **about)
+    elif any(getattr(entry, name) != value for name, value in _wanted(request).items()):
+        raise UsageError(
+            f"client_reference: order {entry.id} has it, for something else",
+            field="client_reference",
+        )
+    return _place(platform, journal, entry, lambda: platform.order_product(request), at, about)
+
+
+def record_order(
+    journal: Journal, request: ProductRequest, /, *, at: datetime, **about: str
+) -> Entry:
+    """Write an order into the journal before anything is done for it: PREPARED.
+
+    Raises UsageError when its reference is taken.
+    """
+    return journal.record(request.client_reference, at=at, **_wanted(request), **about)
+
+
+def place_renewal(
+    platform: Platform, journal: Journal, entry: Entry, renewal: Renewal, /, *, at: datetime
+) -> Entry:
+    """Order the successor of a product; ``entry`` is the new order, whose ``renews`` names it.
+
+    A renewal carries no reference of ours: what became of one is told by the product that it
+    succeeds. Otherwise as :func:`place_order`.
+    """
+    return _place(platform, journal, entry, lambda: platform.renew_product(renewal), at, {})
+
+
+def _place(
+    platform: Platform,
+    journal: Journal,
+    entry: Entry,
+    call: Callable[[], OrderReceipt],
+    at: datetime,
+    about: dict[str, str],
+) -> Entry:
+    with journal.hold(entry):
+        entry = journal.get(str(entry.id))
+        if entry.state.in_doubt:
+            entry = refresh(platform, journal, entry, at=at)
+        if entry.state.in_doubt:
+            raise InDoubtError(entry)
+        if not entry.state.nothing_ordered:
+            return entry
+        sent = journal.claim(entry, OrderState.SENT, at=at, last_error="", **about)
+        return _send(platform, journal, sent, call, at)
+
+
+def _send(
+    platform: Platform,
+    journal: Journal,
+    sent: Entry,
+    call: Callable[[], OrderReceipt],
+    at: datetime,
+) -> Entry:
     try:
-        receipt = platform.order_product(request)
+        receipt = call()
     except PlatformRefusedError as error:
-        journal.update(entry, at=at, state=OrderState.REFUSED, last_error=error.message)
+        journal.update(sent, at=at, state=OrderState.REFUSED, last_error=error.message)
         raise
     except IgcError as error:
         if not _in_doubt(error):
-            journal.update(entry, at=at, state=OrderState.FAILED, last_error=error.message)
+            journal.update(sent, at=at, state=OrderState.FAILED, last_error=error.message)
             raise
-        entry = journal.update(entry, at=at, state=OrderState.UNKNOWN, last_error=error.message)
+        entry = journal.update(sent, at=at, state=OrderState.UNKNOWN, last_error=error.message)
         with contextlib.suppress(IgcError):
             entry = refresh(platform, journal, entry, at=at, settled=_was_answered(error))
         if entry.state.in_doubt or not entry.product_id:
             raise
         return entry
-    return journal.update(entry, at=at, state=_STATES[receipt.state], product_id=receipt.product_id)
+    return journal.update(sent, at=at, state=STATES[receipt.state], product_id=receipt.product_id)
 
 
 def withdraw(
@@ -105,21 +140,37 @@ def withdraw(
 ) -> Entry:
     """Withdraw the product of an entry; ``save`` puts it on disk and says where.
 
-    The certificate is issued once, so it is saved before anything else can fail. Raises
-    UsageError when another command works on this order, and what the platform or ``save``
-    raises; the entry then says ORDERED (still to be withdrawn), WITHDRAWING (in doubt) or
-    WITHDRAWN without a path (issued, not saved). A journal that can't be written by then
-    never hides what ``save`` raised or where it saved.
+    The certificate is issued once: the journal keeps it and its chain as soon as they are
+    here, then it is saved. Raises UsageError when another command works on this order, and
+    what the platform or ``save`` raises; the entry then says ORDERED (still to be withdrawn),
+    WITHDRAWING (in doubt) or WITHDRAWN without a path (issued, not saved). A journal that
+    can't be written by then never hides what ``save`` raised or where it saved.
     """
-    started = journal.claim(entry, OrderState.WITHDRAWING, at=at)
+    with journal.hold(entry):
+        started = journal.claim(entry, OrderState.WITHDRAWING, at=at)
+        try:
+            product = platform.withdraw_product(withdrawal)
+        except IgcError as error:
+            _note_failure(platform, journal, entry, started, error, at)
+            raise
+        return _deliver(journal, started, product, at, save)
+
+
+def _deliver(
+    journal: Journal,
+    started: Entry,
+    product: WithdrawnProduct,
+    at: datetime,
+    save: Callable[[WithdrawnProduct], Path],
+) -> Entry:
+    facts: dict[str, str] = {}
     try:
-        product = platform.withdraw_product(withdrawal)
-    except IgcError as error:
-        _note_failure(platform, journal, entry, started, error, at)
-        raise
-    serial = ""
-    try:
-        serial = _serial(product.certificate)
+        with contextlib.suppress(ContractError):
+            facts = _facts(product.certificate)
+        with contextlib.suppress(StorageError):
+            delivered = (product.certificate, *product.chain)
+            started = journal.keep(started, delivered, at=at, **facts)
+        facts = facts or _facts(product.certificate)
         path = save(product)
     except BaseException as error:
         with contextlib.suppress(StorageError):
@@ -127,8 +178,8 @@ def withdraw(
                 started,
                 at=at,
                 state=OrderState.WITHDRAWN,
-                serial=serial,
                 last_error=str(error) or "the certificate was issued, but not saved",
+                **facts,
             )
         raise
     try:
@@ -136,9 +187,9 @@ def withdraw(
             started,
             at=at,
             state=OrderState.WITHDRAWN,
-            serial=serial,
             certificate_path=str(path),
             last_error="",
+            **facts,
         )
     except StorageError as error:
         raise StorageError(
@@ -158,17 +209,18 @@ def revoke(
     Raises what the platform raises; the entry then says what it said before (nothing was
     revoked) or REVOKING (in doubt).
     """
-    if entry.state in (OrderState.REVOKING, OrderState.REVOKED):
-        revoked_at = platform.get_product(entry.product_id).revoked_at
-        if revoked_at is not None:
-            done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
-            return done, revoked_at
-    started = journal.claim(entry, OrderState.REVOKING, at=at)
-    try:
-        receipt = platform.revoke_product(revocation)
-    except IgcError as error:
-        _note_failure(platform, journal, entry, started, error, at)
-        raise
+    with journal.hold(entry):
+        if entry.state in (OrderState.REVOKING, OrderState.REVOKED):
+            revoked_at = platform.get_product(entry.product_id).revoked_at
+            if revoked_at is not None:
+                done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
+                return done, revoked_at
+        started = journal.claim(entry, OrderState.REVOKING, at=at)
+        try:
+            receipt = platform.revoke_product(revocation)
+        except IgcError as error:
+            _note_failure(platform, journal, entry, started, error, at)
+            raise
     try:
         done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
     except StorageError as error:
@@ -178,65 +230,6 @@ def revoke(
             advice="nothing more is to be done, but to make room for the journal",
         ) from None
     return done, receipt.revoked_at
-
-
-def refresh(
-    platform: Platform, journal: Journal, entry: Entry, *, at: datetime, settled: bool = True
-) -> Entry:
-    """Ask the platform where an order is, and note it.
-
-    An order that it does not know has FAILED, when ``settled`` says that none can still be
-    on its way. Raises what the platform raises.
-    """
-    if entry.product_id:
-        product: Product | None = platform.get_product(entry.product_id)
-    elif not platform.keeps_references:
-        raise UsageError(
-            f"order {entry.id} can't be looked up: this platform keeps no client references",
-            advice="look for it in the portal, or among your products there",
-        )
-    else:
-        product = find_by_reference(platform, entry)
-    if product is not None:
-        state = _STATES[product.state]
-        fine = state in (OrderState.ORDERED, OrderState.REVOKED) or entry.certificate_path
-        return journal.update(
-            entry,
-            at=at,
-            state=state,
-            product_id=product.product_id,
-            last_error="" if fine else entry.last_error,
-            serial=f"{int(product.serial, 16):x}" if product.serial else entry.serial,
-        )
-    if settled and entry.state.in_doubt:
-        return journal.update(
-            entry,
-            at=at,
-            state=OrderState.FAILED,
-            last_error=entry.last_error or "the platform has no order of this reference",
-        )
-    return entry
-
-
-def find_by_reference(platform: Platform, entry: Entry) -> Product | None:
-    """The platform's product that carries the entry's reference, or None.
-
-    Raises what the platform raises, and ContractError when there is no end to its products.
-    """
-    search = ProductSearch(
-        offre=Offre.parse(entry.offre),
-        usage=Usage.parse(entry.usage),
-        structure=StructureId.parse(entry.structure),
-        page_size=MAX_PAGE_SIZE,
-    )
-    for number in range(1, MAX_PAGES + 1):
-        page = platform.search_products(replace(search, page=number))
-        for product in page.products:
-            if product.client_reference == entry.reference:
-                return product
-        if not page.products or number * MAX_PAGE_SIZE >= page.total:
-            return None
-    raise ContractError("the platform lists too many products to look through")
 
 
 def _note_failure(
@@ -257,6 +250,15 @@ def _note_failure(
             journal.update(entry, at=at, last_error=error.message)
 
 
+def _wanted(request: ProductRequest) -> dict[str, str]:
+    return {
+        "offre": str(request.offre),
+        "usage": str(request.usage),
+        "structure": str(request.structure),
+        "label": request.label,
+    }
+
+
 def _in_doubt(error: IgcError) -> bool:
     return bool(error.fields.get("outcome_unknown"))
 
@@ -266,8 +268,10 @@ def _was_answered(error: IgcError) -> bool:
     return isinstance(error, PlatformUnavailableError | ContractError)
 
 
-def _serial(certificate: bytes) -> str:
+def _facts(certificate: bytes) -> dict[str, str]:
+    """What the journal notes of a certificate. Raises ContractError when it is none."""
     try:
-        return f"{x509.load_der_x509_certificate(certificate).serial_number:x}"
+        read = x509.load_der_x509_certificate(certificate)
+        return {"serial": f"{read.serial_number:x}", "not_after": iso(read.not_valid_after_utc)}
     except ValueError:
         raise ContractError("the platform's certificate is not readable") from None

@@ -1,9 +1,9 @@
 """One verified TLS connection to the platform, that carries SOAP messages and nothing else.
 
 ``http.client`` over the given ``ssl.SSLContext``, whose anchors alone vouch for the server
-(requests would add certifi's roots to it). No proxy, redirect, cookie, compression or retry.
-Every wait is bounded, and so is the whole exchange; so is the answer. The connection is kept
-for the next call: opening one costs a signature of the card.
+(requests would add certifi's roots to it). No redirect, cookie, compression or retry, and no
+proxy but a named one. Every wait is bounded, and so is the whole exchange; so is the answer. The
+connection is kept for the next call: opening one costs a signature of the card.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import http.client
 import io
 import re
 import selectors
-import socket
 import ssl
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +27,9 @@ from ..errors import (
     UsageError,
 )
 from ..tls import signing_failure
+from .route import Deadline, Route
 
+DEFAULT_PORT = 443
 _PRINTABLE_ASCII = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -49,20 +49,33 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: HTTP status, media type in lower case, body."""
+    """What came back: HTTP status, media type in lower case, body.
+
+    ``retry_after``: how many seconds the server asks to wait (RFC 9110 §10.2.3).
+    ``content_type``: the media type with its parameters, as it came.
+    """
 
     status: int
     media_type: str
     content: bytes
+    retry_after: int | None = None
+    content_type: str = ""
 
 
 class HttpsTransport:
     """POSTs to one ``https://`` endpoint, one call at a time. Close it after use.
 
-    An error raised once the request may have left carries ``outcome_unknown=True``.
+    ``proxy`` is the host and port of an HTTP proxy to go through. An error raised once the
+    request may have left carries ``outcome_unknown=True``.
     """
 
-    def __init__(self, endpoint: str, context: ssl.SSLContext, limits: Limits) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        context: ssl.SSLContext,
+        limits: Limits,
+        proxy: tuple[str, int] | None = None,
+    ) -> None:
         if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
             raise UsageError("the TLS context does not verify the server, so it is not used")
         url = _checked_endpoint(endpoint)
@@ -72,10 +85,13 @@ class HttpsTransport:
             self._target += f"?{url.query}"
         self._context = context
         self._limits = limits
-        self._connection = _Connection(self.host, url.port, timeout=limits.connect, context=context)
+        route = Route(self.host, url.port or DEFAULT_PORT, proxy)
+        self._connection = _Connection(route, context, limits)
 
-    def post(self, body: bytes, headers: dict[str, str]) -> Answer:
+    def post(self, body: bytes, headers: dict[str, str], *, target: str = "") -> Answer:
         """Send ``body`` and read the whole answer.
+
+        ``target`` is a path on the same server, by default that of the endpoint.
 
         Raises NetworkError, TlsError, TimeoutExceededError, ContractError (too large, a
         redirect), or what the card raised while it signed in the handshake.
@@ -84,7 +100,7 @@ class HttpsTransport:
             self._connection.close()
             self._connect()
         try:
-            return self._exchange(body, headers)
+            return self._exchange(body, headers, target or self._target)
         except BaseException:
             self._connection.close()
             raise
@@ -102,33 +118,25 @@ class HttpsTransport:
         try:
             self._connection.connect()
         except TimeoutError:
-            self._connection.close()
             raise TimeoutExceededError(
-                f"{self.host} could not be reached within {self._limits.connect:g} s"
-            ) from None
-        except socket.gaierror as error:
-            raise NetworkError(
-                f"the name {self.host} can't be resolved: {error.strerror}",
-                advice="check the platform's address and the network",
+                f"{self.host} did not finish its TLS handshake within {self._limits.connect:g} s"
             ) from None
         except ssl.SSLError as error:
-            self._connection.close()
             raise _handshake_failure(self.host, self._context, error) from None
         except OSError as error:
-            self._connection.close()
-            raise signing_failure(self._context) or NetworkError(
-                f"{self.host} can't be reached: {error.strerror or error}",
-                advice="check the platform's address and the network",
+            raise signing_failure(self._context) or TlsError(
+                f"{self.host} hung up in the TLS handshake: {error.strerror or error}",
+                advice="is that the address of a platform, and of its TLS port?",
             ) from None
 
-    def _exchange(self, body: bytes, headers: dict[str, str]) -> Answer:
-        self._connection.start(self._limits)
+    def _exchange(self, body: bytes, headers: dict[str, str], target: str) -> Answer:
         try:
+            self._connection.start()
             # A server that turns us down may close before it has read all: hear it out.
             with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
-                self._connection.request("POST", self._target, body, headers)
-            response = self._connection.getresponse()
-            return self._read(response)
+                self._connection.request("POST", target, body, headers)
+            with contextlib.closing(self._connection.getresponse()) as response:
+                return self._read(response)
         except TimeoutError:
             raise TimeoutExceededError(
                 f"{self.host} did not answer in time",
@@ -159,7 +167,11 @@ class HttpsTransport:
             raise http.client.IncompleteRead(b"")
         if response.will_close:
             self._connection.close()
-        return Answer(response.status, response.headers.get_content_type().lower(), content)
+        media_type = response.headers.get_content_type().lower()
+        wait = response.headers.get("Retry-After", "")
+        seconds = int(wait) if re.fullmatch(r"[0-9]{1,6}", wait) else None
+        content_type = response.headers.get("Content-Type", "")
+        return Answer(response.status, media_type, content, seconds, content_type)
 
 
 def _checked_endpoint(endpoint: str) -> Any:
@@ -192,7 +204,7 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
             "give the address by the name that its certificate has"
             if error.verify_code in _OTHER_NAME
             else "if it is the right one, import its authorities: igc trust import, or anchors "
-            "in the profile"
+            "in the profile; a proxy that opens TLS connections must let this one through as it is"
         )
         return TlsError(
             f"the certificate of {host} is not trusted: {error.verify_message}", advice=advice
@@ -218,28 +230,46 @@ class _Connection(http.client.HTTPSConnection):
     debuglevel = 0  # even when someone sets http.client's own: it prints what is sent
     sock: Any
 
+    def __init__(self, route: Route, context: ssl.SSLContext, limits: Limits) -> None:
+        super().__init__(route.host, route.port, context=context)
+        self._tls, self._route, self._limits = context, route, limits
+        self.in_head = False
+
+    def connect(self) -> None:
+        """Reach the host, then agree with it on TLS: each within ``limits.connect``."""
+        plain = self._route.open(self._limits.connect)
+        try:
+            plain.settimeout(self._limits.connect)
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
     @property
     def usable(self) -> bool:
         """Open, and the other end has not hung up or spoken out of turn."""
-        if self.sock is None:
+        if self.sock is None or self.sock.pending():
             return False
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(0)
 
-    def start(self, limits: Limits) -> None:
+    def start(self) -> None:
         """Begin a call: its time runs from now."""
-        self._deadline = time.monotonic() + limits.total
-        self._silence = limits.silence
+        self._deadline = Deadline(self._limits.total)
+        self.in_head = True
         self.sock.settimeout(self.wait())
         self.response_class = functools.partial(_timed_response, self)  # type: ignore[assignment]
 
+    def getresponse(self) -> http.client.HTTPResponse:
+        """The answer, its head read."""
+        response = super().getresponse()
+        self.in_head = False
+        return response
+
     def wait(self) -> float:
         """How long the next wait may last, in seconds. Raises TimeoutError when none is left."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return min(left, self._silence)
+        return min(self._deadline.left(), self._limits.silence)
 
 
 def _timed_response(connection: _Connection, sock: Any, **options: Any) -> http.client.HTTPResponse:
@@ -263,6 +293,8 @@ class _TimedStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(self._connection.wait())
         count: int | None = self._stream.readinto(buffer)
+        if not count and self._connection.in_head:  # http.client takes that for its end
+            raise ConnectionResetError
         return count
 
     def close(self) -> None:

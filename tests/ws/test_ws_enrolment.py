@@ -25,7 +25,7 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import enrolment as module
+from igcsante.ws import delivered as module
 from igcsante.ws.enrolment import Delivery, prepare, retrieve, submit
 from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, Usage

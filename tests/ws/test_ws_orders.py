@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -28,6 +28,7 @@ from igcsante.ws.model import (
     Usage,
     Withdrawal,
 )
+from igcsante.ws.reconcile import SETTLING, refresh
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 STRUCTURE_ID = StructureId.parse("318751275100020")
@@ -109,14 +110,21 @@ def test_an_order_stays_in_doubt_while_the_platform_is_out_of_reach(platform, jo
     entry = journal.list()[0]
     assert (entry.state, entry.product_id) == (OrderState.UNKNOWN, "")
     platform.reachable = True
-    assert orders.refresh(platform, journal, entry, at=AT).product_id == "P-1"
+    assert refresh(platform, journal, entry, at=AT).product_id == "P-1"
 
 
 def test_an_order_in_doubt_that_the_platform_never_had_has_failed(platform, journal):
     platform.error, platform.works = LOST, False
     with pytest.raises(NetworkError):
         place(platform, journal)
-    entry = orders.refresh(platform, journal, journal.list()[0], at=AT)
+    doubt = journal.list()[0]
+    moment = AT + SETTLING - timedelta(seconds=1)
+    assert refresh(platform, journal, doubt, at=moment).state is OrderState.UNKNOWN
+    with pytest.raises(PlatformUnavailableError, match="nothing was sent again"):
+        orders.place_order(
+            platform, journal, replace(REQUEST, client_reference=doubt.reference), at=AT
+        )
+    entry = refresh(platform, journal, doubt, at=AT + SETTLING)
     assert entry.state is OrderState.FAILED
 
 
@@ -163,7 +171,9 @@ def test_a_withdrawn_certificate_is_saved_then_noted(platform, journal, tmp_path
     entry = place(platform, journal)
 
     def save(product):
-        assert journal.get("P-1").state is OrderState.WITHDRAWING
+        kept = journal.get("P-1")
+        assert (kept.state, kept.certificate_path) == (OrderState.WITHDRAWN, "")
+        assert journal.certificates(kept) == (product.certificate, *product.chain)
         return tmp_path / "a.pem"
 
     entry = withdraw(platform, journal, entry, save)
