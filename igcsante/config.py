@@ -69,7 +69,7 @@ class Profile:
     """What a command works with. Paths are absolute; the hosts are ``host[:port]``.
 
     ``card_cache`` is ``auto`` (cards that tell when they were updated), ``always`` or ``never``.
-    The time limits are those of :class:`igcsante.ws.transport.Limits`.
+    The time limits are those of :class:`igcsante.ws.soap.transport.Limits`.
     """
 
     name: str = "default"

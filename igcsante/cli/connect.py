@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..certs.network.access import Access
     from ..certs.profile import CertificateProfile
     from ..credentials import Credential
-    from ..ws.journal import Journal
+    from ..ws.orders.journal import Journal
     from ..ws.patience import PatientPlatform
 
 
@@ -54,7 +54,7 @@ def access_of(profile: Profile) -> Access:
 
 def open_journal() -> Journal:
     """The journal of the orders made from this machine."""
-    from ..ws.journal import Journal
+    from ..ws.orders.journal import Journal
 
     return Journal(data_directory() / "journal.sqlite")
 
@@ -73,7 +73,7 @@ class Target:
 def target_of(settings: Settings) -> Target:
     """The platform that the command works with. Raises ConfigError when something is missing."""
     from ..certs.network.access import proxy_address
-    from ..ws.mapping import load_mapping
+    from ..ws.contract.mapping import load_mapping
 
     profile = profile_of(settings)
     endpoint = settings.platform or profile.platform
@@ -246,7 +246,7 @@ def connection(
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
     from ..ws.patience import PatientPlatform
-    from ..ws.transport import Limits
+    from ..ws.soap.transport import Limits
     from .key_holder import key_holder
 
     profile = target.profile

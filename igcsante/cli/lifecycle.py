@@ -20,7 +20,7 @@ from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..secret import Secret
-    from ..ws.journal import Entry, Journal
+    from ..ws.orders.journal import Entry, Journal
     from ..ws.platform import Platform
     from ..ws.published import Published
 
@@ -98,7 +98,7 @@ def revoke_command(
     the OCSP responder are asked whether they tell it already.
     """
     from ..ws.model import Revocation
-    from ..ws.orders import revoke
+    from ..ws.orders.lifecycle import revoke
 
     target = target_of(settings)
     why = RevocationReason.parse(reason)
@@ -145,7 +145,7 @@ def _known(journal: Journal, name: str) -> Entry | None:
 def _found(platform: Platform, journal: Journal, serial: str, about: dict[str, str]) -> Entry:
     """The certificate of that serial, which was ordered elsewhere, taken into the journal."""
     from ..ws.model import ProductSearch
-    from ..ws.reconcile import adopt
+    from ..ws.orders.reconcile import adopt
 
     found = platform.search_products(ProductSearch(serial=serial)).products
     if len(found) != 1:

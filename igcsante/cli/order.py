@@ -27,8 +27,8 @@ from .output import Settings, common_options, talk
 
 if TYPE_CHECKING:
     from ..secret import Secret
-    from ..ws.enrolment import Delivery
-    from ..ws.journal import Entry, Journal
+    from ..ws.orders.enrolment import Delivery
+    from ..ws.orders.journal import Entry, Journal
     from ..ws.platform import Platform
 
 
@@ -78,9 +78,9 @@ def order_command(
       igc order --usage AUTH_CLI --structure 10B0999003 --service my-service \\
                 --email team@example.org --out certs/
     """
-    from ..ws.enrolment import draft, prepare, submit
     from ..ws.habilitations import check_habilitated
-    from ..ws.order_key import TokenKey
+    from ..ws.orders.enrolment import draft, prepare, submit
+    from ..ws.orders.order_key import TokenKey
 
     if batching["batch"]:
         return order_batch(
@@ -146,8 +146,8 @@ def _go_on(
     delivery: Delivery | None,
 ) -> None:
     """Retrieve what was ordered, unless that is for later or was done before."""
-    from ..ws.journal import OrderState
-    from ..ws.restore import bring_home, check_within_reach
+    from ..ws.orders.journal import OrderState
+    from ..ws.orders.restore import bring_home, check_within_reach
 
     pending = entry.state is OrderState.PENDING
     if delivery is None or pending or entry.certificate_path:
@@ -189,8 +189,8 @@ def retrieve_command(
     it is asked for to revoke and can't be recovered. When the platform made the key, its
     password is the one of the order.
     """
-    from ..ws.enrolment import check_retrievable, retrieve
-    from ..ws.restore import restorable, restore
+    from ..ws.orders.enrolment import check_retrievable, retrieve
+    from ..ws.orders.restore import restorable, restore
 
     target = target_of(settings)
     with open_journal() as journal:

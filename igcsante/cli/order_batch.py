@@ -21,8 +21,8 @@ from .order_parts import delivery_of, habilitations_of, tell_doubt
 from .output import Settings, emit, grouped, say, talk
 
 if TYPE_CHECKING:
-    from ..ws.batch import Job, Outcome
-    from ..ws.batch_file import Row
+    from ..ws.orders.batch import Job, Outcome
+    from ..ws.orders.batch_file import Row
     from ..ws.platform import Platform
 
 COLUMNS = {*inspect.signature(request_fields).parameters, "out", "key_bits", "for"}
@@ -70,8 +70,8 @@ def order_batch(
 
     It is that of the first row that went wrong.
     """
-    from ..ws.batch import Run
-    from ..ws.batch_file import read_rows
+    from ..ws.orders.batch import Run
+    from ..ws.orders.batch_file import read_rows
 
     target = target_of(settings)
     if key_choice["key"] != HERE or key_choice["csr"]:
@@ -172,9 +172,9 @@ def _checked(
     rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, context: tuple[str, ...]
 ) -> list[Job]:
     """The rows as requests. Raises UsageError for the first wrong one, after telling all."""
-    from ..ws.batch import Job
-    from ..ws.batch_file import fingerprints
-    from ..ws.enrolment import draft
+    from ..ws.orders.batch import Job
+    from ..ws.orders.batch_file import fingerprints
+    from ..ws.orders.enrolment import draft
 
     common = {name: value for name, value in wanted.items() if value}
     jobs: list[Job] = []
@@ -204,8 +204,8 @@ def _checked(
 
 def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
     """Raise NotHabilitatedError for the first row that the card may not order, telling all."""
-    from ..ws.enrolment import draft
     from ..ws.habilitations import check_habilitated
+    from ..ws.orders.enrolment import draft
 
     lines = habilitations_of(platform)
     if lines is None:

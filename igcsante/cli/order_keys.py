@@ -17,7 +17,7 @@ from .output import Settings, grouped, talk
 
 if TYPE_CHECKING:
     from ..pkcs11.uri import Pkcs11Uri
-    from ..ws.order_key import KeySource, OrderKey
+    from ..ws.orders.order_key import KeySource, OrderKey
 
 HERE, PLATFORM, CARD = "here", "platform", "card"
 _URI = "pkcs11:"
@@ -85,7 +85,7 @@ def key_source(
     """
     from ..certs.requests import MAX_CSR_BYTES
     from ..files import read_bounded
-    from ..ws.order_key import GivenRequest, NewKey, PlatformKey
+    from ..ws.orders.order_key import GivenRequest, NewKey, PlatformKey
 
     if csr is not None:
         if key != HERE:
@@ -127,7 +127,7 @@ class _UriKey:
 
     def order_key(self, common_name: str, dns_names: Sequence[str] = ()) -> OrderKey:
         from ..pkcs11 import open_token
-        from ..ws.order_key import TokenKey
+        from ..ws.orders.order_key import TokenKey
 
         with open_token(self.module, label=self.uri.token, serial=self.uri.serial) as token:
             token.check_pin_policy()

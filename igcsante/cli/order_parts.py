@@ -11,9 +11,9 @@ from . import ask
 from .output import emit, say_pairs, talk
 
 if TYPE_CHECKING:
-    from ..ws.enrolment import Delivery, Issued
-    from ..ws.journal import Entry, Journal
     from ..ws.model import Habilitation
+    from ..ws.orders.enrolment import Delivery, Issued
+    from ..ws.orders.journal import Entry, Journal
     from ..ws.platform import Platform
 
 _FILES = {
@@ -62,7 +62,7 @@ def delivery_of(
     p12_password_source: str | None,
 ) -> Delivery:
     """Ask for what a withdrawal needs. Raises UsageError when one of them can't be right."""
-    from ..ws.enrolment import Delivery
+    from ..ws.orders.enrolment import Delivery
 
     code = ask.secret(
         revocation_code_source,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, PlatformRefusedError
-from ..ws.entries import OrderState
+from ..ws.orders.entries import OrderState
 from .connect import connected, open_journal, profile_of, target_of
 from .order_options import pin_options
 from .order_parts import show_entry
 from .output import Settings, common_options, emit, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:
-    from ..ws.journal import Entry
+    from ..ws.orders.journal import Entry
 
 DEFAULT_WAIT_SECONDS = 600
 
@@ -120,7 +120,7 @@ def sync_command(
     What was in doubt is settled here: an order whose answer was lost is looked for by its
     reference. One connection and one signature of the card serve all of them.
     """
-    from ..ws.reconcile import OPEN, synchronise
+    from ..ws.orders.reconcile import OPEN, synchronise
 
     target = target_of(settings)
     with open_journal() as journal:
@@ -169,7 +169,7 @@ def wait_command(
 
     Exit code 11 when nothing will come of it, 13 when the time is over.
     """
-    from ..ws.reconcile import wait_until_made
+    from ..ws.orders.reconcile import wait_until_made
 
     target = target_of(settings)
     with open_journal() as journal:

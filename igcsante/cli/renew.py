@@ -26,10 +26,10 @@ from .order_parts import delivery_of, tell_doubt
 from .output import Settings, common_options, emit, grouped, say, say_pairs, talk
 
 if TYPE_CHECKING:
-    from ..ws.enrolment import Delivery, Issued
-    from ..ws.journal import Entry, Journal
     from ..ws.model import Product
-    from ..ws.order_key import KeySource
+    from ..ws.orders.enrolment import Delivery, Issued
+    from ..ws.orders.journal import Entry, Journal
+    from ..ws.orders.order_key import KeySource
     from ..ws.platform import Platform
 
 GOES_ON_AFTER = (UsageError, PlatformRefusedError, StorageError)
@@ -84,8 +84,8 @@ class Renewing:
 
     def renew(self, product: Product) -> tuple[Entry, Issued | None]:
         """The successor, ordered and, unless nobody wants it now, retrieved."""
-        from ..ws.renewal import renew
-        from ..ws.restore import bring_home, check_within_reach
+        from ..ws.orders.renewal import renew
+        from ..ws.orders.restore import bring_home, check_within_reach
 
         now = datetime.now(UTC)
         old = self.journal.of_product(product.product_id)
@@ -107,7 +107,7 @@ class Renewing:
         return (issued.entry if issued else entry), issued
 
     def _key_source(self, old: Entry | None) -> KeySource:
-        from ..ws.order_key import GivenRequest, KeyPlace, NewKey, PlatformKey
+        from ..ws.orders.order_key import GivenRequest, KeyPlace, NewKey, PlatformKey
 
         csr, bits = self.keys["csr"], self.keys["key_bits"]
         if csr:
@@ -198,8 +198,8 @@ def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> 
 
 def _due(platform: Platform, journal: Journal, which: dict[str, Any]) -> Iterator[Product]:
     """What ends soon, listed whole before the first is renewed."""
-    from ..ws.reconcile import every_product
-    from ..ws.renewal import begun, ends_soon
+    from ..ws.orders.reconcile import every_product
+    from ..ws.orders.renewal import begun, ends_soon
 
     now, within = datetime.now(UTC), timedelta(days=which["within"])
     found = {product.product_id: product for product in every_product(platform)}
@@ -224,7 +224,7 @@ def _folder_of(old: Entry | None) -> Path:
 
 
 def _tell_doubt(journal: Journal, product: Product) -> None:
-    from ..ws.renewal import begun
+    from ..ws.orders.renewal import begun
 
     with suppress(IgcError):
         entry = begun(journal, product.product_id)

@@ -17,7 +17,7 @@ from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..ws.model import Product
-    from ..ws.park import Line
+    from ..ws.orders.park import Line
 
 STANDINGS = (
     *("in doubt", "lost", "expiring", "to withdraw", "pending", "active", "expired"),
@@ -54,7 +54,7 @@ def status_command(
     end soon, that wait to be withdrawn. The platform's view is matched with the journal and
     with the files; certificates in PATHS are matched by their serial.
     """
-    from ..ws.park import NOTICE_DAYS, Standing, survey
+    from ..ws.orders.park import NOTICE_DAYS, Standing, survey
 
     now = datetime.now(UTC)
     found = dict(_certificates_in(paths))
@@ -77,7 +77,7 @@ def status_command(
 
 
 def _products(target: Target, pin_source: str | None, use_last_try: bool) -> tuple[Product, ...]:
-    from ..ws.reconcile import every_product
+    from ..ws.orders.reconcile import every_product
 
     with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
         return tuple(every_product(client))
@@ -98,7 +98,7 @@ def _certificates_in(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
 
 
 def _with_file_problems(line: Line) -> Line:
-    from ..ws.park import file_problems
+    from ..ws.orders.park import file_problems
 
     return replace(line, problems=tuple(dict.fromkeys((*line.problems, *file_problems(line)))))
 

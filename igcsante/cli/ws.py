@@ -13,7 +13,7 @@ from .connect import profile_of
 from .output import Settings, common_options, emit, say, talk
 
 if TYPE_CHECKING:
-    from ..ws.mapping import ContractMapping
+    from ..ws.contract.mapping import ContractMapping
 
 
 @click.group("ws")
@@ -42,7 +42,7 @@ def _files(settings: Settings) -> tuple[Path | None, Path | None]:
 @common_options
 def check_mapping_command(settings: Settings) -> None:
     """Check a mapping file against a WSDL, calling nothing. Default: those of the profile."""
-    from ..ws.conformity import Level, check_mapping
+    from ..ws.contract.conformity import Level, check_mapping
 
     findings = check_mapping(*_files(settings))
     for finding in findings:
@@ -71,8 +71,8 @@ def describe_command(settings: Settings) -> None:
     With a mapping file, each element is shown with the field that it stands for, and what
     neither side fills is marked.
     """
-    from ..ws.describe import needed, offered
-    from ..ws.mapping import contract_file, load_mapping
+    from ..ws.contract.describe import needed, offered
+    from ..ws.contract.mapping import contract_file, load_mapping
     from .ws_print import emit_description, say_description
 
     wsdl, path = _files(settings)
@@ -99,9 +99,9 @@ def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...])
     Example:
       igc ws dry-run order_product offre=SERV usage=SSL_SERV fqdns=a.example.org csr=server.csr
     """
-    from ..ws.mapping import load_mapping
-    from ..ws.rehearsal import rehearse
-    from ..ws.wsdl import WsdlContract
+    from ..ws.contract.mapping import load_mapping
+    from ..ws.contract.wsdl import WsdlContract
+    from ..ws.soap.rehearsal import rehearse
     from .ws_print import readable_request
 
     wsdl, path = _files(settings)

@@ -13,8 +13,8 @@ from ..text import printable
 from .output import emit, say
 
 if TYPE_CHECKING:
-    from ..ws.describe import NeededField, NeededOperation, OfferedOperation, OfferedSpot
-    from ..ws.request import SoapRequest
+    from ..ws.contract.describe import NeededField, NeededOperation, OfferedOperation, OfferedSpot
+    from ..ws.soap.request import SoapRequest
 
 MAX_WORDS = 8
 

@@ -34,11 +34,11 @@ from ..files import write_atomic
 from ..secret import Secret
 from ..tls import client_context, signatures_made
 from ..ws.client import ZeepPlatform
-from ..ws.enrolment import Delivery, Issued, prepare, retrieve, submit
-from ..ws.journal import Journal
 from ..ws.model import Offre, Revocation, RevocationReason, Usage
-from ..ws.order_key import NewKey
-from ..ws.orders import revoke
+from ..ws.orders.enrolment import Delivery, Issued, prepare, retrieve, submit
+from ..ws.orders.journal import Journal
+from ..ws.orders.lifecycle import revoke
+from ..ws.orders.order_key import NewKey
 from .cards import SimulatedReader
 from .world import SimulatedWorld
 

@@ -18,12 +18,10 @@ from lxml import etree
 from ..credentials import Credential
 from ..errors import ContractError
 from ..secret import Secret
-from .addressing import check_relation
-from .attachments import MULTIPART, inline, unpacked
-from .codec import decode
-from .completion import DERIVED, completed
-from .faults import fault_error, find_fault, status_error
-from .mapping import load_mapping
+from .contract.codec import decode
+from .contract.completion import DERIVED, completed
+from .contract.mapping import load_mapping
+from .contract.wsdl import WsdlContract, parse_envelope
 from .model import (
     Habilitation,
     Offre,
@@ -45,10 +43,12 @@ from .operations import (
     ProductAnswer,
     ProductQuery,
 )
-from .request import RequestWriter
-from .transport import Answer, HttpsTransport, Limits
-from .unexpected import unexpected_answer
-from .wsdl import WsdlContract, parse_envelope
+from .soap.addressing import check_relation
+from .soap.attachments import MULTIPART, inline, unpacked
+from .soap.faults import fault_error, find_fault, status_error
+from .soap.request import RequestWriter
+from .soap.transport import Answer, HttpsTransport, Limits
+from .soap.unexpected import unexpected_answer
 
 XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 

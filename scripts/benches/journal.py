@@ -16,7 +16,7 @@ from pathlib import Path
 
 from result import Result
 
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 
 ROUNDS = 3
 SIZES = {"1k": 1_000, "10k": 10_000}

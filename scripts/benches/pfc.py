@@ -38,7 +38,7 @@ from igcsante.testing.world import SimulatedWorld
 from igcsante.tls import client_context
 from igcsante.ws.client import ZeepPlatform
 from igcsante.ws.model import Offre, ProductRequest, ProductSearch, Usage
-from igcsante.ws.transport import HttpsTransport
+from igcsante.ws.soap.transport import HttpsTransport
 
 ORDERS = 15
 CALLS = 100

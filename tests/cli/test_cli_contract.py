@@ -11,7 +11,7 @@ from igcsante.card import readers
 from igcsante.cli import ask, main
 from igcsante.testing.cards import SimulatedReader
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.mapping import contract_file
+from igcsante.ws.contract.mapping import contract_file
 
 
 @pytest.fixture(scope="module")

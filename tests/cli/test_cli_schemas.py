@@ -40,11 +40,11 @@ from igcsante.testing.pki.leaves import SOFTWARE, PersonName, SoftwareSubject, S
 from igcsante.testing.pki.simulated import new_key
 from igcsante.testing.world import SimulatedWorld
 from igcsante.tls.probe import VERSIONS, Outcome
-from igcsante.ws.conformity import Level
-from igcsante.ws.journal import OrderState
-from igcsante.ws.mapping import contract_file
-from igcsante.ws.order_key import KeyPlace
-from igcsante.ws.park import Standing
+from igcsante.ws.contract.conformity import Level
+from igcsante.ws.contract.mapping import contract_file
+from igcsante.ws.orders.journal import OrderState
+from igcsante.ws.orders.order_key import KeyPlace
+from igcsante.ws.orders.park import Standing
 from igcsante.ws.vocabulary import Offre, ScopeKind, Usage, World
 
 SOURCES = Path(main.__file__).parent

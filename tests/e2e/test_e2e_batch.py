@@ -9,7 +9,7 @@ import pytest
 from e2e_support import Insert, Told, files_of, igc, outage
 
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws import reconcile
+from igcsante.ws.orders import reconcile
 
 HEADER = "offre;usage;structure;service;fqdn;email\n"
 ORG = "ORG;AUTH_CLI;10B0999003;{};;certificats@ch-simulation.example\n"

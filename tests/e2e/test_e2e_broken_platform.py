@@ -31,8 +31,8 @@ from igcsante.errors import IgcError
 from igcsante.secret import Secret
 from igcsante.testing.demo import main_job
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws import reconcile
 from igcsante.ws.model import ProductSearch, ProductState
+from igcsante.ws.orders import reconcile
 
 ONCE, LASTING = False, True
 ORDER = (*CHECKED_ORDER, "--unchecked")  # the order is then the first request

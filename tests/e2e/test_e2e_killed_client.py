@@ -17,8 +17,8 @@ from e2e_support import RETRIEVAL, SECONDS, Machine, configure, next_line
 
 from igcsante.certs.requests import read_key
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.journal import Entry, Journal
 from igcsante.ws.model import Product, ProductSearch, ProductState
+from igcsante.ws.orders.journal import Entry, Journal
 
 ROWS = 200
 IN_WORLD = """

@@ -14,8 +14,9 @@ from e2e_support import ORDER, REVOCATION, Insert, Told, igc, outage
 from igcsante.certs.requests import build_csr, csr_pem, new_key, read_key
 from igcsante.testing.platform.options import Validation
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws import card_life, reconcile
-from igcsante.ws.journal import Journal
+from igcsante.ws import card_life
+from igcsante.ws.orders import reconcile
+from igcsante.ws.orders.journal import Journal
 
 PIN = ("--pin-source", "env:E2E_PIN")
 WITHDRAWAL = ("--revocation-code-source", "env:E2E_CODE", "--accept-cgu")

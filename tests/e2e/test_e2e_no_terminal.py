@@ -34,7 +34,7 @@ from e2e_support import (
 
 from igcsante.testing.cards import load_profile
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.transport import HttpsTransport
+from igcsante.ws.soap.transport import HttpsTransport
 
 SIM = ("--profile", "sim")
 

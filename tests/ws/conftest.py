@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
-from igcsante.ws.mapping import contract_file
+from igcsante.ws.contract.mapping import contract_file
 
 
 def _certificate(subject, issuer, key, signer, *, ca, names=()):
@@ -162,7 +162,7 @@ def soap_server(throw_away_ca) -> Iterator[SoapServer]:
 @pytest.fixture
 def platform(soap_server, throw_away_ca):
     from igcsante.ws.client import ZeepPlatform
-    from igcsante.ws.transport import Limits
+    from igcsante.ws.soap.transport import Limits
 
     limits = Limits(connect=5, silence=5, total=10)
     with ZeepPlatform(soap_server.url, throw_away_ca.client_context(), limits=limits) as client:

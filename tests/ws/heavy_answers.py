@@ -16,7 +16,7 @@ from ws_contract import product_xml, reply
 from igcsante.errors import IgcError
 from igcsante.ws.client import ZeepPlatform
 from igcsante.ws.model import ProductSearch
-from igcsante.ws.transport import Limits
+from igcsante.ws.soap.transport import Limits
 
 ROOM = Limits().answer_bytes - 4096
 SEARCH = "rechercherProduits"

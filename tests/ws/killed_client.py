@@ -26,11 +26,6 @@ from igcsante.certs import requests
 from igcsante.errors import PlatformRefusedError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import batch, order_key
-from igcsante.ws.batch import Job, Run
-from igcsante.ws.batch_file import Row, fingerprints
-from igcsante.ws.enrolment import Delivery
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import (
     KeyMode,
     Offre,
@@ -42,6 +37,11 @@ from igcsante.ws.model import (
     Usage,
     WithdrawnProduct,
 )
+from igcsante.ws.orders import batch, order_key
+from igcsante.ws.orders.batch import Job, Run
+from igcsante.ws.orders.batch_file import Row, fingerprints
+from igcsante.ws.orders.enrolment import Delivery
+from igcsante.ws.orders.journal import Journal, OrderState
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 KEYS = [requests.new_key() for _ in range(5)]

@@ -44,8 +44,8 @@ from igcsante.errors import (
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.client import ZeepPlatform
-from igcsante.ws.completion import completed
-from igcsante.ws.conformity import Level, check_mapping
+from igcsante.ws.contract.completion import completed
+from igcsante.ws.contract.conformity import Level, check_mapping
 from igcsante.ws.model import (
     Habilitation,
     Holder,

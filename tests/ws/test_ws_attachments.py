@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from igcsante.errors import ContractError
-from igcsante.ws import attachments
-from igcsante.ws.attachments import MAX_PARTS, inline, packed, unpacked
+from igcsante.ws.soap import attachments
+from igcsante.ws.soap.attachments import MAX_PARTS, inline, packed, unpacked
 
 XOP = "http://www.w3.org/2004/08/xop/include"
 KIND = 'multipart/related; type="application/xop+xml"; boundary="=edge"; start="<root>"'

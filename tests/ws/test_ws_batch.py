@@ -16,14 +16,14 @@ from igcsante.certs.requests import read_key
 from igcsante.errors import NetworkError, StorageError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import order_key
-from igcsante.ws.batch import Job, Run
-from igcsante.ws.batch_file import Row, fingerprints, read_rows
-from igcsante.ws.enrolment import Delivery
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, Usage
-from igcsante.ws.reconcile import SETTLING
-from igcsante.ws.restore import restorable, restore
+from igcsante.ws.orders import order_key
+from igcsante.ws.orders.batch import Job, Run
+from igcsante.ws.orders.batch_file import Row, fingerprints, read_rows
+from igcsante.ws.orders.enrolment import Delivery
+from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.reconcile import SETTLING
+from igcsante.ws.orders.restore import restorable, restore
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LOST = NetworkError("hung up", outcome_unknown=True)
@@ -217,7 +217,7 @@ def test_a_toml_file_that_is_no_batch_is_told(tmp_path, content, message):
 
 
 def test_a_batch_is_bounded(tmp_path, monkeypatch):
-    from igcsante.ws import batch_file
+    from igcsante.ws.orders import batch_file
 
     monkeypatch.setattr(batch_file, "MAX_ROWS", 2)
     file = tmp_path / "orders.csv"

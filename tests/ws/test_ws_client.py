@@ -41,7 +41,6 @@ from igcsante.errors import (
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.tls import client_context, signatures_made
-from igcsante.ws import route
 from igcsante.ws.client import ZeepPlatform
 from igcsante.ws.model import (
     Habilitation,
@@ -62,7 +61,8 @@ from igcsante.ws.model import (
     Withdrawal,
     World,
 )
-from igcsante.ws.transport import Limits
+from igcsante.ws.soap import route
+from igcsante.ws.soap.transport import Limits
 
 STRUCTURE_ID = StructureId.parse("318751275100020")
 ORDER = ProductRequest(

@@ -16,16 +16,16 @@ from igcsante.cli.main import run
 from igcsante.errors import ConfigError, ContractError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import codec
-from igcsante.ws.conformity import Level, check_mapping
-from igcsante.ws.describe import needed, offered
-from igcsante.ws.fault_kinds import FAULT_KINDS
-from igcsante.ws.mapping import load_mapping
+from igcsante.ws.contract.conformity import Level, check_mapping
+from igcsante.ws.contract.describe import needed, offered
+from igcsante.ws.contract.fault_kinds import FAULT_KINDS
+from igcsante.ws.contract.mapping import load_mapping
+from igcsante.ws.contract.paths import OWN_TEXT, ElementPath
+from igcsante.ws.contract.wsdl import WsdlContract
 from igcsante.ws.model import Revocation, RevocationReason, RevocationReceipt, Withdrawal
 from igcsante.ws.operations import OPERATIONS
-from igcsante.ws.paths import OWN_TEXT, ElementPath
-from igcsante.ws.rehearsal import MASK, SAMPLE_CSR, rehearse
-from igcsante.ws.wsdl import WsdlContract
+from igcsante.ws.soap import codec
+from igcsante.ws.soap.rehearsal import MASK, SAMPLE_CSR, rehearse
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 WSDLS = {"addressed": "contract.wsdl", "bare": "contract.wsdl", "split": "commandes.wsdl"}

@@ -28,9 +28,9 @@ from igcsante.errors import (
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.client import ZeepPlatform
+from igcsante.ws.contract.wsdl import SETTINGS, DiskTransport
 from igcsante.ws.model import Offre, ProductRequest, Usage, Withdrawal
-from igcsante.ws.transport import Limits
-from igcsante.ws.wsdl import SETTINGS, DiskTransport
+from igcsante.ws.soap.transport import Limits
 
 KIB = 1024
 ORDER = ProductRequest(

@@ -17,10 +17,10 @@ from igcsante.errors import IgcError, NetworkError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.client import ZeepPlatform
-from igcsante.ws.journal import Entry, Journal, OrderState
 from igcsante.ws.model import Offre, ProductRequest, Revocation, RevocationReason, Usage, Withdrawal
-from igcsante.ws.orders import place_order, revoke, withdraw
-from igcsante.ws.reconcile import refresh
+from igcsante.ws.orders.journal import Entry, Journal, OrderState
+from igcsante.ws.orders.lifecycle import place_order, revoke, withdraw
+from igcsante.ws.orders.reconcile import refresh
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 SERIAL = "0AFF"

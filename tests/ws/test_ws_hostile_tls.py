@@ -24,7 +24,7 @@ from hostile import Server, TlsServer, http, reset
 from igcsante.credentials import Credential
 from igcsante.errors import IgcError, NetworkError, TimeoutExceededError, TlsError
 from igcsante.tls import client_context, native, signatures_made
-from igcsante.ws.transport import HttpsTransport, Limits
+from igcsante.ws.soap.transport import HttpsTransport, Limits
 
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.UTC)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from igcsante.errors import StorageError, UsageError
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
@@ -87,7 +87,7 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 journal = Journal(Path(sys.argv[1]))
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
 entry = journal.record("igc-killed", at=at, label="DMP")
@@ -110,7 +110,7 @@ MANY = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
 for number in range(10):
     with Journal(Path(sys.argv[1])) as journal:
@@ -252,7 +252,7 @@ HOLDING = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
-from igcsante.ws.journal import Journal
+from igcsante.ws.orders.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 with journal.hold(journal.get("held")), journal.hold_name("a row"):
     print("held", flush=True)

@@ -25,12 +25,12 @@ from igcsante.errors import (
 )
 from igcsante.secret import Secret
 from igcsante.testing.platform.pkcs12 import platform_pkcs12
-from igcsante.ws import delivered
-from igcsante.ws.enrolment import Delivery, prepare, retrieve, submit
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, Usage, WithdrawnProduct
-from igcsante.ws.order_key import GivenRequest, NewKey, PlatformKey, TokenKey
-from igcsante.ws.restore import restorable, restore
+from igcsante.ws.orders import delivered
+from igcsante.ws.orders.enrolment import Delivery, prepare, retrieve, submit
+from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.order_key import GivenRequest, NewKey, PlatformKey, TokenKey
+from igcsante.ws.orders.restore import restorable, restore
 
 KEY = new_key()
 PASSWORD = Secret("un mot de passe")

@@ -17,8 +17,6 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import orders
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import (
     Offre,
     Product,
@@ -28,7 +26,9 @@ from igcsante.ws.model import (
     Usage,
     Withdrawal,
 )
-from igcsante.ws.reconcile import SETTLING, refresh
+from igcsante.ws.orders import lifecycle as orders
+from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.reconcile import SETTLING, refresh
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 STRUCTURE_ID = StructureId.parse("318751275100020")

@@ -11,11 +11,12 @@ from fake_platform import FakePlatform
 
 from igcsante.errors import NetworkError, PlatformRefusedError, StorageError, UsageError
 from igcsante.identifiers import StructureId
-from igcsante.ws import enrolment, orders, reconcile, renewal
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, ProductRequest, ProductState, Usage
-from igcsante.ws.park import Standing, survey
-from igcsante.ws.reconcile import FEW, SETTLING, InDoubtError, adopt, synchronise
+from igcsante.ws.orders import enrolment, reconcile, renewal
+from igcsante.ws.orders import lifecycle as orders
+from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.park import Standing, survey
+from igcsante.ws.orders.reconcile import FEW, SETTLING, InDoubtError, adopt, synchronise
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LATER = AT + SETTLING

@@ -11,9 +11,9 @@ from hostile import Proxy, Server, TlsServer, http
 
 from igcsante.certs.network.access import proxy_address
 from igcsante.errors import ConfigError, NetworkError, TimeoutExceededError, TlsError, UsageError
-from igcsante.ws import route
-from igcsante.ws.route import Route
-from igcsante.ws.transport import HttpsTransport, Limits
+from igcsante.ws.soap import route
+from igcsante.ws.soap.route import Route
+from igcsante.ws.soap.transport import HttpsTransport, Limits
 
 LIMITS = Limits(connect=10, silence=10, total=10)
 SAID = "ce-que-le-mandataire-ne-doit-pas-lire"
