@@ -16,6 +16,7 @@ from igcsante.cli.main import run
 from igcsante.errors import ConfigError, ContractError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
+from igcsante.ws.contract import codec
 from igcsante.ws.contract.conformity import Level, check_mapping
 from igcsante.ws.contract.describe import needed, offered
 from igcsante.ws.contract.fault_kinds import FAULT_KINDS
@@ -24,7 +25,6 @@ from igcsante.ws.contract.paths import OWN_TEXT, ElementPath
 from igcsante.ws.contract.wsdl import WsdlContract
 from igcsante.ws.model import Revocation, RevocationReason, RevocationReceipt, Withdrawal
 from igcsante.ws.operations import OPERATIONS
-from igcsante.ws.soap import codec
 from igcsante.ws.soap.rehearsal import MASK, SAMPLE_CSR, rehearse
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

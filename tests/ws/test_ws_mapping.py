@@ -9,6 +9,7 @@ from lxml import etree
 from igcsante.errors import ConfigError, ContractError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
+from igcsante.ws.contract import codec
 from igcsante.ws.contract.conformity import Level, check_mapping
 from igcsante.ws.contract.mapping import contract_file, load_mapping
 from igcsante.ws.model import (
@@ -20,7 +21,6 @@ from igcsante.ws.model import (
     Usage,
 )
 from igcsante.ws.operations import ProductAnswer
-from igcsante.ws.soap import codec
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SHIPPED = contract_file("mapping.toml").read_text()

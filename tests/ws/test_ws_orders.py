@@ -26,7 +26,7 @@ from igcsante.ws.model import (
     Usage,
     Withdrawal,
 )
-from igcsante.ws.orders import lifecycle as orders
+from igcsante.ws.orders import lifecycle
 from igcsante.ws.orders.journal import Journal, OrderState
 from igcsante.ws.orders.reconcile import SETTLING, refresh
 
@@ -58,7 +58,7 @@ def journal(tmp_path):
 
 def place(platform, journal):
     about = {"profile": "sim", "platform": "https://pfc.invalid/", "key_path": "/k"}
-    return orders.place_order(platform, journal, REQUEST, at=AT, **about)
+    return lifecycle.place_order(platform, journal, REQUEST, at=AT, **about)
 
 
 def test_an_order_is_in_the_journal_before_it_is_sent(platform, journal):
@@ -121,7 +121,7 @@ def test_an_order_in_doubt_that_the_platform_never_had_has_failed(platform, jour
     moment = AT + SETTLING - timedelta(seconds=1)
     assert refresh(platform, journal, doubt, at=moment).state is OrderState.UNKNOWN
     with pytest.raises(PlatformUnavailableError, match="nothing was sent again"):
-        orders.place_order(
+        lifecycle.place_order(
             platform, journal, replace(REQUEST, client_reference=doubt.reference), at=AT
         )
     entry = refresh(platform, journal, doubt, at=AT + SETTLING)
@@ -164,7 +164,7 @@ REVOCATION = Revocation(Secret("code"), product_id="P-1")
 
 
 def withdraw(platform, journal, entry, save):
-    return orders.withdraw(platform, journal, entry, WITHDRAWAL, at=AT, save=save)
+    return lifecycle.withdraw(platform, journal, entry, WITHDRAWAL, at=AT, save=save)
 
 
 def test_a_withdrawn_certificate_is_saved_then_noted(platform, journal, tmp_path, throw_away_ca):
@@ -241,9 +241,9 @@ def test_a_revocation_says_how_far_it_went(
     platform.error, platform.works, platform.reachable = error, works, reachable
     if error:
         with pytest.raises(type(error)):
-            orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+            lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
     else:
-        _, revoked_at = orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+        _, revoked_at = lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
         assert revoked_at == AT
     assert journal.get("P-1").state is state
 
@@ -252,8 +252,8 @@ def test_a_revocation_whose_answer_was_lost_is_told_and_not_sent_again(platform,
     entry = withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
     platform.error, platform.reachable = LOST, False
     with pytest.raises(NetworkError):
-        orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+        lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
 
     platform.error, platform.reachable = REFUSED, True  # what a second one would get
-    entry, revoked_at = orders.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
+    entry, revoked_at = lifecycle.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
     assert (entry.state, entry.last_error, revoked_at) == (OrderState.REVOKED, "", AT)

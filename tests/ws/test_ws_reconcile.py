@@ -12,8 +12,7 @@ from fake_platform import FakePlatform
 from igcsante.errors import NetworkError, PlatformRefusedError, StorageError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.ws.model import Offre, ProductRequest, ProductState, Usage
-from igcsante.ws.orders import enrolment, reconcile, renewal
-from igcsante.ws.orders import lifecycle as orders
+from igcsante.ws.orders import enrolment, lifecycle, reconcile, renewal
 from igcsante.ws.orders.journal import Journal, OrderState
 from igcsante.ws.orders.park import Standing, survey
 from igcsante.ws.orders.reconcile import FEW, SETTLING, InDoubtError, adopt, synchronise
@@ -47,7 +46,7 @@ def request(name="DMP"):
 
 
 def place(platform, journal, name="DMP", **about):
-    return orders.place_order(platform, journal, request(name), at=AT, **about)
+    return lifecycle.place_order(platform, journal, request(name), at=AT, **about)
 
 
 def in_doubt(platform, journal, name="DMP", *, done=True):
@@ -115,13 +114,13 @@ def test_one_order_in_trouble_does_not_keep_the_others(platform, journal, monkey
 def test_an_order_is_sent_again_only_once_it_is_certain_that_it_was_not(platform, journal):
     entry = in_doubt(platform, journal, done=False)
     again = replace(request(), client_reference=entry.reference)
-    entry = orders.place_order(platform, journal, again, at=LATER)
+    entry = lifecycle.place_order(platform, journal, again, at=LATER)
     assert (entry.state, len(platform.products)) == (OrderState.ORDERED, 1)
-    same = orders.place_order(platform, journal, again, at=LATER)
+    same = lifecycle.place_order(platform, journal, again, at=LATER)
     assert (same, len(platform.products)) == (entry, 1), "a repeated order is the same order"
     other = replace(again, service_name="another")
     with pytest.raises(UsageError, match="something else"):
-        orders.place_order(platform, journal, other, at=LATER)
+        lifecycle.place_order(platform, journal, other, at=LATER)
 
 
 def test_a_product_ordered_elsewhere_is_adopted_once(platform, journal):
