@@ -4,11 +4,17 @@ A profile says which platform, trust anchors and reader a command uses::
 
     [profiles.test]
     platform = "https://pfc.example/…"     # endpoint of the web service
+    wsdl = "pfc.wsdl"                      # its WSDL, and the mapping file that goes with it:
+    mapping = "pfc.toml"                   # docs/mapping.md; by default those of the mock
     anchors = ["anchors"]                  # files or folders; relative to this file
     http_hosts = ["igc-sante.esante.gouv.fr"]   # hosts that lists and answers are fetched from
     ldap_hosts = ["annuaire-igc.esante.gouv.fr"]   # where delta lists are; none by default
     private_networks = ["10.0.0.0/8"]      # networks that those hosts may be in, if not public
-    proxy = "http://proxy.example:3128"    # for these fetches; the environment's is not used
+    proxy = "http://proxy.example:3128"    # for these fetches and the platform; the
+                                           # environment's is not used
+    connect_seconds = 15                   # time limits of a call to the platform: to reach it,
+    silence_seconds = 30                   # for each wait once connected,
+    total_seconds = 60                     # for the whole call
     pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module whose token stands for the card
     card_cache = "never"                   # read everything from the card, each time
 
@@ -63,6 +69,7 @@ class Profile:
     """What a command works with. Paths are absolute; the hosts are ``host[:port]``.
 
     ``card_cache`` is ``auto`` (cards that tell when they were updated), ``always`` or ``never``.
+    The time limits are those of :class:`igcsante.ws.soap.transport.Limits`.
     """
 
     name: str = "default"
@@ -78,11 +85,16 @@ class Profile:
     proxy: str | None = None
     pkcs11: Path | None = None
     card_cache: str = "auto"
+    connect_seconds: float = 15.0
+    silence_seconds: float = 30.0
+    total_seconds: float = 60.0
 
 
 _PATH_LISTS = {"anchors", "untrusted"}
 _PATHS = {"wsdl", "mapping", "pkcs11"}
 _TEXT_LISTS = {"http_hosts", "ldap_hosts", "private_networks"}
+_SECONDS = {"connect_seconds", "silence_seconds", "total_seconds"}
+_MAX_SECONDS = 3600
 _CHOICES = {"card_cache": CARD_CACHE_CHOICES}
 
 
@@ -143,11 +155,20 @@ def _value(key: str, value: Any, path: Path) -> Any:
         if key in _TEXT_LISTS:
             return tuple(value)
         return tuple(_path(item, path) for item in value)
+    if key in _SECONDS:
+        return _seconds(key, value, path)
     if not isinstance(value, str):
         raise ConfigError(f"{path}: {key} is a string")
     if value not in _CHOICES.get(key, (value,)):
         raise ConfigError(f"{path}: {key} is one of " + ", ".join(_CHOICES[key]))
     return _path(value, path) if key in _PATHS else value
+
+
+def _seconds(key: str, value: Any, path: Path) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= _MAX_SECONDS:
+        raise ConfigError(f"{path}: {key} is a number of seconds, {_MAX_SECONDS} at most")
+    return float(value)
 
 
 def _path(value: str, config: Path) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -80,6 +80,7 @@ def write_atomic(
             temporary.replace(path)
         else:
             _claim(path, temporary)
+        _sync_directory(path.parent)
     except FileExistsError:
         raise StorageError(
             f"{path} is already there and was left untouched",
@@ -91,6 +92,36 @@ def write_atomic(
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the file's new name last too: without it a power cut may take it back."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # a folder one can't read; file systems that can't sync one
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write several new files (0600): all of them or, whatever happens, none.
+
+    Raises StorageError, also when one of them is already there.
+    """
+    require_absent(files)
+    written: list[Path] = []
+    try:
+        for path, data in files.items():
+            write_atomic(path, data)
+            written.append(path)
+    except BaseException:  # an interruption too must not leave half of them
+        for path in written:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
 
 
 def _claim(path: Path, temporary: Path) -> None:

@@ -191,13 +191,29 @@ def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str
     if type_code not in types:
         raise UsageError(
             f"{text!r} is not a {what}",
-            advice="it starts with a type digit: "
+            advice=_without_type(text, types)
+            or "it starts with a type digit: "
             + ", ".join(f"{code} {name}" for code, (name, _) in types.items()),
         )
     name, pattern = types[type_code]
     if not re.fullmatch(pattern, value, re.ASCII) or (slash and not _INTERNAL.fullmatch(internal)):
-        raise UsageError(f"{text!r} is not a {what}: a {name} number looks like {pattern}")
+        raise UsageError(
+            f"{text!r} is not a {what}: a {name} number looks like {pattern}",
+            advice=_without_type(text, types),
+        )
     return type_code, value, internal
 
 
+def _without_type(text: str, types: dict[str, tuple[str, str]]) -> str:
+    """Advice for a number whose type digit was forgotten: the usual mistake."""
+    number = text.replace(" ", "").upper()
+    fitting = [
+        f"{code}{number} if it is a {name} number"
+        for code, (name, pattern) in types.items()
+        if name in _EVERYDAY and re.fullmatch(pattern, number, re.ASCII)
+    ]
+    return "a type digit comes first: " + ", ".join(fitting) if fitting else ""
+
+
+_EVERYDAY = ("FINESS", "SIREN", "SIRET", "RPPS")
 _INTERNAL = re.compile(r"[^\s/]{1,32}")

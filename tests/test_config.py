@@ -58,6 +58,9 @@ def test_all_keys_are_read_and_paths_are_relative_to_the_file(folder: Path) -> N
         wsdl = "x.wsdl"
         mapping = "m.toml"
         http_hosts = ["127.0.0.1:8080"]
+        connect_seconds = 5
+        silence_seconds = 7.5
+        total_seconds = 90
         """,
     )
     assert load_profile("test") == Profile(
@@ -69,7 +72,17 @@ def test_all_keys_are_read_and_paths_are_relative_to_the_file(folder: Path) -> N
         wsdl=folder / "x.wsdl",
         mapping=folder / "m.toml",
         http_hosts=("127.0.0.1:8080",),
+        connect_seconds=5.0,
+        silence_seconds=7.5,
+        total_seconds=90.0,
     )
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "3601", '"5"', "true", "nan", "inf"])
+def test_a_time_limit_is_a_sensible_number_of_seconds(folder: Path, value: str) -> None:
+    write(folder, f"[profiles.default]\ntotal_seconds = {value}\n")
+    with pytest.raises(ConfigError, match="total_seconds is a number of seconds"):
+        load_profile(None)
 
 
 def test_home_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

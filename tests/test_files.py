@@ -12,7 +12,7 @@ import pytest
 
 from igcsante import files
 from igcsante.errors import StorageError, UnreadableError, UsageError
-from igcsante.files import private_directory, read_bounded, write_atomic
+from igcsante.files import private_directory, read_bounded, write_atomic, write_together
 
 
 def names(folder: Path) -> list[str]:
@@ -166,3 +166,43 @@ def test_replacing_keeps_links_and_spares_devices(tmp_path):
     with pytest.raises(StorageError, match="no regular file"):
         write_atomic(fifo, b"new", overwrite=True)
     assert fifo.is_fifo()
+
+
+def test_new_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[bool, bool]] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((is_folder, (tmp_path / "x").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(tmp_path / "x", b"key")
+    assert synced == [(False, False), (True, True)], "the content, then the folder that names it"
+
+
+def test_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not here")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(tmp_path / "x", b"key")
+    assert (tmp_path / "x").read_bytes() == b"key"
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    wanted = {tmp_path / name: name.encode() for name in ("a", "b", "c")}
+    (tmp_path / "c").write_bytes(b"mine")
+    with pytest.raises(StorageError, match="already there: nothing was written"):
+        write_together(wanted)
+    assert names(tmp_path) == ["c"] and (tmp_path / "c").read_bytes() == b"mine"
+    (tmp_path / "c").unlink()
+    write_together(wanted)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == wanted

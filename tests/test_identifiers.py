@@ -178,3 +178,24 @@ def test_written_for_people() -> None:
 
 def test_masked_shows_type_and_end_only() -> None:
     assert NationalId.parse("899700735741").masked == "8…741"
+
+
+@pytest.mark.parametrize(
+    ("number", "advised"),
+    [
+        ("18751275100020", "318751275100020"),
+        ("187 512 751 00020", "318751275100020"),
+        ("187512751", "2187512751"),
+        ("0b0152872", "10B0152872"),
+    ],
+)
+def test_forgotten_type_digit_is_advised(number: str, advised: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        StructureId.parse(number)
+    assert advised in caught.value.advice
+
+
+def test_what_looks_like_no_number_is_told_the_type_digits() -> None:
+    with pytest.raises(UsageError) as caught:
+        StructureId.parse("Clinique")
+    assert "3 SIRET" in caught.value.advice

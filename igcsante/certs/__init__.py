@@ -9,5 +9,6 @@
 - :mod:`.chain`, :mod:`.path`, :mod:`.revocation`, :mod:`.crl`, :mod:`.ocsp`,
   :mod:`.published`, :mod:`.network`: what a check is made of;
 - :mod:`.fleet`: a million certificates; :mod:`.offline`: a check to be made again later;
-- :mod:`.requests`, :mod:`.export`: keys, requests, and the files handed to the user.
+- :mod:`.requests`, :mod:`.export`: keys, requests, and the files handed to the user;
+- :mod:`.material`, :mod:`.handover`, :mod:`.snippets`: a certificate as a program wants it.
 """

@@ -1,11 +1,13 @@
-"""Keys and certificate requests (PKCS#10, RFC 2986) made on this machine."""
+"""Keys and certificate requests (PKCS#10, RFC 2986): made on this machine, or read from files."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from ..errors import UnreadableError, UsageError
@@ -24,6 +27,8 @@ from ..secret import Secret
 
 KEY_BITS = (2048, 3072, 4096)
 MAX_KEY_BYTES = 64 * 1024
+MAX_CSR_BYTES = 16 * 1024
+_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
 def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
@@ -45,8 +50,10 @@ def build_csr(
 ) -> x509.CertificateSigningRequest:
     """A request signed with SHA-256, its subject in the ANS's order: C, ST, O, OU, CN.
 
+    The key may live elsewhere (credentials.ExternalRsaKey): it signs once, PKCS#1 v1.5.
     Empty attributes are left out; ``dns_names`` become a subjectAltName. Raises UsageError
-    for a value that a name can't hold (RFC 5280 appendix A.1: a CN has 64 characters at most).
+    for a value that a name can't hold (RFC 5280 appendix A.1: a CN has 64 characters at most),
+    and what the key raises.
     """
     wanted = (
         (NameOID.COUNTRY_NAME, country),
@@ -73,6 +80,48 @@ def csr_pem(request: x509.CertificateSigningRequest) -> bytes:
     return request.public_bytes(Encoding.PEM)
 
 
+def read_csr(data: bytes, *, source: str = "the request") -> x509.CertificateSigningRequest:
+    """A request that was made elsewhere, PEM or DER, its signature verified.
+
+    RSA of 2048, 3072 or 4096 bits and SHA-256 or longer, as IGC-Santé certifies them. Raises
+    UnreadableError, UsageError for a key or a hash that is not accepted, or for a file that
+    holds a private key.
+    """
+    if b"PRIVATE KEY-----" in data:
+        raise UsageError(
+            f"{source} holds a private key: nothing was sent",
+            advice="give the request alone; openssl req -new -key KEY -out CSR makes one",
+        )
+    load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
+    try:
+        if not 0 < len(data) <= MAX_CSR_BYTES:
+            raise ValueError
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            request = load(data)
+            key, intact = request.public_key(), request.is_signature_valid
+            signed_with = request.signature_hash_algorithm
+    except (ValueError, TypeError):
+        raise UnreadableError(
+            f"{source} is no certificate request", advice="PKCS#10, PEM or DER, is read"
+        ) from None
+    except UnsupportedAlgorithm:
+        key, intact, signed_with = None, True, None
+    if not intact:
+        raise UnreadableError(f"{source}: its signature is wrong: it was changed or is damaged")
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in KEY_BITS:
+        sizes = ", ".join(map(str, KEY_BITS))
+        raise UsageError(f"{source}: IGC-Santé certifies RSA keys, of {sizes} bits")
+    if not isinstance(signed_with, _HASHES):
+        raise UsageError(f"{source}: it must be signed with SHA-256, SHA-384 or SHA-512")
+    return request
+
+
+def key_pem_pkcs1(private_key: rsa.RSAPrivateKey) -> bytes:
+    """The key as PEM, PKCS#1 (RFC 8017 §A.1.2), in clear: for programs that read no PKCS#8."""
+    return private_key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
 def key_pem(private_key: rsa.RSAPrivateKey, passphrase: Secret | None = None) -> bytes:
     """The key as PEM, PKCS#8 (RFC 5958), encrypted when a passphrase is given.
 
@@ -88,17 +137,21 @@ def key_pem(private_key: rsa.RSAPrivateKey, passphrase: Secret | None = None) ->
 
 def read_key(path: Path, passphrase: Secret | None = None) -> rsa.RSAPrivateKey:
     """The RSA key of a PEM file. Raises UsageError (no file, passphrase), UnreadableError."""
-    data = read_bounded(path, MAX_KEY_BYTES)
+    return load_key(read_bounded(path, MAX_KEY_BYTES), passphrase, source=str(path))
+
+
+def load_key(data: bytes, passphrase: Secret | None = None, *, source: str) -> rsa.RSAPrivateKey:
+    """The RSA key in a PEM text. Raises UsageError (passphrase), UnreadableError."""
     try:
         key = load_pem_private_key(data, passphrase.reveal() if passphrase else None)
     except TypeError:
         raise UsageError(
-            f"{path}: this key " + ("has no" if passphrase else "needs its") + " passphrase",
+            f"{source}: this key " + ("has no" if passphrase else "needs its") + " passphrase",
             advice="" if passphrase else "give --key-passphrase-source",
         ) from None
     except ValueError:
         what = "the passphrase is wrong, or the file is damaged" if passphrase else "no PEM key"
-        raise UnreadableError(f"{path}: {what}") from None
+        raise UnreadableError(f"{source}: {what}") from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise UnreadableError(f"{path}: not an RSA key")
+        raise UnreadableError(f"{source}: not an RSA key")
     return key

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import CARD_CACHE_CHOICES, Profile, cache_directory, data_directory, load_profile
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, IgcError, UsageError
 from ..text import printable
 from . import ask
 from .output import Settings, talk
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from ..card.session import CpsCard
     from ..certs.anchors import TrustStore
     from ..certs.network.access import Access
+    from ..certs.profile import CertificateProfile
     from ..credentials import Credential
-    from ..ws.client import ZeepPlatform
-    from ..ws.journal import Journal
+    from ..ws.orders.journal import Journal
+    from ..ws.patience import PatientPlatform
 
 
 def simulated_world_directory() -> Path:
@@ -52,7 +54,7 @@ def access_of(profile: Profile) -> Access:
 
 def open_journal() -> Journal:
     """The journal of the orders made from this machine."""
-    from ..ws.journal import Journal
+    from ..ws.orders.journal import Journal
 
     return Journal(data_directory() / "journal.sqlite")
 
@@ -65,10 +67,14 @@ class Target:
     profile: Profile
     endpoint: str
     store: TrustStore
+    proxy: tuple[str, int] | None = None
 
 
 def target_of(settings: Settings) -> Target:
     """The platform that the command works with. Raises ConfigError when something is missing."""
+    from ..certs.network.access import proxy_address
+    from ..ws.contract.mapping import load_mapping
+
     profile = profile_of(settings)
     endpoint = settings.platform or profile.platform
     if not endpoint:
@@ -85,7 +91,11 @@ def target_of(settings: Settings) -> Target:
             advice="import the IGC-Santé authorities: igc trust import FILE (igc trust list "
             "--json says where they are published)",
         )
-    return Target(settings, profile, endpoint, store)
+    mapping = settings.mapping or profile.mapping
+    if mapping:
+        load_mapping(mapping)  # a mistake in it is told before the PIN is asked for
+    proxy = proxy_address(profile.proxy) if profile.proxy else None
+    return Target(settings, profile, endpoint, store, proxy)
 
 
 def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
@@ -202,20 +212,41 @@ def with_chain(credential: Credential, store: TrustStore) -> Credential:
     return replace(credential, chain=tuple(issuers_of(credential.certificate, store)))
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A platform that one is connected to, as whom, and what the journal should know of both."""
+
+    platform: PatientPlatform
+    credential: Credential
+    about: dict[str, str]
+
+
 @contextmanager
 def connected(
     target: Target, pin_source: str | None, *, use_last_try: bool
-) -> Iterator[tuple[ZeepPlatform, dict[str, str]]]:
+) -> Iterator[tuple[PatientPlatform, dict[str, str]]]:
+    """As :func:`connection`: the platform, and what the journal should know."""
+    with connection(target, pin_source, use_last_try=use_last_try) as found:
+        yield found.platform, found.about
+
+
+@contextmanager
+def connection(
+    target: Target, pin_source: str | None, *, use_last_try: bool
+) -> Iterator[Connection]:
     """The platform over TLS with the inserted card, and what the journal should know of both.
 
     The card may be the PKCS#11 token that options or profile name. One PIN check and one
-    signature serve the whole command. Raises CardError when the certificate, which is read
+    signature serve the whole command; what may be asked again is, when the platform is out of
+    reach for a moment. Raises CardError when the certificate, which is read
     whole here, names two holders.
     """
     from ..card.holder import check_holder
     from ..certs.profile import decode
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
+    from ..ws.patience import PatientPlatform
+    from ..ws.soap.transport import Limits
     from .key_holder import key_holder
 
     profile = target.profile
@@ -224,13 +255,33 @@ def connected(
         credential = with_chain(holder.credential(), target.store)
         certificate = decode(credential.certificate)
         check_holder(certificate)
+        _tell_end_of_card(certificate)
         context = client_context(credential, target.store.roots)
         about = {
             "profile": profile.name,
             "platform": target.endpoint,
             "card_number": certificate.card_number or "",
         }
+        limits = Limits(profile.connect_seconds, profile.silence_seconds, profile.total_seconds)
         with ZeepPlatform(
-            target.endpoint, context, wsdl=profile.wsdl, mapping=profile.mapping
+            target.endpoint,
+            context,
+            wsdl=target.settings.wsdl or profile.wsdl,
+            mapping=target.settings.mapping or profile.mapping,
+            limits=limits,
+            proxy=target.proxy,
+            credential=credential,
         ) as client:
-            yield client, about
+            yield Connection(PatientPlatform(client, told=_say_again), credential, about)
+
+
+def _tell_end_of_card(certificate: CertificateProfile) -> None:
+    from ..ws.card_life import end_of, notice
+
+    end = end_of(certificate.not_before, certificate.not_after, certificate.world)
+    if told := notice(end, datetime.now(UTC)):
+        talk(f"Careful: {told}.")
+
+
+def _say_again(error: IgcError, seconds: float) -> None:
+    talk(f"{printable(error.message)}; trying again in {seconds:.1f} s…")

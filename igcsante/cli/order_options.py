@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from .output import grouped
 
 
@@ -37,16 +38,63 @@ def retrieval_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is ordered, as ``wanted``."""
+    """What is ordered, as ``wanted``: see :func:`request_fields`."""
     return grouped(
         "wanted",
         click.option("--offre", default="ORG", show_default=True, help="ORG, SERV, PRO or PS."),
         click.option(
-            "--usage", required=True, help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH."
+            "--usage", default="", help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH. Needed."
         ),
-        click.option("--structure", required=True, help="Its national id: 1 + FINESS, 3 + SIRET…"),
+        click.option(
+            "--structure", default="", help="Its national id: 1 + FINESS, 3 + SIRET… Needed."
+        ),
         click.option("--service", default="", help="ORG: the service's name (becomes the CN)."),
         click.option("--fqdn", multiple=True, help="SERV SSL_SERV: a server's name. Repeatable."),
-        click.option("--mail", default="", help="SERV mail usages: the server's address."),
-        click.option("--email", multiple=True, required=True, help="Whom to notify. Repeatable."),
+        click.option(
+            "--mail", default="", help="SERV mail usages: the server's address; PRO, PS: theirs."
+        ),
+        click.option("--surname", default="", help="PRO, PS: the person's."),
+        click.option("--given-name", default="", help="PRO, PS: the person's."),
+        click.option("--national-id", default="", help="PRO, PS: 8 + RPPS, 3 + FINESS/number…"),
+        click.option("--email", multiple=True, help="Whom to notify. Needed. Repeatable."),
+        click.option(
+            "--reference",
+            default="",
+            help="A name of your own for the order: given again, it isn't ordered twice.",
+        ),
     )(command)
+
+
+def request_fields(
+    *,
+    offre: str,
+    usage: str,
+    structure: str,
+    service: str = "",
+    fqdn: tuple[str, ...] = (),
+    mail: str = "",
+    surname: str = "",
+    given_name: str = "",
+    national_id: str = "",
+    email: tuple[str, ...],
+    reference: str = "",
+) -> dict[str, Any]:
+    """The fields of a ProductRequest from the options of the same names. Raises UsageError."""
+    from ..identifiers import StructureId
+    from ..ws.model import Holder, Offre, Usage
+
+    for name, value in {"usage": usage, "structure": structure, "email": email}.items():
+        if not value:
+            raise UsageError(f"--{name} is needed", advice="see: igc order --help", field=name)
+    person = surname or given_name or national_id
+    return {
+        "offre": Offre.parse(offre),
+        "usage": Usage.parse(usage),
+        "structure": StructureId.parse(structure),
+        "emails": email,
+        "service_name": service,
+        "fqdns": fqdn,
+        "email": "" if person else mail,
+        "holder": Holder(surname, given_name, mail, national_id) if person else None,
+        "client_reference": reference,
+    }

@@ -39,6 +39,8 @@ class Settings:
 
     profile: str | None = None
     platform: str | None = None
+    wsdl: Path | None = None
+    mapping: Path | None = None
     reader: str | None = None
     json: bool = False
     trace: bool = False
@@ -103,6 +105,20 @@ _JSON: _Option = click.option(
 _PLATFORM: _Option = click.option(
     "--platform", metavar="URL", help="Endpoint of the platform's web service."
 )
+_CONTRACT: tuple[_Option, ...] = (
+    click.option(
+        "--wsdl",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="WSDL of the platform, instead of the profile's.",
+    ),
+    click.option(
+        "--mapping",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Mapping file that goes with the WSDL (see: igc ws).",
+    ),
+)
 
 
 def _of_a_card(*, hidden: bool = False) -> tuple[_Option, ...]:
@@ -158,7 +174,8 @@ _NAMES = {field.name for field in fields(Settings)}
 
 common_options = _settings_of(_PROFILE, _JSON)
 card_options = _settings_of(_PROFILE, *_of_a_card(), _JSON)
-platform_options = _settings_of(_PROFILE, _PLATFORM, *_of_a_card(), _JSON)
+contract_options = _settings_of(_PROFILE, *_CONTRACT, _JSON)
+platform_options = _settings_of(_PROFILE, _PLATFORM, *_CONTRACT, *_of_a_card(), _JSON)
 # For a command that takes a card too, now and then: its page needn't show what they are.
 quiet_card_options = _settings_of(_PROFILE, _JSON, *_of_a_card(hidden=True))
 

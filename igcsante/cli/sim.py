@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from . import stopping
 from .connect import simulated_world_directory
 from .output import Settings, common_options, emit, say, talk
 from .sim_card import sim_card_command
+from .sim_platform import (
+    sim_clock,
+    sim_decide,
+    sim_fail,
+    sim_mails,
+    sim_platform,
+    sim_settings,
+)
 
 if TYPE_CHECKING:
     from ..testing.cards import ReplayedCard, SimulatedCard
@@ -35,9 +42,6 @@ def sim_command(settings: Settings) -> None:
       igc sim run --card cps3 --pcscd     (prints a line to paste into the third)
       igc --profile sim order --help
     """
-
-
-sim_command.add_command(sim_card_command)
 
 
 @sim_command.command("run")
@@ -87,7 +91,7 @@ def sim_run(
         name = card.profile.name
         pin = "" if card.profile.variant == "contactless" else card.pin
         about = f"Its PIN is {pin}." if pin else "A contactless reader asks it for no PIN."
-    stop = _stop_on_signals()
+    stop = stopping.stop_on_signals()
     with ExitStack() as stack:
         environment: dict[str, str] = {}
         if pcscd:
@@ -133,40 +137,13 @@ def _announce(card: str, about: str, port: int, environment: dict[str, str]) -> 
     talk("Ctrl-C takes it out.")
 
 
-@sim_command.command("platform")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the platform (HTTPS).")
-@click.option("--pki-port", type=click.IntRange(1, 65535), help="Port of the PKI (HTTP: CRL, CA).")
-@common_options
-def sim_platform(settings: Settings, port: int | None, pki_port: int | None) -> None:
-    """Run the mock platform and the simulated PKI on loopback.
-
-    It is a simulation: its contract is igcsante's own, not the ANS's, which is not public.
-    """
-    from ..testing.world import SimulatedWorld
-
-    stop = _stop_on_signals()
-    world = SimulatedWorld(simulated_world_directory(), platform_port=port, pki_port=pki_port)
-    with world:
-        if settings.json:
-            emit(
-                {
-                    "platform": world.endpoint,
-                    "pki": world.pki.base_url,
-                    "profile": world.profile.name,
-                    "profile_file": str(world.directory / "profile.toml"),
-                },
-                schema="igc.sim.platform/1",
-            )
-        else:
-            talk("Mock platform and simulated PKI are running; Ctrl-C stops them.")
-            talk(f"Commands reach them with --profile {world.profile.name}, which stands for:")
-            say(world.profile_toml().rstrip())
-        stop.wait()
-    talk("Stopped.")
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+for _command in (
+    sim_card_command,
+    sim_platform,
+    sim_settings,
+    sim_clock,
+    sim_mails,
+    sim_fail,
+    sim_decide,
+):
+    sim_command.add_command(_command)

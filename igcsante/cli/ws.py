@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigError
 from .connect import profile_of
-from .output import Settings, common_options, emit, say
+from .output import Settings, contract_options, emit, say, talk
+
+if TYPE_CHECKING:
+    from ..ws.contract.mapping import ContractMapping
 
 
 @click.group("ws")
-@common_options
+@contract_options
 def ws_command(settings: Settings) -> None:
     """Look at the contract with the platform: a WSDL and a mapping file.
 
     The contract that igcsante ships is that of its own mock. The ANS's is not public: an
     authorised user brings its WSDL and writes a mapping file for it.
+
+    \b
+    Examples:
+      igc ws describe --wsdl FILE.wsdl                     what it offers, and what is needed
+      igc ws check-mapping --wsdl FILE.wsdl --mapping FILE.toml
+      igc ws dry-run order_product --wsdl FILE.wsdl --mapping FILE.toml
     """
 
 
-@ws_command.command("check-mapping")
-@click.option("--wsdl", type=click.Path(path_type=Path, dir_okay=False), help="WSDL file.")
-@click.option("--mapping", type=click.Path(path_type=Path, dir_okay=False), help="Mapping file.")
-@common_options
-def check_mapping_command(settings: Settings, wsdl: Path | None, mapping: Path | None) -> None:
-    """Check a mapping file against a WSDL, calling nothing. Default: those of the profile."""
-    from ..ws.conformity import Level, check_mapping
-
+def _files(settings: Settings) -> tuple[Path | None, Path | None]:
+    """WSDL and mapping file: those of the options, else of the profile."""
     profile = profile_of(settings)
-    findings = check_mapping(wsdl or profile.wsdl, mapping or profile.mapping)
+    return settings.wsdl or profile.wsdl, settings.mapping or profile.mapping
+
+
+@ws_command.command("check-mapping")
+@contract_options
+def check_mapping_command(settings: Settings) -> None:
+    """Check a mapping file against a WSDL, calling nothing. Default: those of the profile."""
+    from ..ws.contract.conformity import Level, check_mapping
+
+    findings = check_mapping(*_files(settings))
     for finding in findings:
         if settings.json:
             emit(
@@ -47,3 +61,69 @@ def check_mapping_command(settings: Settings, wsdl: Path | None, mapping: Path |
         )
     if not settings.json:
         say("The mapping fits the WSDL.")
+
+
+@ws_command.command("describe")
+@contract_options
+def describe_command(settings: Settings) -> None:
+    """Show what a WSDL offers, beside what igcsante needs. Calls nothing.
+
+    With a mapping file, each element is shown with the field that it stands for, and what
+    neither side fills is marked.
+    """
+    from ..ws.contract.describe import needed, offered
+    from ..ws.contract.mapping import contract_file, load_mapping
+    from .ws_print import emit_description, say_description
+
+    wsdl, path = _files(settings)
+    mapping: ContractMapping | None = load_mapping(path) if path or wsdl is None else None
+    if path is None and wsdl is None:
+        wsdl = contract_file("pfc-mock.wsdl")
+        talk("No WSDL is given: this is the contract of igcsante's own mock, not the ANS's.")
+    show = emit_description if settings.json else say_description
+    show(offered(wsdl, mapping), needed(mapping), mapped=mapping is not None)
+
+
+@ws_command.command("dry-run")
+@click.argument("operation")
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
+@contract_options
+def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...]) -> None:
+    """Show the exact request of OPERATION, secrets masked. Sends nothing.
+
+    OPERATION is list_habilitations, order_product, search_products, get_product,
+    withdraw_product, revoke_product or renew_product. Fields that it needs and that are not
+    given get sample values; no secret is ever asked for.
+
+    \b
+    Example:
+      igc ws dry-run order_product offre=SERV usage=SSL_SERV fqdns=a.example.org csr=server.csr
+    """
+    from ..ws.contract.mapping import load_mapping
+    from ..ws.contract.wsdl import WsdlContract
+    from ..ws.soap.rehearsal import rehearse
+    from .ws_print import readable_request
+
+    wsdl, path = _files(settings)
+    contract = WsdlContract(load_mapping(path), wsdl)
+    endpoint = settings.platform or profile_of(settings).platform or ""
+    request = rehearse(contract, operation, fields, endpoint=endpoint, at=datetime.now(UTC))
+    signed = list(contract.mapping.security.sign)
+    if settings.json:
+        emit(
+            {
+                "operation": operation,
+                "wsdl_operation": contract.mapping.operation(operation).name,
+                "method": "POST",
+                "address": request.address,
+                "headers": request.headers,
+                "body": request.body.decode("utf-8", "replace"),
+                "signed": signed,
+            },
+            schema="igc.ws.request/1",
+        )
+        return
+    say(readable_request(request))
+    talk("Nothing was sent.")
+    if signed:
+        talk(f"It would be signed with the card ({', '.join(signed)}): no signature is made here.")

@@ -250,6 +250,38 @@ class Pkcs11Token:
         key = ExternalRsaKey(public_key, signer)
         return Credential(found, key, tuple(chain), signer.schemes)
 
+    def private_key(
+        self, *, label: str | None = None, key_id: bytes | None = None
+    ) -> ExternalRsaKey:
+        """The RSA key of that label and CKA_ID, which need not have a certificate yet.
+
+        It is looked for after :meth:`login`: tokens hide their keys before. Raises UsageError
+        when none, or more than one, fits.
+        """
+        from pkcs11 import Attribute, KeyType, ObjectClass
+
+        wanted: dict[Any, Any] = {
+            Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+            Attribute.KEY_TYPE: KeyType.RSA,
+        }
+        wanted |= {Attribute.LABEL: label} if label is not None else {}
+        wanted |= {Attribute.ID: key_id} if key_id is not None else {}
+        session = self._logged_in or self._open()
+        with errors_named(self.label):
+            found = list(session.get_objects(wanted))
+        if len(found) != 1:
+            raise UsageError(
+                f"the token {self.label}: {'several keys are' if found else 'no RSA key is'} "
+                "called that",
+                advice="pkcs11-tool --list-objects --login shows their labels and ids",
+            )
+        with errors_named(self.label):
+            numbers = [found[0][name] for name in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS)]
+        exponent, modulus = (int.from_bytes(octets, "big") for octets in numbers)
+        public_key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+        signer = Pkcs11Signer(self.label, lambda: found[0], public_key, self.schemes())
+        return ExternalRsaKey(public_key, signer)
+
     def schemes(self) -> frozenset[RsaScheme]:
         """What the token's mechanisms can sign with; SHA-1 is left out."""
         from pkcs11 import Mechanism

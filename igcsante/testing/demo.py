@@ -34,10 +34,11 @@ from ..files import write_atomic
 from ..secret import Secret
 from ..tls import client_context, signatures_made
 from ..ws.client import ZeepPlatform
-from ..ws.enrolment import Delivery, Issued, prepare, retrieve, submit
-from ..ws.journal import Journal
 from ..ws.model import Offre, Revocation, RevocationReason, Usage
-from ..ws.orders import revoke
+from ..ws.orders.enrolment import Delivery, Issued, prepare, retrieve, submit
+from ..ws.orders.journal import Journal
+from ..ws.orders.lifecycle import revoke
+from ..ws.orders.order_key import NewKey
 from .cards import SimulatedReader
 from .world import SimulatedWorld
 
@@ -161,8 +162,10 @@ def _certify(
         {"count": len(habilitations), "structure_id": str(structure.national_id)},
     )
 
+    own_key = NewKey()
     enrolment = prepare(
         directory,
+        own_key,
         offre=Offre.ORG,
         usage=Usage.AUTH_CLI,
         structure=structure.national_id,
@@ -172,8 +175,8 @@ def _certify(
     yield Step(
         "key",
         "Key and CSR",
-        f"RSA {enrolment.key.key_size}, made here; the key stays here",
-        {"bits": enrolment.key.key_size},
+        f"RSA {own_key.bits}, made here; the key stays here",
+        {"bits": own_key.bits},
     )
     entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
     yield Step(

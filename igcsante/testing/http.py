@@ -10,15 +10,21 @@ import contextlib
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import unquote
 
 from igcsante.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
 IDLE_SECONDS = 60
+
+# PEP 3333
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -43,6 +49,32 @@ class QuietHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         pass
+
+    def run_application(self, application: Application, **more: Any) -> None:
+        """Answer this request with a WSGI application; ``more`` goes into its environ."""
+        path, _, query = self.path.partition("?")
+        environ = {
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(path, "iso-8859-1"),
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
+            "HTTP_HOST": self.headers.get("Host", ""),
+            "wsgi.input": self.rfile,
+            **more,
+        }
+        body = b"".join(application(environ, self._start_response))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _start_response(self, status: str, headers: list[tuple[str, str]]) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if code.startswith("4"):  # the body may be unread: nothing more can follow
+            self.send_header("Connection", "close")
 
 
 class LoopbackServer(ThreadingHTTPServer):

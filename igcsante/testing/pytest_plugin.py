@@ -1,4 +1,4 @@
-"""pytest fixtures that put cards into the readers of the code under test.
+"""pytest fixtures: a simulated world, and cards in the readers of the code under test.
 
 A project's ``conftest.py`` takes them with
 ``pytest_plugins = ["igcsante.testing.pytest_plugin"]``.
@@ -6,13 +6,43 @@ A project's ``conftest.py`` takes them with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ..card import readers
 from .cards import ReplayedCard, SimulatedReader
+
+if TYPE_CHECKING:
+    from .world import SimulatedWorld
+
+
+@pytest.fixture
+def igc_world() -> Iterator[SimulatedWorld]:
+    """A new simulated world, served on loopback for one test: platform, PKI and cards."""
+    from .world import SimulatedWorld
+
+    with SimulatedWorld() as world:
+        yield world
+
+
+@pytest.fixture
+def inserted_card(
+    igc_world: SimulatedWorld, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str | Path], SimulatedReader]:
+    """``inserted_card("cps3")``: that card of ``igc_world`` is in this machine's only reader.
+
+    As long as the test lasts, for all that finds its card through :mod:`igcsante.card`.
+    """
+
+    def insert(name: str | Path) -> SimulatedReader:
+        reader = SimulatedReader("Simulated reader", igc_world.card(name))
+        monkeypatch.setattr(readers, "system_readers", lambda: [reader])
+        return reader
+
+    return insert
 
 
 @pytest.fixture

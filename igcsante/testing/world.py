@@ -30,11 +30,20 @@ from ..files import private_directory, write_atomic
 from .cards import SimulatedCard
 from .cards.material import CardMaterial
 from .cards.profile import CARD_TYPES, CardProfile, load_profile
-from .clock import utc_now
+from .clock import WorldClock, utc_now
 from .http import LOOPBACK, listen
 from .pki import PkiServer, SimulatedPki
 from .pki.simulated import load_key_pair, save_key_pair
-from .platform import HabilitationRegister, MockPlatform, Options, PlatformServer
+from .platform import (
+    HabilitationRegister,
+    MockPlatform,
+    Options,
+    PlatformServer,
+    Portal,
+    default_settings,
+    load_settings,
+)
+from .platform.portal import PORTAL_PATH
 from .platform.server import SERVER_NAMES
 from .platform.soap import PATH
 
@@ -48,8 +57,10 @@ class SimulatedWorld:
 
     With ``directory`` the world is made there once and found again later; it is served
     between :meth:`start` and :meth:`stop`. Port 0 is a free one, held until :meth:`stop`;
-    ``pki_port`` can't change once the world is made. Raises UsageError when a port is
-    taken, ConfigError when the folder holds something else.
+    ``pki_port`` can't change once the world is made. Habilitations and options are those of
+    the folder's ``platform.toml``, or the default ones, unless given; the time is that of
+    :attr:`clock`, which can be moved, unless another one is given. Raises UsageError when a
+    port is taken, ConfigError when the folder holds something else.
     """
 
     def __init__(
@@ -60,10 +71,9 @@ class SimulatedWorld:
         pki_port: int | None = None,
         habilitations: HabilitationRegister | None = None,
         options: Options | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         maximum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     ) -> None:
-        self._clock = clock
         self._maximum_version = maximum_version
         self._servers = contextlib.ExitStack()
         self._held = contextlib.ExitStack()
@@ -77,16 +87,22 @@ class SimulatedWorld:
         if pki_port == 0:
             pki_port = None if (directory / "pki").is_dir() else self._hold("pki")
         self.directory = private_directory(directory.absolute())
+        self.clock = WorldClock(self.directory / "clock.json")
+        self._clock = clock or self.clock
         self._platform_port = platform_port or PLATFORM_PORT
         try:
             self.pki = self._open_pki(pki_port)
+            settings = default_settings()
+            if self.settings_path.exists():
+                settings = load_settings(self.settings_path)
             self.platform = MockPlatform(
                 self.pki,
                 self.directory / "platform.sqlite",
-                habilitations=habilitations,
-                options=options,
-                clock=clock,
+                habilitations=habilitations or settings.habilitations,
+                options=options or settings.options,
+                clock=self._clock,
             )
+            self.platform.portal_url = self.portal_url
         except BaseException:
             self._held.close()
             raise
@@ -106,6 +122,16 @@ class SimulatedWorld:
     def endpoint(self) -> str:
         """The address of the platform's web service."""
         return f"https://{LOOPBACK}:{self._platform_port}{PATH}"
+
+    @property
+    def portal_url(self) -> str:
+        """The address of the pages for people."""
+        return self.pki.base_url + PORTAL_PATH
+
+    @property
+    def settings_path(self) -> Path:
+        """Where the platform's settings are, when they are not the default ones."""
+        return self.directory / "platform.toml"
 
     @property
     def profile(self) -> Profile:
@@ -147,12 +173,14 @@ class SimulatedWorld:
     # -- serving -----------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Serve the CRLs and the platform until :meth:`stop`."""
+        """Serve the CRLs, the platform and its pages until :meth:`stop`."""
         with contextlib.ExitStack() as starting:
             listener = self._listener("pki", urlsplit(self.pki.base_url).port or PKI_PORT)
-            pki_server = PkiServer(self.pki, listener, clock=self._clock)
+            portal = Portal(self.platform)
+            pki_server = PkiServer(self.pki, listener, clock=self._clock, pages=portal)
             starting.enter_context(pki_server)
-            identity = self.pki.issue_server(SERVER_NAMES, self._clock())
+            # By real time: clients verify the server, and know no other.
+            identity = self.pki.issue_server(SERVER_NAMES, utc_now())
             server = PlatformServer(
                 self.platform,
                 self.pki,

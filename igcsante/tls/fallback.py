@@ -9,9 +9,11 @@ attacks on its session keys; the card's key is not in its hands.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import ipaddress
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from socket import socket
 from typing import Any
@@ -20,11 +22,15 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from tlslite.api import X509, HandshakeSettings, TLSConnection, X509CertChain
 from tlslite.constants import SignatureScheme
+from tlslite.errors import TLSAbruptCloseError, TLSRemoteAlert
 from tlslite.utils.rsakey import RSAKey
 
 from ..credentials import Credential, RsaScheme
 from .context import Peer, VerifyingContext, der, peer_of
 from .signing import BoundedSigner, SigningRefusedError
+
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_UNSPECIFIED (OpenSSL's x509_vfy.h)
+_OTHER_NAME, _UNTRUSTED = 62, 1
 
 
 class ClientContext(VerifyingContext):
@@ -67,12 +73,14 @@ class Connection(TLSConnection):  # type: ignore[misc] # tlslite has no types
     """One TLS connection with a verified server."""
 
     def __init__(self, sock: socket, context: ClientContext, host: str) -> None:
-        super().__init__(sock)
+        self._bounded = _BoundedSocket(sock)
+        super().__init__(self._bounded)
+        self.ignoreAbruptClose = True  # as Python's ssl does: HTTP tells where an answer ends
         self.context, self.host = context, host
         self._peer = peer_of(sock, host)
 
     def open(self) -> None:
-        with _as_ssl_errors():
+        with _as_ssl_errors(), self._bounded.in_all():
             self.handshakeClientCert(
                 self.context.chain,
                 self.context.key,
@@ -86,12 +94,20 @@ class Connection(TLSConnection):  # type: ignore[misc] # tlslite has no types
     def selected_alpn_protocol(self) -> None:
         """None: HTTP/1.1."""
 
-    def makefile(self, mode: str = "r", bufsize: int | None = None) -> Any:
-        raw = super().makefile(mode, bufsize or -1)
-        return io.BufferedReader(raw) if "w" not in mode else raw
+    def pending(self) -> int:
+        """How many bytes came and are unread."""
+        return len(self._readBuffer) + len(self.sock._read_buffer)
+
+    def fileno(self) -> int:
+        """The descriptor, for select."""
+        return self._bounded.fileno()  # type: ignore[no-any-return]
+
+    def makefile(self, mode: str = "r", buffering: int | None = None) -> Any:
+        raw = super().makefile(mode, -1)
+        return raw if buffering == 0 or "w" in mode else io.BufferedReader(raw)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        with _as_ssl_errors():
+        with _as_ssl_errors(), self._bounded.in_all():
             return super().recv_into(buffer) or 0
 
     def sendall(self, data: Any) -> None:
@@ -121,6 +137,40 @@ class Connection(TLSConnection):  # type: ignore[misc] # tlslite has no types
             for scheme in key.schemes
             if scheme.padding == "pss" or version < (3, 4)
         ]
+
+
+class _BoundedSocket:
+    """A socket whose time limit can bound many reads together, as OpenSSL's does.
+
+    A handshake and a record are many reads.
+    """
+
+    def __init__(self, sock: socket) -> None:
+        self._socket = sock
+        self._end: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    @contextlib.contextmanager
+    def in_all(self) -> Iterator[None]:
+        """Its time limit is one for all reads of this block."""
+        limit = self._socket.gettimeout()
+        self._end = None if limit is None else time.monotonic() + limit
+        try:
+            yield
+        finally:
+            self._end = None
+            if self._socket.fileno() >= 0:
+                self._socket.settimeout(limit)
+
+    def recv(self, size: int) -> bytes:
+        if self._end is not None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the handshake took too long")
+            self._socket.settimeout(left)
+        return self._socket.recv(size)
 
 
 class _Key:
@@ -190,9 +240,11 @@ def _verify(chain: Any, host: str, context: ClientContext) -> None:
         verifier = PolicyBuilder().store(Store(context.roots)).build_server_verifier(name)
         verifier.verify(leaf, others + context.intermediates)
     except (VerificationError, ValueError) as error:
-        raise ssl.SSLCertVerificationError(
-            1, f"certificate verify failed for {host}: {error}"
-        ) from None
+        failure = ssl.SSLCertVerificationError(1, f"certificate verify failed for {host}: {error}")
+        failure.reason = "CERTIFICATE_VERIFY_FAILED"
+        failure.verify_code = _OTHER_NAME if "subjectAltName" in str(error) else _UNTRUSTED
+        failure.verify_message = str(error).partition(" (encountered")[0]
+        raise failure from None
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -210,6 +262,18 @@ def _as_ssl_errors() -> Iterator[None]:
     except OSError:
         raise
     except SigningRefusedError:
-        raise ssl.SSLError(1, "the client's key did not sign") from None
+        raise _ssl_error("SIGNING_REFUSED", "the client's key did not sign") from None
+    except TLSRemoteAlert as error:
+        raise _ssl_error(f"TLS_ALERT_{error}".upper(), f"TLS failed: {error}") from error
+    except TLSAbruptCloseError as error:
+        raise ConnectionResetError(errno.ECONNRESET, "it closed the connection") from error
     except Exception as error:
-        raise ssl.SSLError(1, f"TLS failed: {error or type(error).__name__}") from error
+        name = str(error) or type(error).__name__
+        raise _ssl_error(name.upper(), f"TLS failed: {name}") from error
+
+
+def _ssl_error(reason: str, message: str) -> ssl.SSLError:
+    """With the attribute that Python's own have."""
+    error = ssl.SSLError(1, message)
+    error.reason = reason
+    return error

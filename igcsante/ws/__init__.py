@@ -1,9 +1,8 @@
 """Plateforme de confiance: ordering, following, withdrawing and revoking certificates.
 
-- :mod:`~igcsante.ws.model`, :mod:`~igcsante.ws.vocabulary`: what one asks, what it answers
-- :mod:`~igcsante.ws.platform`: the port, seven operations
-- :mod:`~igcsante.ws.client`: the port over SOAP, with a WSDL and a mapping file
-- :mod:`~igcsante.ws.conformity`: whether these two agree
-- :mod:`~igcsante.ws.journal`, :mod:`~igcsante.ws.orders`: orders that outlive a crash
-- :mod:`~igcsante.ws.enrolment`: from a new key to the certificate's files
+- :mod:`.model`, :mod:`.vocabulary`: what one asks, what it answers; :mod:`.rules`,
+  :mod:`.habilitations`, :mod:`.services`: what can be told before anything is sent;
+- :mod:`.platform`: the port, seven operations; :mod:`.client`: the port over SOAP;
+- :mod:`.contract`: a WSDL and a mapping file, and whether they agree; :mod:`.soap`: the wire;
+- :mod:`.orders`: orders that outlive a crash, from the key to the certificate's files.
 """

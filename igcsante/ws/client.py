@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from lxml import etree
 
+from ..credentials import Credential
 from ..errors import ContractError
 from ..secret import Secret
-from .codec import decode, encode
-from .faults import fault_error, find_fault, status_error
-from .mapping import load_mapping
+from .contract.codec import decode
+from .contract.completion import DERIVED, completed
+from .contract.mapping import load_mapping
+from .contract.wsdl import WsdlContract, parse_envelope
 from .model import (
     Habilitation,
     Offre,
@@ -40,8 +43,12 @@ from .operations import (
     ProductAnswer,
     ProductQuery,
 )
-from .transport import Answer, HttpsTransport, Limits
-from .wsdl import WsdlContract, parse_envelope
+from .soap.addressing import check_relation
+from .soap.attachments import MULTIPART, inline, unpacked
+from .soap.faults import fault_error, find_fault, status_error
+from .soap.request import RequestWriter
+from .soap.transport import Answer, HttpsTransport, Limits
+from .soap.unexpected import unexpected_answer
 
 XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 
@@ -49,10 +56,11 @@ XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 class ZeepPlatform:
     """The platform at ``endpoint`` (https), reached through a TLS context.
 
-    ``wsdl`` and ``mapping`` are files on disk, by default those of the mock. One connection
-    serves all calls; use it as a context manager, from one thread. Raises UsageError for a
-    bad endpoint or an unverifying context, ConfigError for a bad WSDL or mapping; calls
-    raise as :mod:`igcsante.ws.platform` says.
+    ``wsdl`` and ``mapping`` are files on disk, by default those of the mock; ``proxy`` the host
+    and port of an HTTP proxy to go through; ``credential`` what signs requests, when the mapping
+    wants WS-Security. One connection serves all calls; use it as a context manager, from one
+    thread. Raises UsageError for a bad endpoint or an unverifying context, ConfigError for a bad
+    WSDL or mapping; calls raise as :mod:`igcsante.ws.platform` says.
     """
 
     def __init__(
@@ -63,11 +71,14 @@ class ZeepPlatform:
         wsdl: Path | None = None,
         mapping: Path | None = None,
         limits: Limits | None = None,
+        proxy: tuple[str, int] | None = None,
+        credential: Credential | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._https = HttpsTransport(endpoint, context, limits or Limits())
+        self._https = HttpsTransport(endpoint, context, limits or Limits(), proxy)
         self._mapping = load_mapping(mapping)
-        self._contract = WsdlContract(self._mapping, wsdl, https=self._https, address=endpoint)
+        self._contract = WsdlContract(self._mapping, wsdl)
+        self._writer = RequestWriter(self._contract, endpoint, credential)
 
     def __enter__(self) -> Self:
         return self
@@ -86,10 +97,10 @@ class ZeepPlatform:
 
     @property
     def keeps_references(self) -> bool:
-        sent = self._mapping.operation("order_product").request
-        return "client_reference" in sent and "client_reference" in self._mapping.records.get(
-            "product", {}
-        )
+        if not {"order_product", "search_products"} <= self._mapping.operations.keys():
+            return False
+        told = self._mapping.record("search_products", Product).get("client_reference")
+        return self._mapping.sends("order_product", "client_reference") and bool(told)
 
     def list_habilitations(
         self, offre: Offre | None = None, structure_text: str = ""
@@ -99,12 +110,14 @@ class ZeepPlatform:
         return answer.habilitations
 
     def order_product(self, request: ProductRequest) -> OrderReceipt:
-        if "client_reference" not in self._mapping.operation("order_product").request:
+        if not self._mapping.sends("order_product", "client_reference"):
             request = replace(request, client_reference="")  # the journal has it all the same
         receipt: OrderReceipt = self._call("order_product", request)
         return receipt
 
     def search_products(self, search: ProductSearch) -> ProductPage:
+        if search.page > 1 and not self._mapping.sends("search_products", "page"):
+            return ProductPage((), 0)  # the first page held them all
         page: ProductPage = self._call("search_products", search)
         return page
 
@@ -125,37 +138,46 @@ class ZeepPlatform:
         return receipt
 
     def _call(self, name: str, request: Any) -> Any:
-        paths = self._mapping.operation(name)
-        answer = self._contract.call(name, encode(self._mapping, request, paths.request))
+        sent = self._writer.write(name, request, at=datetime.now(UTC))
+        answer = self._https.post(sent.body, sent.headers, target=sent.target)
         try:
             envelope = self._envelope(answer)
             fault = find_fault(envelope)
             if fault is not None:
-                raise fault_error(self._mapping, name, fault, answer.status, _secrets(request))
+                error = fault_error(self._mapping, name, fault, answer.status, _secrets(request))
+                if answer.retry_after is not None:
+                    error.fields["retry_after"] = answer.retry_after
+                raise error
             if answer.status != 200:
-                raise status_error(answer.status)
+                raise status_error(answer.status, answer.retry_after)
+            if sent.message_id:
+                check_relation(envelope, sent.message_id)
             body = self._contract.response_body(name, envelope)
-            return decode(self._mapping, OPERATIONS[name].response, body, paths.response)
-        except ContractError as error:
+            response = OPERATIONS[name].response
+            now = datetime.now(UTC)
+            told = decode(self._mapping, name, response, body, DERIVED.get(name), at=now)
+            return completed(request, told)
+        except ContractError as strange:
             # The request was served somehow: only a refusal by HTTP says that it was not.
             if not 400 <= answer.status < 500:
-                error.fields.setdefault("outcome_unknown", True)
+                strange.fields.setdefault("outcome_unknown", True)
             raise
 
     def _envelope(self, answer: Answer) -> etree._Element:
-        if answer.media_type in XML_TYPES:
-            try:
-                return parse_envelope(answer.content)
-            except ContractError:
-                if answer.status == 200:
-                    raise
-        elif answer.status == 200:
-            kind = "an HTML page" if "html" in answer.media_type else answer.media_type[:60]
-            raise ContractError(
-                f"{kind} came back instead of a SOAP answer",
-                advice="the address may be that of a portal or proxy, not of the web service",
-            )
-        raise status_error(answer.status)
+        try:
+            media_type, content, attachments = answer.media_type, answer.content, None
+            if media_type == MULTIPART:
+                media_type, content, attachments = unpacked(answer.content_type, content)
+            if media_type in XML_TYPES:
+                envelope = parse_envelope(content)
+                inline(envelope, attachments or {})
+                return envelope
+            if answer.status == 200:
+                raise unexpected_answer(answer)
+        except ContractError:
+            if answer.status == 200:
+                raise
+        raise status_error(answer.status, answer.retry_after)
 
 
 def _secrets(request: Any) -> tuple[str, ...]:

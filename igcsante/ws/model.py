@@ -11,13 +11,14 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..identifiers import StructureId
+from ..identifiers import NationalId, StructureId
 from ..secret import Secret
 from .rules import (
     MAX_COMMON_NAME,
     MAX_PAGE_SIZE,
     check_email,
     check_emails,
+    check_holder_id,
     check_key,
     check_product_id,
     check_reference,
@@ -27,8 +28,8 @@ from .rules import (
     checked_serial,
     refusal,
 )
+from .services import service_warnings
 from .vocabulary import (
-    INSI_NAMES,
     USAGES,
     KeyMode,
     Offre,
@@ -37,7 +38,6 @@ from .vocabulary import (
     ScopeKind,
     Usage,
     World,
-    compact,
 )
 
 __all__ = [
@@ -84,6 +84,23 @@ class Scope:
 
     kind: ScopeKind = ScopeKind.AUCUN
     value: str = ""
+
+    def covers(self, host: str) -> bool:
+        """Whether a host name, or the domain of an address, is within it (F414 §5.2)."""
+        limit = self.value.lower().removeprefix("@")
+        if self.kind is ScopeKind.AUCUN:
+            return True
+        below = self.kind is ScopeKind.DOMAINE and host.lower().endswith("." + limit)
+        return host.lower() == limit or below
+
+    def __str__(self) -> str:
+        """For people: what may be asked under it."""
+        return {
+            ScopeKind.AUCUN: "any",
+            ScopeKind.DOMAINE: f"{self.value} and its sub-domains",
+            ScopeKind.SERVEUR: self.value,
+            ScopeKind.DOMAINE_MESSAGERIE: "@" + self.value.removeprefix("@"),
+        }[self.kind]
 
 
 @dataclass(frozen=True)
@@ -185,7 +202,7 @@ class Holder:
         check_text("given_name", self.given_name, MAX_COMMON_NAME)
         check_email("email", self.email)
         if self.national_id:
-            check_text("national_id", self.national_id, MAX_COMMON_NAME)
+            check_holder_id(self.national_id)
 
 
 @dataclass(frozen=True)
@@ -230,22 +247,22 @@ class ProductRequest:
             return f"{self.holder.given_name} {self.holder.surname}"
         return self.service_name or next(iter(self.fqdns), "") or self.email
 
-    def warnings(self, target: str = "") -> tuple[str, ...]:
-        """What looks wrong without being refused; ``target`` is the service it is meant for.
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that a scope limits: host names, or the domain of the certified address."""
+        address = self.holder.email if self.holder else self.email
+        return self.fqdns or ((address.rpartition("@")[2].lower(),) if address else ())
 
-        INSi takes only two names, in upper case (platform.md §2, error DESIR_560).
-        """
-        if self.offre is not Offre.ORG or self.service_name in INSI_NAMES:
-            return ()
-        if compact(target) != "INSI" and not compact(self.service_name).startswith("INSI"):
-            return ()
-        return (
-            f"INSi accepts only {' or '.join(INSI_NAMES)} as service name, in upper case; "
-            f"{self.service_name!r} would be refused there (DESIR_560)",
-        )
+    def warnings(self, target: str = "") -> tuple[str, ...]:
+        """What looks wrong without being refused; ``target`` is the service it is meant for."""
+        identifiers = [self.structure.warnings]
+        if self.holder and self.holder.national_id:
+            identifiers.append(NationalId.parse(self.holder.national_id).warnings)
+        told = (warning for warnings in identifiers for warning in warnings)
+        return (*told, *service_warnings(self.offre, self.service_name, target))
 
     def _check_subject(self) -> None:
-        wanted = self._subject_field()
+        wanted = self.subject_field
         given = {
             "service_name": self.service_name,
             "fqdns": self.fqdns,
@@ -264,7 +281,9 @@ class ProductRequest:
         elif wanted == "email":
             check_email("email", self.email)
 
-    def _subject_field(self) -> str:
+    @property
+    def subject_field(self) -> str:
+        """The field that holds the subject, by offer and usage."""
         if self.offre is Offre.ORG:
             return "service_name"
         if self.offre is Offre.SERV:

@@ -6,6 +6,7 @@ records, to a WSDL; nothing else in igcsante knows an operation of a web service
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -95,7 +96,15 @@ class RecordField:
 
 
 def record_fields(record: type) -> dict[str, RecordField]:
-    """The fields of a record by name: ``tuple[X, ...]`` is a list of X, ``X | None`` an X."""
+    """The fields of a record by name: ``tuple[X, ...]`` is a list of X, ``X | None`` an X.
+
+    The same mapping each time: it isn't to be changed.
+    """
+    return _record_fields(record)
+
+
+@functools.cache
+def _record_fields(record: type) -> dict[str, RecordField]:
     hints = typing.get_type_hints(record)
     return {field.name: _record_field(field, hints[field.name]) for field in fields(record)}
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import UsageError
+from ..identifiers import NationalId
 from ..secret import Secret
 
 MAX_COMMON_NAME = 64  # X.520 ub-common-name
@@ -103,6 +104,14 @@ def check_email(name: str, email: str) -> None:
         raise refusal(name, f"{email[:80]!r} is not an e-mail address")
 
 
+def check_holder_id(text: str) -> None:
+    """The national identifier of a professional: type digit and number (PS_IdNat)."""
+    try:
+        NationalId.parse(text)
+    except UsageError as error:
+        raise refusal("national_id", error.message, advice=error.advice) from None
+
+
 def check_product_id(product_id: str) -> None:
     """The platform's name of a product."""
     if not _PRODUCT_ID.fullmatch(product_id):
@@ -115,7 +124,7 @@ def check_reference(reference: str) -> None:
         raise refusal("client_reference", "1 to 64 characters among A-Z a-z 0-9 . _ : -")
 
 
-def refusal(name: str, reason: str, allowed: Sequence[str] = ()) -> UsageError:
+def refusal(name: str, reason: str, allowed: Sequence[str] = (), *, advice: str = "") -> UsageError:
     """The error for a field that holds what it may not."""
     listed = f"; allowed: {', '.join(allowed)}" if allowed else ""
-    return UsageError(f"{name}: {reason}{listed}", field=name, allowed=list(allowed))
+    return UsageError(f"{name}: {reason}{listed}", advice=advice, field=name, allowed=list(allowed))

@@ -13,8 +13,6 @@ from typing import Self
 from ..errors import UsageError
 from ..text import did_you_mean
 
-INSI_NAMES = ("INSI-AUTO", "INSI-MANU")
-
 
 class _DomainEnum(StrEnum):
     @classmethod

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 import bulk
 import crls
 import exchanges
+import journal
+import pfc
 import startup
 from result import Result
 
@@ -31,6 +33,12 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "crl-lookup": crls.lookup,
     "bulk": bulk.bulk,
     "order": exchanges.order,
+    "platform-order": pfc.order,
+    "platform-call": pfc.call,
+    "platform-job": pfc.sessions,
+    "journal-orders": journal.orders,
+    "journal-show": journal.show,
+    "journal-status": journal.status,
     "start-version": startup.version,
     "start-help": startup.help_text,
 }
@@ -39,6 +47,7 @@ LONG_BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "long-crl-refresh": crls.refresh_long,
     "long-crl-check": crls.check_long,
     "long-bulk": bulk.bulk_long,
+    "long-journal": journal.long,
 }
 ALL = BENCHES | LONG_BENCHES
 

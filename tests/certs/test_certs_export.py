@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from selfmade_pki import Authority, ec_key, rsa_key
 
-from igcsante.certs import export
+from igcsante import files
 from igcsante.certs.export import chain_pem, pkcs12_bytes, write_bundle, write_key
 from igcsante.certs.load import certificates_from_path, load_certificates
 from igcsante.certs.requests import read_key
@@ -26,8 +26,11 @@ PASSWORD = Secret("s3cret")
 NAMES = {"a.cert.pem", "a.cert.der", "a.chain.pem", "a.p12"}
 
 
-def bundle(folder, stem="a", *, key=KEY, password=PASSWORD):
-    return write_bundle(folder, stem, LEAF, CHAIN, key=key, p12_password=password)
+P12 = pkcs12_bytes("a", KEY, LEAF, CHAIN, PASSWORD)
+
+
+def bundle(folder, stem="a", *, key=KEY, pkcs12=P12):
+    return write_bundle(folder, stem, LEAF, CHAIN, public_key=key.public_key(), pkcs12=pkcs12)
 
 
 def openssl(*arguments) -> subprocess.CompletedProcess[str]:
@@ -36,7 +39,7 @@ def openssl(*arguments) -> subprocess.CompletedProcess[str]:
 
 def test_bundle_is_private_files_that_openssl_reads(tmp_path):
     folder = tmp_path / "new" / "folder"
-    paths = write_bundle(folder, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+    paths = bundle(folder)
     assert {path.name for path in paths.values()} == NAMES
     assert set(os.listdir(tmp_path / "new" / "folder")) == NAMES  # noqa: PTH208
     for path in paths.values():
@@ -57,7 +60,7 @@ def test_bundle_is_private_files_that_openssl_reads(tmp_path):
 
 
 def test_bundle_is_read_back(tmp_path):
-    paths = write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+    paths = bundle(tmp_path)
     assert certificates_from_path(paths["certificate"]) == (LEAF,)
     assert certificates_from_path(paths["certificate_der"]) == (LEAF,)
     assert certificates_from_path(paths["chain"]) == CHAIN
@@ -65,7 +68,7 @@ def test_bundle_is_read_back(tmp_path):
 
 
 def test_without_a_password_no_pkcs12_is_written(tmp_path):
-    assert "pkcs12" not in write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY)
+    assert "pkcs12" not in bundle(tmp_path, pkcs12=None)
     assert not (tmp_path / "a.p12").exists()
 
 
@@ -77,7 +80,7 @@ def test_key_is_a_private_file_that_openssl_and_we_read(tmp_path):
 
 
 def test_bundle_without_a_password_has_no_pkcs12(tmp_path):
-    assert "pkcs12" not in bundle(tmp_path, password=None)
+    assert "pkcs12" not in bundle(tmp_path, pkcs12=None)
     assert {path.name for path in tmp_path.iterdir()} == NAMES - {"a.p12"}
 
 
@@ -121,7 +124,7 @@ def test_key_that_cannot_be_read_is_told_why(tmp_path):
 def test_file_that_is_there_is_never_replaced(tmp_path, taken):
     (tmp_path / taken).write_bytes(b"mine")
     with pytest.raises(StorageError, match="already there: nothing was written"):
-        write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+        bundle(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [taken]
     assert (tmp_path / taken).read_bytes() == b"mine"
 
@@ -129,37 +132,37 @@ def test_file_that_is_there_is_never_replaced(tmp_path, taken):
 def test_dangling_link_is_not_written_through(tmp_path):
     (tmp_path / "a.p12").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StorageError):
-        write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+        bundle(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("failing", range(4))
 @pytest.mark.parametrize("failure", [StorageError("disk full"), KeyboardInterrupt()])
 def test_failure_at_any_file_leaves_nothing(tmp_path, monkeypatch, failing, failure):
-    real, count = export.write_atomic, iter(range(10))
+    real, count = files.write_atomic, iter(range(10))
 
     def write(path, data, **options):
         if next(count) == failing:
             raise failure
         real(path, data, **options)
 
-    monkeypatch.setattr(export, "write_atomic", write)
+    monkeypatch.setattr(files, "write_atomic", write)
     with pytest.raises(type(failure)):
-        write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+        bundle(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
-    real = export.write_atomic
+    real = files.write_atomic
 
     def write(path, data, **options):
         if path.name == "a.chain.pem":
             path.write_bytes(b"somebody's")
         real(path, data, **options)
 
-    monkeypatch.setattr(export, "write_atomic", write)
+    monkeypatch.setattr(files, "write_atomic", write)
     with pytest.raises(StorageError):
-        write_bundle(tmp_path, "a", LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+        bundle(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.chain.pem"]
     assert (tmp_path / "a.chain.pem").read_bytes() == b"somebody's"
 
@@ -167,13 +170,13 @@ def test_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize("stem", ["", ".", "..", "a/b", "../a", "a\0b", "a\\b", "a\nb"])
 def test_stem_that_is_no_file_name_is_refused(tmp_path, stem):
     with pytest.raises(UsageError, match="name of files"):
-        write_bundle(tmp_path, stem, LEAF, CHAIN, key=KEY, p12_password=PASSWORD)
+        bundle(tmp_path, stem)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_key_of_another_certificate_is_refused(tmp_path):
     with pytest.raises(CertificateInvalidError, match="not that of"):
-        write_bundle(tmp_path, "a", LEAF, CHAIN, key=rsa_key("other"), p12_password=PASSWORD)
+        bundle(tmp_path, key=rsa_key("other"))
     assert list(tmp_path.iterdir()) == []
 
 

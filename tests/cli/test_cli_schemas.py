@@ -21,12 +21,15 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from igcsante.card import readers
 from igcsante.certs.export import certificate_pem
+from igcsante.certs.handover import FORMS, SUFFIXES
 from igcsante.certs.nomenclatures import CARD_TYPES, PRODUCTS
+from igcsante.certs.policy import Source
 from igcsante.certs.verdict import Kind
 from igcsante.certs.x509.extensions import key_usage_names
-from igcsante.cli import main, sim
+from igcsante.cli import main, sim_platform, stopping
 from igcsante.cli.card_keys import SCHEMES
 from igcsante.cli.schemas import names, schema
+from igcsante.cli.status import STANDINGS
 from igcsante.errors import CardAbsentError, ExitCode, NetworkError, UsageError
 from igcsante.files import write_atomic
 from igcsante.identifiers import NationalId
@@ -37,9 +40,11 @@ from igcsante.testing.pki.leaves import SOFTWARE, PersonName, SoftwareSubject, S
 from igcsante.testing.pki.simulated import new_key
 from igcsante.testing.world import SimulatedWorld
 from igcsante.tls.probe import VERSIONS, Outcome
-from igcsante.ws.conformity import Level
-from igcsante.ws.journal import OrderState
-from igcsante.ws.mapping import contract_file
+from igcsante.ws.contract.conformity import Level
+from igcsante.ws.contract.mapping import contract_file
+from igcsante.ws.orders.journal import OrderState
+from igcsante.ws.orders.order_key import KeyPlace
+from igcsante.ws.orders.park import Standing
 from igcsante.ws.vocabulary import Offre, ScopeKind, Usage, World
 
 SOURCES = Path(main.__file__).parent
@@ -220,13 +225,19 @@ CLOSED_LISTS: list[tuple[str, str, Any]] = [
         "$defs/error/properties/exit_code",
         set(ExitCode) - {ExitCode.GOOD, ExitCode.ENDING},
     ),
+    ("igc.export/1", "properties/form", FORMS),
     ("igc.habilitation/1", "properties/offre", Offre),
     ("igc.habilitation/1", "properties/scope/properties/kind", ScopeKind),
     ("igc.habilitation/1", "properties/usages/items", Usage),
     ("igc.habilitation/1", "properties/world", World),
     ("igc.order/1", "$defs/state", OrderState),
+    ("igc.order/1", f"{ORDER_FIELDS}/key_mode", ["", *KeyPlace]),
     ("igc.order/1", f"{ORDER_FIELDS}/offre", Offre),
     ("igc.order/1", f"{ORDER_FIELDS}/usage", Usage),
+    ("igc.revocation/1", "$defs/published/properties/source", Source),
+    ("igc.status/1", "properties/standing", Standing),
+    ("igc.status/1", "properties/offre", Offre),
+    ("igc.status/1", "properties/usage", Usage),
     ("igc.ws.finding/1", "properties/level", Level),
 ]
 
@@ -474,14 +485,60 @@ def test_orders_from_habilitation_to_revocation(
     assert issued["files"]["pkcs12"]
     (other,) = igc(*ORDER, *WITHDRAWAL, "--out", "other")
     assert "pkcs12" not in other["files"]
+    (by_platform,) = igc(*ORDER, *WITHDRAWAL, "--key", "platform", *password, "--out", "third")
+    assert "key" not in by_platform["files"] and by_platform["files"]["pkcs12"]
+    (given,) = igc("export", ordered["id"], "--as", "curl", "--out", "curl")
+    assert given["snippet"] and set(given["files"]) == {"fullchain", "key", "chain"}
     code = ("--revocation-code-source", "env:CODE", "--yes", *PIN)
     (revoked,) = igc("--profile", "sim", "revoke", ordered["id"], *code)
-    assert [line["state"] for line in igc("orders")] == ["withdrawn", revoked["state"]]
+    states = [line["state"] for line in igc("orders")]
+    assert states == ["withdrawn", "withdrawn", revoked["state"]]
     (again,) = igc("--profile", "sim", "revoke", ordered["id"], *code)
     assert (igc.code, again["revoked_on"]) == (0, revoked["revoked_on"])
     monkeypatch.setenv("PIN", "9999")
     (refused,) = igc("--profile", "sim", "habilitations", *PIN)
     assert refused["error"]["tries_left"] == 2
+
+
+def test_orders_followed_shown_renewed_and_made_by_the_batch(
+    igc: CommandLine, in_world: SimulatedWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    card = SimulatedReader("Only one", in_world.card("cps4"))
+    monkeypatch.setattr(readers, "system_readers", lambda: [card])
+    sim = ("--profile", "sim")
+    (ordered,) = igc(*ORDER, "--order-only", *PIN)
+    igc(*ORDER, *WITHDRAWAL)
+    assert [step["state"] for step in igc("orders", "show", "1")[0]["history"]][-1] == "ordered"
+    assert {line["before"] for line in igc(*sim, "orders", "sync", *PIN)} == {
+        "ordered",
+        "withdrawn",
+    }
+    assert igc(*sim, "orders", "wait", ordered["id"], *PIN)[0]["state"] == "ordered"
+    ours = [line for line in igc(*sim, "status", *PIN) if line["order"]]
+    assert {line["standing"] for line in ours} == {"active", "to withdraw"}
+    (renewed,) = igc(*sim, "renew", "2", "--early", *WITHDRAWAL)
+    assert renewed["files"]
+    (refused,) = igc(*sim, "renew", "3", *WITHDRAWAL)
+    assert refused["error"]["code"] == "usage"
+    file = tmp_path / "orders.csv"
+    file.write_text("usage,service,structure,email\nSIGN,a,10B0999003,a@b.example\n")
+    made, report = igc(*sim, "order", "--batch", file, *WITHDRAWAL)
+    assert (made["outcome"], report["issued"]) == ("issued", 1)
+    (already, _) = igc(*sim, "order", "--batch", file, *WITHDRAWAL)
+    assert already["outcome"] == "already"
+    file.write_text("usage,service,structure,email\nSIGN,b,10B0999003,a@b.example\n")
+    in_world.platform.fail_next("F04")
+    failed, report = igc(*sim, "order", "--batch", file, *WITHDRAWAL, "--unchecked")
+    assert failed["outcome"] == "failed"
+
+
+def test_every_standing_can_be_asked_for() -> None:
+    assert tuple(map(str, Standing)) == STANDINGS
+
+
+def test_every_kind_of_exported_file_is_described() -> None:
+    described = schema("igc.export/1")["$defs"]["files"]["properties"]
+    assert set(described) == set(SUFFIXES)
 
 
 @pytest.mark.parametrize("arguments", [["order"], ["nonsense"], ["check", "--at", "noon", "a"]])
@@ -498,6 +555,14 @@ def test_findings_about_a_mapping(igc: CommandLine, tmp_path: Path) -> None:
     *findings, error = igc("ws", "check-mapping", "--mapping", mapping)
     assert {line["level"] for line in findings} >= {"error"}
     assert error["error"]["code"] == "config"
+
+
+def test_what_a_contract_offers_and_the_request_that_comes_of_it(igc: CommandLine) -> None:
+    lines = igc("ws", "describe")
+    assert {line["schema"] for line in lines} == {"igc.ws.operation/1", "igc.ws.need/1"}
+    assert all(line["maps"] for line in lines if line["schema"] == "igc.ws.operation/1")
+    (request,) = igc("ws", "dry-run", "order_product")
+    assert "demanderProduit" in request["body"]
 
 
 # -- simulations -----------------------------------------------------------------------------
@@ -534,7 +599,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run until a signal comes end at once."""
     event = threading.Event()
     event.set()
-    monkeypatch.setattr(sim, "_stop_on_signals", lambda: event)
+    monkeypatch.setattr(stopping, "stop_on_signals", lambda: event)
 
 
 @pytest.mark.usefixtures("stopped")
@@ -544,6 +609,17 @@ def test_simulated_platform(igc: CommandLine, monkeypatch: pytest.MonkeyPatch) -
     (line,) = igc("sim", "platform")
     assert line["profile"] == "sim"
     assert problems({**line, "platform": "127.0.0.1"})
+
+
+def test_what_steers_a_simulated_platform(
+    igc: CommandLine, world: SimulatedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim_platform, "_existing_world", lambda: world)
+    (clock,) = igc("sim", "clock")
+    assert clock["ahead_seconds"] == 0
+    assert {line["kind"] for line in igc("sim", "fail")} >= {"F01", "T04", "lost-answer"}
+    for mail in igc("sim", "mails"):
+        assert problems({**mail, "product_id": "1"})
 
 
 @pytest.mark.usefixtures("stopped")

@@ -44,7 +44,7 @@ CARDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 CONTACTLESS = "cps3-contactless"
 _QUICK_CARDS = ("cps3", CONTACTLESS, "cps4")
-_SLOW = ("order", "retrieve", "revoke")
+_SLOW = ("order", "orders sync", "retrieve", "renew", "revoke")
 NEW_PIN = "4826"
 Words = tuple[str, ...]
 VERIFY, CHANGE, RESET = 0x20, 0x24, 0x2C  # ISO/IEC 7816-4: what carries a PIN
@@ -134,17 +134,24 @@ CARD_COMMANDS = (
     _platform("habilitations", "habilitations", *_PIN),
     _platform("order", *ORDER, *WITHDRAWAL, "--out", "out"),
     _platform("retrieve", "retrieve", "1", *RETRIEVAL, earlier=(_ORDERED,)),
+    _platform("orders sync", "orders", "sync", *_PIN, earlier=(_ORDERED,)),
+    _platform("status", "status", *_PIN),
+    _platform("renew", "renew", "1", "--early", *RETRIEVAL, earlier=(_ISSUED,)),
     _platform("revoke", "revoke", "1", *REVOCATION, earlier=(_ISSUED,)),
 )
 # Commands that never reach a card in a reader. igc demo brings its own: its job is tested
-# by itself.
+# by itself. Nor is there one for igc orders wait, which asks as igc orders sync does, but only
+# for what the platform is at work on.
 WITHOUT_CARD = {
-    *("inspect", "orders", "help", "demo", "bundle make", "bundle check"),
+    *("inspect", "export", "orders list", "orders show", "help", "demo"),
+    *("bundle make", "bundle check"),
     *("trust list", "trust show", "trust import", "trust fetch", "trust remove"),
     *("crl update", "crl list", "crl show", "crl index", "crl export"),
-    *("policy list", "policy show"),
-    *("ws check-mapping", "card cache clear", "sim run", "sim platform"),
+    *("policy list", "policy show", "orders wait"),
+    *("ws check-mapping", "ws describe", "ws dry-run"),
+    *("card cache clear", "sim run", "sim platform"),
     *("sim card list", "sim card show", "sim card new"),
+    *("sim settings", "sim clock", "sim mails", "sim fail", "sim decide"),
 }
 
 

@@ -11,6 +11,7 @@ from e2e_support import SECRETS, CardInReader, Insert, Machine, configure, inser
 
 from igcsante.card import readers
 from igcsante.testing.world import SimulatedWorld
+from igcsante.ws import patience
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,7 @@ def home(tmp_path: Path, world: SimulatedWorld, monkeypatch: pytest.MonkeyPatch)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(readers, "system_readers", list)
+    monkeypatch.setattr(patience, "sleep", lambda seconds: None)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

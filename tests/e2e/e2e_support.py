@@ -23,7 +23,6 @@ import pytest
 
 from igcsante.cli.main import run
 from igcsante.testing.cards import CardMaterial, SimulatedCard, SimulatedReader, load_profile
-from igcsante.testing.platform.faults import FaultPlan
 from igcsante.testing.world import SimulatedWorld
 
 REPOSITORY = Path(__file__).parents[2]
@@ -115,6 +114,7 @@ class CardInReader:
             command[1] == 0x88
             or (command[1] == 0x2A and command[2:4] in (b"\x9e\x9a", b"\x80\x86"))
             for command in self.sent
+            if not command[0] & 0x10  # the beginning of a chain
         )
 
 
@@ -133,11 +133,10 @@ def _material(world: SimulatedWorld, name: str) -> CardMaterial:
     return world.card_material(load_profile(name))
 
 
-class Outage(FaultPlan):
+class Outage:
     """The ``number``-th request (from 1) fails; with ``lasting`` all later ones too."""
 
     def __init__(self, number: int, kind: str, *, lasting: bool = False) -> None:
-        super().__init__()
         self.requests = 0
         self._number, self._kind, self._lasting = number, kind, lasting
 

@@ -6,12 +6,14 @@ what was in doubt is settled by the next command once the platform is back.
 
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e_support import ORDER as CHECKED_ORDER
 from e2e_support import (
-    ORDER,
     PIN,
     RETRIEVAL,
     REVOCATION,
@@ -28,11 +30,12 @@ from e2e_support import (
 from igcsante.errors import IgcError
 from igcsante.secret import Secret
 from igcsante.testing.demo import main_job
-from igcsante.testing.platform.products import to_product
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.model import ProductState
+from igcsante.ws.model import ProductSearch, ProductState
+from igcsante.ws.orders import reconcile
 
 ONCE, LASTING = False, True
+ORDER = (*CHECKED_ORDER, "--unchecked")  # the order is then the first request
 BUNDLE = {"key.pem", "cert.pem", "cert.der", "chain.pem", "p12"}
 KEY = {"key.pem"}
 
@@ -49,10 +52,14 @@ def the_order() -> dict[str, Any]:
 
 def truth(world: SimulatedWorld, order: dict[str, Any]) -> ProductState | None:
     """What the platform itself has of an order."""
-    now = world.platform._now()
-    with world.platform._store.transaction() as tx:
-        found = [to_product(r, now) for r in tx.all() if r.reference == order["reference"]]
-    return found[0].state if found else None
+    for number in itertools.count(1):
+        page = world.platform.browse(ProductSearch(page=number, page_size=100))
+        for product in page.products:
+            if product.client_reference == order["reference"]:
+                return product.state
+        if not page.products:
+            return None
+    raise AssertionError
 
 
 TRUTHS = {
@@ -80,8 +87,8 @@ def suffixes(home: Path) -> set[str]:
 AT_ORDER = [
     ("F04", ONCE, 11, "refused", set()),
     ("T01", ONCE, 12, "failed", set()),
-    ("T03", ONCE, 12, "failed", set()),
-    ("503", ONCE, 12, "failed", set()),
+    ("T03", ONCE, 0, "withdrawn", BUNDLE),
+    ("503", ONCE, 0, "withdrawn", BUNDLE),
     ("html", ONCE, 12, "failed", set()),
     ("hang-up", ONCE, 10, "unknown", KEY),
     ("lost-answer", ONCE, 0, "withdrawn", BUNDLE),
@@ -98,6 +105,7 @@ def test_platform_fails_at_the_order(
     world: SimulatedWorld,
     inserted: Insert,
     home: Path,
+    monkeypatch: pytest.MonkeyPatch,
     kind: str,
     lasting: bool,
     code: int,
@@ -113,6 +121,7 @@ def test_platform_fails_at_the_order(
     if code:
         assert told.lines[-1]["ok"] is False and told.error["exit_code"] == code
         assert order["last_error"] in told.error["message"]
+    monkeypatch.setattr(reconcile, "SETTLING", timedelta(0))
     settled(world, home, state)
 
 
@@ -135,7 +144,7 @@ def settled(world: SimulatedWorld, home: Path, state: str) -> None:
 AT_WITHDRAWAL = [
     ("F13", ONCE, 11, "ordered"),
     ("T01", ONCE, 12, "ordered"),
-    ("503", ONCE, 12, "ordered"),
+    ("503", LASTING, 12, "ordered"),
     ("html", ONCE, 12, "ordered"),
     ("hang-up", ONCE, 10, "ordered"),
     ("T01", LASTING, 12, "withdrawing"),
@@ -189,7 +198,7 @@ def test_certificate_whose_delivery_was_lost_can_be_revoked(
 AT_REVOCATION = [
     ("F15", ONCE, 11, "withdrawn"),
     ("T01", ONCE, 12, "withdrawn"),
-    ("503", ONCE, 12, "withdrawn"),
+    ("503", LASTING, 12, "withdrawn"),
     ("html", ONCE, 12, "withdrawn"),
     ("lost-answer", ONCE, 10, "revoked"),
     ("hang-up", LASTING, 10, "revoking"),
@@ -225,10 +234,32 @@ def test_platform_fails_at_the_habilitations(
     world: SimulatedWorld, inserted: Insert, kind: str, code: int
 ) -> None:
     held = inserted("cps3")
-    with outage(world, 1, kind):
+    with outage(world, 1, kind, lasting=True):
         told = sim("habilitations", "--pin-source", "env:E2E_PIN")
     assert told.code == told.error["exit_code"] == code
     assert (held.pins_sent, held.signatures) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["503", "hang-up", "T02"])
+def test_a_platform_that_fails_once_is_asked_again(
+    world: SimulatedWorld, inserted: Insert, kind: str
+) -> None:
+    held = inserted("cps4")
+    with outage(world, 1, kind) as plan:
+        told = sim("habilitations", "--pin-source", "env:E2E_PIN")
+    assert told.code == 0 and told.lines
+    assert "trying again in" in told.said
+    assert plan.requests == 2
+    assert (held.pins_sent, held.signatures) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["T01", "lost-answer"])
+def test_what_may_have_been_done_is_never_sent_again(
+    world: SimulatedWorld, issued: None, kind: str
+) -> None:
+    with outage(world, 1, kind) as plan:
+        sim("revoke", "1", *REVOCATION)
+    assert plan.requests == 2, "the revocation, then the question what became of it"
 
 
 @both_generations
@@ -272,3 +303,38 @@ def test_orders_are_told_to_people_too(world: SimulatedWorld, inserted: Insert, 
     told = igc("orders")
     assert "ORG AUTH_CLI" in told.out and "it may have been ordered" in told.out
     assert "hung up" in told.out
+
+
+def with_profile_key(home: Path, line: str) -> None:
+    config = home.parent / "config" / "config.toml"
+    config.write_text(config.read_text() + line + "\n")
+
+
+def test_a_proxy_of_the_profile_is_the_only_way(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    held = inserted("cps3")
+    with_profile_key(home, 'proxy = "http://127.0.0.1:9"')
+    told = sim("habilitations", "--pin-source", "env:E2E_PIN")
+    assert (told.code, told.error["code"]) == (10, "network")
+    assert "the proxy 127.0.0.1:9 can't be reached" in told.error["message"]
+    assert held.signatures == 0
+
+
+def test_a_proxy_that_can_not_be_one_is_refused_before_anything(
+    inserted: Insert, home: Path
+) -> None:
+    held = inserted("cps3")
+    with_profile_key(home, 'proxy = "https://user:secret@proxy.example"')
+    told = sim("habilitations", "--pin-source", "env:E2E_PIN")
+    assert (told.code, held.sent) == (2, [])
+    assert "secret" not in told.out + told.err
+
+
+def test_time_limits_of_the_profile_hold(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    inserted("cps4")
+    with_profile_key(home, "total_seconds = 0.000001")
+    told = sim("habilitations", "--pin-source", "env:E2E_PIN")
+    assert (told.code, told.error["code"]) == (13, "timeout")

@@ -76,7 +76,8 @@ def test_kept_files_are_for_their_owner_only(kept: Path) -> None:
     suffixes = sorted(re.sub(r"^igcsante-demo-[0-9a-f]+", "", name.name) for name in kept.iterdir())
     assert suffixes == [
         ".cert.der", ".cert.pem", ".chain.pem", ".key.pem", ".p12",
-        "ca", "crl", "crl-before-revocation", "journal.sqlite", "secrets.txt",
+        "ca", "crl", "crl-before-revocation", "journal.sqlite", "journal.sqlite.lock",
+        "secrets.txt",
     ]  # fmt: skip
 
 

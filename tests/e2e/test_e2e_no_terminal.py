@@ -34,7 +34,7 @@ from e2e_support import (
 
 from igcsante.testing.cards import load_profile
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.transport import HttpsTransport
+from igcsante.ws.soap.transport import HttpsTransport
 
 SIM = ("--profile", "sim")
 
@@ -169,11 +169,14 @@ def test_interruption_at_any_exchange_leaves_nothing_half_done(
     assert (told.code, told.out) == (0, "")
 
 
-@pytest.mark.parametrize(("call", "state"), [(1, "sent"), (2, "withdrawing")])
+@pytest.mark.parametrize(("call", "state"), [(2, "sent"), (3, "withdrawing")])
 def test_interrupted_order_is_in_doubt_until_it_is_looked_up(
     inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch, call: int, state: str
 ) -> None:
-    """Ctrl-C while the platform answers: it did what was asked, and nobody heard it."""
+    """Ctrl-C while the platform answers: it did what was asked, and nobody heard it.
+
+    The first call asks for the habilitations.
+    """
     inserted("cps3")
     read, calls = HttpsTransport._read, []
 
@@ -266,9 +269,10 @@ def test_key_that_cannot_be_written_stops_the_order(
     monkeypatch.setattr(tempfile, "mkstemp", FullDisk(".key.pem"))
     told = igc(*SIM, "--json", *ORDER, *WITHDRAWAL)
     assert (told.code, told.error["code"]) == (1, "storage")
-    assert held.signatures == 0, "nothing was sent"
+    assert held.signatures == 1, "what the card may order was asked"
     assert files_of(home) == set()
-    assert igc("orders").out == ""
+    (order,) = igc("orders", "--json").lines
+    assert order["state"] == "failed", "nothing was ordered"
 
 
 def test_key_that_is_gone_stops_the_withdrawal(inserted: Insert, home: Path) -> None:

@@ -198,7 +198,7 @@ def test_pin_is_asked_on_a_terminal_and_not_shown(hospital: Machine) -> None:
             out, _ = process.communicate(timeout=SECONDS)
         shown += _read(person)
     assert process.returncode == 0
-    assert len(out.splitlines()) == 4
+    assert len(out.splitlines()) == 7
     assert b"1234" not in shown
 
 

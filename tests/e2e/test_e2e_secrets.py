@@ -15,7 +15,17 @@ from pathlib import Path
 import click
 import pytest
 from card_commands import CHANGE, CONTACTLESS, RECORD, VERIFY, Bench, CardCommand, Run, cases
-from e2e_support import ORDER, REVOCATION, WITHDRAWAL, Insert, Told, both_generations, igc, outage
+from e2e_support import (
+    ORDER,
+    RETRIEVAL,
+    REVOCATION,
+    WITHDRAWAL,
+    Insert,
+    Told,
+    both_generations,
+    igc,
+    outage,
+)
 
 from igcsante.cli.main import igc as root_command
 from igcsante.testing.cards import Fault
@@ -108,13 +118,19 @@ def test_secrets_are_said_logged_and_kept_nowhere(
     sim = ("--profile", "sim", "--json")
     assert watch(*sim, "habilitations", "--pin-source", "env:E2E_PIN").code == 0
     assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 0
-    with outage(world, 2, "T01"):
+    with outage(world, 3, "T01"):  # 1 habilitations, 2 order, 3 withdrawal
         assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 12
-    with outage(world, 2, "F14"):
+    with outage(world, 3, "F14"):
         assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 11
     with outage(world, 1, "html", lasting=True):
         assert watch(*sim, *ORDER, *WITHDRAWAL, *ENCRYPTED).code == 12
+    assert watch(*sim, "renew", "1", "--early", *RETRIEVAL, *ENCRYPTED).code == 0
+    rows = home / "orders.csv"
+    rows.write_text("usage,structure,service,email\nSIGN,10B0999003,canari,a@b.example\n")
+    assert watch(*sim, "order", "--batch", rows, *RETRIEVAL, *ENCRYPTED).code == 0
+    assert watch(*sim, "status", "--files", "--pin-source", "env:E2E_PIN").code == 0
     assert watch(*sim, "revoke", "1", *REVOCATION).code == 0
+    assert watch("orders", "show", "1").code == watch("orders", "show", "1", "--json").code == 0
     assert watch("orders").code == watch("orders", "--json").code == 0
     spoken = watch.spoken()
     assert not pin_found(PIN, spoken)
@@ -124,6 +140,39 @@ def test_secrets_are_said_logged_and_kept_nowhere(
             assert not any(form in data for form in forms(secret)), f"{name} in {path}"
     for path, data in files_under(home.parent / "data"):
         assert not pin_found(PIN, data), path
+
+
+def test_a_certificate_s_whole_life_tells_no_secret(
+    world: SimulatedWorld, inserted: Insert, home: Path, watch: Watch
+) -> None:
+    inserted("cps4", pin=PIN)
+    pin = ("--pin-source", "env:E2E_PIN")
+    (home / "batch.csv").write_text(
+        "usage,structure,service,email\n"
+        + "".join(f"AUTH_CLI,10B0999003,vie-{n},pki@ch-simulation.example\n" for n in range(2))
+    )
+    answers = (*WITHDRAWAL, *ENCRYPTED, *pin)
+    for words in (
+        (*ORDER, "--order-only", *ENCRYPTED),
+        ("retrieve", "1", *answers),
+        (*ORDER, "--key", "platform", *WITHDRAWAL),
+        ("order", "--batch", "batch.csv", *answers),
+        ("renew", "1", "3", "--early", *answers),
+        ("status", "--files", *pin),
+        ("orders", "sync", *pin),
+        ("orders", "show", "1"),
+        ("revoke", "3", *REVOCATION),
+    ):
+        told = watch("--profile", "sim", "--json", *words)
+        assert told.code == 0, told.err
+    with outage(world, 1, "F15", lasting=True):
+        assert watch("--profile", "sim", "revoke", "1", *REVOCATION).code == 11
+    spoken = watch.spoken()
+    assert not pin_found(PIN, spoken)
+    for name, secret in CANARIES.items():
+        assert not any(form in spoken for form in forms(secret)), name
+        for path, data in files_under(home, home.parent / "data", world.directory):
+            assert not any(form in data for form in forms(secret)), f"{name} in {path}"
 
 
 def test_wrong_secrets_are_not_repeated(

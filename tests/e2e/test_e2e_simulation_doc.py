@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
-from e2e_support import REPOSITORY, Machine, next_line, stop
+from e2e_support import REPOSITORY, Machine, free_ports, next_line, serving, stop
 
 from igcsante.errors import PcscUnavailableError
 from igcsante.testing.cards import PrivatePcscd, load_profile
@@ -63,7 +64,7 @@ def with_card(machine: Machine, run: list[str], words: list[str]) -> str:
 
 
 def test_the_profile_is_one(tmp_path: Path) -> None:
-    (profile,) = blocks("toml")
+    profile, _ = blocks("toml")
     (tmp_path / "profile.toml").write_text(profile, "utf-8")
     found = load_profile(tmp_path / "profile.toml")
     assert (found.pin_tries_left, found.state, found.activities) == (1, "expired", ())
@@ -75,10 +76,13 @@ def test_every_fault_is_in_the_table() -> None:
 
 
 def test_the_tests_pass(tmp_path: Path) -> None:
-    removal, conftest, replay = blocks("python")
+    removal, conftest, replay, order, platform, wsgi = blocks("python")
     (tmp_path / "conftest.py").write_text(conftest, "utf-8")
     (tmp_path / "test_removal.py").write_text(removal, "utf-8")
     (tmp_path / "test_replay.py").write_text(replay, "utf-8")
+    (tmp_path / "test_order.py").write_text(order, "utf-8")
+    (tmp_path / "test_platform.py").write_text(platform, "utf-8")
+    (tmp_path / "test_wsgi.py").write_text(f"def test_it():\n{indent(wsgi, '    ')}", "utf-8")
     record(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
@@ -89,7 +93,28 @@ def test_the_tests_pass(tmp_path: Path) -> None:
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "5 passed" in done.stdout
+
+
+def test_the_platform_obeys_its_commands(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    _, settings = blocks("toml")
+    lines = [line.split("#")[0].split()[1:] for line in "".join(blocks("sh")).splitlines()]
+    told = [words for words in lines if words[:2] in (["sim", "clock"], ["sim", "mails"])]
+    told += [words for words in lines if words[:2] == ["sim", "fail"]]
+    with free_ports(2) as (port, pki_port):
+        own = ("--port", str(port), "--pki-port", str(pki_port))
+        with serving(machine, "sim", "platform", *own) as (_, platform):
+            for words in told:
+                assert machine.igc(*words).code == 0, words
+            assert machine.igc("sim", "clock").out[:2] == "20"
+        printed = machine.igc("sim", "settings").out
+        (tmp_path / "mine.toml").write_text(printed + "\n", "utf-8")
+        (tmp_path / "short.toml").write_text(settings, "utf-8")
+        for name in ("mine.toml", "short.toml"):
+            with serving(machine, "sim", "platform", *own, "--settings", name) as (_, again):
+                assert again == platform
+    assert len(told) == 5
 
 
 def record(folder: Path) -> None:

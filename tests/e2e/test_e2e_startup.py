@@ -16,8 +16,10 @@ HELP = [
     ("card", "--help"),
     ("check", "--help"),
     ("order", "--help"),
+    ("export", "--help"),
     ("demo", "--help"),
     ("sim", "run", "--help"),
+    ("sim", "platform", "--help"),
 ]
 # Runs a command line and says which of the modules it loaded.
 LOADED = """

@@ -58,6 +58,11 @@ def test_exchanges_are_those_that_the_documentation_tells() -> None:
     }
 
 
+def test_a_job_with_the_platform_is_one_handshake() -> None:
+    (result,) = map(json.loads, bench("platform-job", "--json").stdout.splitlines())
+    assert (result["ours"], result["peer"]) == (1, 4)
+
+
 def test_table_is_for_people() -> None:
     done = bench("card-id")
     header, *rows = done.stdout.splitlines()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lxml import etree
 from igcsante.testing.cards.material import CardMaterial
 from igcsante.testing.cards.profile import CardProfile, load_profile
 from igcsante.testing.pki import SimulatedPki
-from igcsante.testing.platform import MockPlatform
+from igcsante.testing.platform import MockPlatform, default_settings
 from igcsante.testing.platform.soap import PATH, PEER, SoapApplication
 from igcsante.testing.platform.wire import NAMESPACE
 
@@ -28,6 +28,7 @@ SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 NOW = datetime.now(UTC).replace(microsecond=0)
 FINESS = "10B0999003"
 CODE = "code de révocation"
+DEFAULT_LINES = default_settings().habilitations.default[:4]
 Children = Iterable[tuple[str, Any]]
 
 
@@ -53,9 +54,31 @@ def some_key(name: str = "") -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
+def quick_keys(bits: int = 2048) -> Iterator[rsa.RSAPrivateKey]:
+    """Keys that no other call gives, out of few primes: quick to make, and as bad as that."""
+    primes: list[int] = []
+    while True:
+        numbers = rsa.generate_private_key(65537, bits).private_numbers()
+        for p in (numbers.p, numbers.q):
+            for q in primes:
+                if (p * q).bit_length() == bits:
+                    yield _key_of(p, q)
+            primes.append(p)
+
+
+def _key_of(p: int, q: int) -> rsa.RSAPrivateKey:
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    iqmp, public = pow(q, -1, p), rsa.RSAPublicNumbers(65537, p * q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), iqmp, public)
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+_KEYS = quick_keys()
+
+
 def request_for(key: rsa.RSAPrivateKey | None = None, encoding: Encoding = Encoding.DER) -> bytes:
     """A CSR; for a key of its own when none is given."""
-    key = key or rsa.generate_private_key(65537, 2048)
+    key = key or next(_KEYS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sera ignoré")])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     return builder.sign(key, hashes.SHA256()).public_bytes(encoding)
@@ -82,6 +105,19 @@ def order(request: bytes | None = None, **changes: Any) -> list[tuple[str, Any]]
         values_of_name = value if isinstance(value, list) and name != "titulaire" else [value]
         children += [(name, item) for item in values_of_name if item is not None]
     return children
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **by: int) -> None:
+        self.time += timedelta(**by)
 
 
 class SoapFault(Exception):  # noqa: N818 - the word of SOAP

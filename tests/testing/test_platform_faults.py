@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from pfc_client import (
+    DEFAULT_LINES,
     NOW,
     SoapClient,
     SoapFault,
@@ -27,11 +28,12 @@ from pfc_client import (
 )
 
 from igcsante.errors import UsageError
-from igcsante.testing.platform import DEFAULT_LINES, HabilitationRegister, Options
+from igcsante.testing.platform import HabilitationRegister, Options
 from igcsante.testing.platform.faults import FUNCTIONAL, TECHNICAL, HangUp
 from igcsante.ws.model import Scope
 from igcsante.ws.vocabulary import ScopeKind, World
 
+OTHER = "399999999700037"
 SERVER = {"offre": "SERV", "usage": "SSL_SERV", "serviceApplicatif": None}
 
 
@@ -67,7 +69,7 @@ def csr_signed_by(key, algorithm=hashes.SHA256()) -> bytes:  # noqa: B008 - immu
 
 def test_f01_structure_or_offer_without_habilitation(client, csr):
     refused("F01", "idStructure", client.order, csr, idStructure="10B0000000")
-    refused("F01", "idStructure", client.order, csr, offre="PS", usage="AUTH")
+    refused("F01", "idStructure", client.order, csr, offre="PRO", usage="AUTH", idStructure=OTHER)
 
 
 def test_f01_usage_that_is_not_in_the_habilitation(tmp_path, csr):

@@ -11,8 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
 from pfc_client import (
     CODE,
+    DEFAULT_LINES,
     FINESS,
     NOW,
+    Clock,
     SoapClient,
     SoapFault,
     card_profile,
@@ -26,7 +28,7 @@ from pfc_client import (
 from igcsante.certs.profile import decode
 from igcsante.identifiers import StructureId
 from igcsante.testing.pki.leaves import years_after
-from igcsante.testing.platform import DEFAULT_LINES, HabilitationRegister, Options
+from igcsante.testing.platform import HabilitationRegister, Options
 from igcsante.ws.model import Habilitation, Scope, Structure
 from igcsante.ws.vocabulary import Offre, ScopeKind, Usage, World
 
@@ -43,19 +45,6 @@ HOLDER = [
     ("email", "camille@mail.example"),
     ("idNational", "899700990038"),
 ]
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self):
-        return self.time
-
-    def advance(self, **by: int) -> None:
-        self.time += timedelta(**by)
 
 
 @pytest.fixture
@@ -87,9 +76,9 @@ def test_habilitations_are_filtered_by_offer_and_by_name_or_identifier(client):
     def count(*children):
         return len(client.call("listerHabilitations", children).findall("habilitations"))
 
-    assert count(("offre", "SERV")) == 2
+    assert count(("offre", "SERV")) == 3
     assert count(("texteStructure", "pharmacie")) == 2
-    assert count(("texteStructure", FINESS)) == 2
+    assert count(("texteStructure", FINESS)) == 5
     assert count(("offre", "ORG"), ("texteStructure", FINESS)) == 1
     assert count(("texteStructure", "nulle part")) == 0
 

@@ -20,6 +20,7 @@ from pfc_client import (
     some_key,
 )
 
+from igcsante.errors import ContractError
 from igcsante.testing.platform.soap import MAX_REQUEST_BYTES, NOTICE, PATH
 from igcsante.testing.platform.wire import NAMESPACE, OPERATIONS
 
@@ -169,3 +170,9 @@ def test_binary_fields_take_line_breaks(client):
     csr = base64.encodebytes(request_for()).decode()
     assert "\n" in csr.strip()
     assert client.call("demanderProduit", order(csr=csr, motDePasseCle=None)) is not None
+
+
+def test_mock_never_sends_what_breaks_its_own_schema(client, monkeypatch):
+    monkeypatch.setattr("igcsante.testing.platform.products._PREFIX", "un préfixe ")
+    with pytest.raises(ContractError, match="breaks its schema at idProduit"):
+        client.call("demanderProduit", order(request_for(some_key("schema"))))

@@ -25,7 +25,7 @@ from pfc_client import (
 from igcsante.testing.cards.material import KeyPair
 from igcsante.testing.pki import SimulatedPki
 from igcsante.testing.pki.simulated import save_key_pair
-from igcsante.testing.platform import PlatformServer
+from igcsante.testing.platform import Options, PlatformServer
 from igcsante.testing.platform.soap import PATH
 
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
@@ -157,13 +157,39 @@ def test_revoked_card_is_refused_even_on_an_open_connection(server, tmp_path):
     assert "révoqué" in answer.decode()
 
 
-def test_expired_card_is_refused(server, tmp_path):
-    old = shared_pki().issue_card(card_profile(), NOW.replace(year=NOW.year - 4, day=1))
-    with (
-        connected(server, context_for(tmp_path, old.authentication)) as connection,
-        pytest.raises(OSError),
-    ):
-        post(connection)
+def expired() -> KeyPair:
+    old = NOW.replace(year=NOW.year - 4, day=1)
+    return shared_pki().issue_card(card_profile(), old).authentication
+
+
+def revoked() -> KeyPair:
+    pair = shared_pki().issue_card(card_profile(), NOW).authentication
+    shared_pki().revoke(pair.certificate.serial_number, NOW)
+    return pair
+
+
+@pytest.mark.parametrize("dead", [expired, revoked])
+def test_card_that_is_dead_is_told_so(server, tmp_path, dead):
+    with connected(server, context_for(tmp_path, dead())) as connection:
+        status, answer = post(connection)
+    assert status == 403
+    assert "Le certificat présenté" in answer.decode()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("dead", "alert"), [(expired, "certificate expired"), (revoked, "certificate revoked")]
+)
+def test_tls_refuses_a_dead_card_when_so_set(tmp_path, identity, version, dead, alert):
+    platform = platform_at(tmp_path, options=Options(refuse_in_tls=True))
+    with PlatformServer(platform, shared_pki(), identity) as server:
+        with connected(server, context_for(tmp_path, card_material().authentication)) as alive:
+            assert post(alive)[0] == 200
+        with (
+            connected(server, context_for(tmp_path, dead(), version)) as connection,
+            pytest.raises(ssl.SSLError, match=alert),
+        ):
+            post(connection)
 
 
 def test_habilitation_is_that_of_the_card(server, tmp_path, platform):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from igcsante.cli import sim
+from igcsante.cli import sim, stopping
 from igcsante.cli.main import run
 from igcsante.cli.schemas import schema
 from igcsante.testing.cards import load_profile, profile_names
@@ -81,7 +81,7 @@ def test_run_keeps_the_state_that_it_is_told_to(
 ) -> None:
     stopped = threading.Event()
     stopped.set()
-    monkeypatch.setattr(sim, "_stop_on_signals", lambda: stopped)
+    monkeypatch.setattr(stopping, "stop_on_signals", lambda: stopped)
     monkeypatch.setattr(sim, "simulated_world_directory", lambda: tmp_path / "world")
     state = tmp_path / "card.json"
     code = run(["sim", "run", "--card", "blocked", "--state", str(state), "--pcscd", "--json"])

@@ -26,6 +26,7 @@ from igcsante.secret import Secret
 from igcsante.testing.cards import Activity
 from igcsante.testing.cards import load_profile as load_card_profile
 from igcsante.testing.http import listen
+from igcsante.testing.platform import Options
 from igcsante.testing.world import PKI_PORT, PLATFORM_PORT, SimulatedWorld
 from igcsante.tls import client_context
 from igcsante.ws.client import ZeepPlatform
@@ -170,6 +171,29 @@ def test_kept_world_can_be_served_on_another_port(tmp_path):
         assert again.endpoint.startswith(again.server.url)
     with pytest.raises(ConfigError, match=str(pki_port)):
         SimulatedWorld(folder, pki_port=pki_port + 1)
+
+
+def test_world_whose_clock_is_ahead_is_served_all_the_same(tmp_path):
+    """Its card too is one of that time; the server's certificate is one of ours."""
+    world = SimulatedWorld(tmp_path / "sim", platform_port=0, pki_port=0)
+    world.clock.advance(timedelta(days=700))
+    pair = world.card_material(load_card_profile("cps3")).authentication
+    assert pair.certificate.not_valid_before_utc > datetime.now(UTC) + timedelta(days=699)
+    context = client_context(Credential(pair.certificate, pair.private_key), world.anchors)
+    with world, ZeepPlatform(world.endpoint, context) as platform:
+        assert platform.list_habilitations()
+
+
+def test_settings_of_the_folder_hold_unless_others_are_given(tmp_path):
+    folder = tmp_path / "sim"
+    SimulatedWorld(folder, platform_port=0, pki_port=0).stop()
+    (folder / "platform.toml").write_text("[options]\npending_quota = 3\n")
+    assert SimulatedWorld(folder).platform.options.pending_quota == 3
+    given = SimulatedWorld(folder, options=Options(daily_quota=1)).platform.options
+    assert (given.pending_quota, given.daily_quota) == (None, 1)
+    (folder / "platform.toml").write_text("[options]\nquota = 3\n")
+    with pytest.raises(ConfigError, match="unknown key 'quota'"):
+        SimulatedWorld(folder)
 
 
 def test_taken_port_is_reported_and_nothing_stays_open(tmp_path):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
-from igcsante.ws.mapping import contract_file
+from igcsante.ws.contract.mapping import contract_file
 
 
 def _certificate(subject, issuer, key, signer, *, ca, names=()):
@@ -32,7 +32,15 @@ def _certificate(subject, issuer, key, signer, *, ca, names=()):
         .not_valid_before(start)
         .not_valid_after(start + datetime.timedelta(days=30))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
+    if ca:
+        key_identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        signs = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        builder = builder.add_extension(key_identifier, critical=False)
+        builder = builder.add_extension(signs, critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signer, hashes.SHA256())
@@ -46,11 +54,12 @@ class ThrowAwayCa:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = _certificate("TEST CA", "TEST CA", self._key, self._key, ca=True)
         loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        self.server_key = ec.generate_private_key(ec.SECP256R1())
         self.leaf, self.server_file = self._issue("platform", loopback)
         _, self.other_server_file = self._issue("other", x509.DNSName("other.example"))
 
     def _issue(self, name: str, alternative: x509.GeneralName) -> tuple[x509.Certificate, Path]:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = self.server_key
         leaf = _certificate(name, "TEST CA", key, self._key, ca=False, names=[alternative])
         file = self._folder / f"{name}.pem"
         file.write_bytes(
@@ -153,7 +162,7 @@ def soap_server(throw_away_ca) -> Iterator[SoapServer]:
 @pytest.fixture
 def platform(soap_server, throw_away_ca):
     from igcsante.ws.client import ZeepPlatform
-    from igcsante.ws.transport import Limits
+    from igcsante.ws.soap.transport import Limits
 
     limits = Limits(connect=5, silence=5, total=10)
     with ZeepPlatform(soap_server.url, throw_away_ca.client_context(), limits=limits) as client:

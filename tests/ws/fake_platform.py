@@ -68,12 +68,33 @@ class FakePlatform:
         return self._finish(lambda: self._add(request))
 
     def withdraw_product(self, withdrawal):
-        product = WithdrawnProduct("a.cer", "x", b"c", self.certificate)
+        product = WithdrawnProduct("a.cer", "x", b"c", self.certificate, (self.certificate,))
         return self._finish(lambda: self._become(ProductState.ACTIF), product)
 
     def revoke_product(self, revocation):
         receipt = RevocationReceipt(ProductState.REVOQUE, AT)
         return self._finish(lambda: self._become(ProductState.REVOQUE), receipt)
+
+    def renew_product(self, renewal):
+        return self._finish(lambda: self._succeed(renewal))
+
+    def _succeed(self, renewal):
+        source = next(p for p in self.products if p.product_id == renewal.product_id)
+        number = self.products.index(source)
+        new = f"P-{len(self.products) + 1}"
+        successor = replace(
+            source,
+            product_id=new,
+            state=ProductState.A_RETIRER,
+            client_reference="",
+            renews=source.product_id,
+            renewed_by="",
+            serial="",
+            not_after=None,
+        )
+        self.products[number] = replace(source, renewed_by=new)
+        self.products.append(successor)
+        return OrderReceipt(new, ProductState.A_RETIRER)
 
     def search_products(self, search):
         if not self.reachable:

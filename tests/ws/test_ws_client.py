@@ -41,7 +41,6 @@ from igcsante.errors import (
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.tls import client_context, signatures_made
-from igcsante.ws import transport
 from igcsante.ws.client import ZeepPlatform
 from igcsante.ws.model import (
     Habilitation,
@@ -62,7 +61,8 @@ from igcsante.ws.model import (
     Withdrawal,
     World,
 )
-from igcsante.ws.transport import Limits
+from igcsante.ws.soap import route
+from igcsante.ws.soap.transport import Limits
 
 STRUCTURE_ID = StructureId.parse("318751275100020")
 ORDER = ProductRequest(
@@ -251,7 +251,7 @@ def test_a_functional_fault_is_a_refusal_with_its_code_and_field(soap_server, pl
     soap_server.always(answer, status=500)
     with pytest.raises(PlatformRefusedError, match="hors périmètre") as caught:
         platform.order_product(ORDER)
-    assert caught.value.fields == {"fault": "MOCK-F03", "field": "fqdns"}
+    assert caught.value.fields == {"fault": "MOCK-F03", "field": "fqdns", "kind": "out_of_scope"}
     assert caught.value.exit_code == 11
 
 
@@ -433,9 +433,10 @@ def test_each_wait_is_bounded_by_the_silence_and_by_what_is_left(
     soap_server.always(reply("listerHabilitations", ""))
     platform.list_habilitations()
     now = [100.0]
-    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(route, "time", SimpleNamespace(monotonic=lambda: now[0]))
     connection = platform._https._connection
-    connection.start(Limits(silence=30, total=60))
+    connection._limits = Limits(silence=30, total=60)
+    connection.start()
     assert connection.wait() == 30
     now[0] += 50
     assert connection.wait() == 10

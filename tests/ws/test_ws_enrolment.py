@@ -25,10 +25,10 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import enrolment as module
-from igcsante.ws.enrolment import Delivery, prepare, retrieve, submit
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import Offre, Usage
+from igcsante.ws.orders import delivered as module
+from igcsante.ws.orders.enrolment import Delivery, prepare, retrieve, submit
+from igcsante.ws.orders.journal import Journal, OrderState
 
 CODE = Secret("revocation-code")
 PASSWORD = Secret("p12-password")

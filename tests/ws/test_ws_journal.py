@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from igcsante.errors import StorageError, UsageError
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
@@ -87,7 +87,7 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 journal = Journal(Path(sys.argv[1]))
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
 entry = journal.record("igc-killed", at=at, label="DMP")
@@ -110,7 +110,7 @@ MANY = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
-from igcsante.ws.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
 for number in range(10):
     with Journal(Path(sys.argv[1])) as journal:
@@ -194,3 +194,94 @@ def test_a_command_that_lost_does_not_undo_what_another_achieved(journal):
     after = journal.yield_back(claimed, OrderState.ORDERED, at=AT, last_error="refused")
     assert (after.state, after.certificate_path) == (OrderState.WITHDRAWN, "/a.pem")
     assert after.last_error == ""
+
+
+OLD = """
+    CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, reference TEXT NOT NULL UNIQUE,
+    created TEXT NOT NULL, updated TEXT NOT NULL, state TEXT NOT NULL,
+    profile TEXT NOT NULL DEFAULT '', platform TEXT NOT NULL DEFAULT '',
+    card_number TEXT NOT NULL DEFAULT '', offre TEXT NOT NULL DEFAULT '',
+    usage TEXT NOT NULL DEFAULT '', structure TEXT NOT NULL DEFAULT '',
+    label TEXT NOT NULL DEFAULT '', product_id TEXT NOT NULL DEFAULT '',
+    key_path TEXT NOT NULL DEFAULT '', certificate_path TEXT NOT NULL DEFAULT '',
+    serial TEXT NOT NULL DEFAULT '', last_error TEXT NOT NULL DEFAULT '') STRICT;
+    INSERT INTO orders (reference, created, updated, state, label)
+    VALUES ('old', '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00', 'ordered', 'DMP');
+    PRAGMA user_version = 1;
+"""
+
+
+def test_a_journal_of_the_first_version_is_taken_over(path):
+    path.parent.mkdir(mode=0o700)
+    database = sqlite3.connect(path)
+    database.executescript(OLD)
+    database.close()
+    with Journal(path) as journal:
+        entry = journal.get("old")
+        assert (entry.state, entry.label, entry.renews) == (OrderState.ORDERED, "DMP", "")
+        journal.keep(entry, [b"certificate", b"issuer"], at=AT, serial="aff0001")
+    with Journal(path) as journal:
+        kept = journal.get("aff0001")
+        assert journal.certificates(kept) == (b"certificate", b"issuer")
+
+
+def test_each_step_of_an_order_is_remembered(journal):
+    entry = journal.record("a", at=AT)
+    entry = journal.claim(entry, OrderState.SENT, at=AT + timedelta(seconds=1))
+    entry = journal.update(entry, at=AT + timedelta(seconds=2), label="same state, nothing new")
+    entry = journal.update(entry, at=AT + timedelta(seconds=3), last_error="no answer")
+    journal.update(entry, at=AT + timedelta(seconds=4), state=OrderState.FAILED)
+    steps = journal.history(entry)
+    assert [(step.state.value, step.note, (step.at - AT).seconds) for step in steps] == [
+        ("prepared", "", 0),
+        ("sent", "", 1),
+        ("sent", "no answer", 3),
+        ("failed", "", 4),
+    ]
+    assert journal.history(journal.record("b", at=AT))[0].at == AT
+
+
+def test_an_order_is_found_by_the_serial_of_its_certificate(journal):
+    entry = journal.update(journal.record("a", at=AT), at=AT, serial="0aff01234567".lstrip("0"))
+    assert journal.get("0A:FF:01:23:45:67") == entry
+    with pytest.raises(UsageError, match="no order"):
+        journal.get("aff")
+
+
+HOLDING = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from igcsante.ws.orders.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+with journal.hold(journal.get("held")), journal.hold_name("a row"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_an_order_that_another_process_works_on_is_left_alone_until_it_dies(path, journal):
+    held, other = journal.record("held", at=AT), journal.record("other", at=AT)
+    command = [sys.executable, "-c", HOLDING, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match="another command"), journal.hold(held):
+            pass
+        with journal.hold(other):
+            pass
+        with pytest.raises(UsageError, match="at work on a row"), journal.hold_name("a row"):
+            pass
+        with journal.hold_name("another row"):
+            pass
+        process.kill()
+    with journal.hold(held):
+        pass
+
+
+def test_orders_are_listed_by_profile_state_and_row(journal):
+    for reference, profile, row in (("a", "x", "r1"), ("b", "y", "r1"), ("c", "x", "r2")):
+        journal.record(reference, at=AT, profile=profile, batch_row=row)
+    assert [e.reference for e in journal.list(profile="x")] == ["c", "a"]
+    assert [e.reference for e in journal.list(batch_row="r1")] == ["b", "a"]
+    assert journal.list(states=[OrderState.SENT]) == ()
+    assert len(journal.list(states=[OrderState.SENT, OrderState.PREPARED])) == 3

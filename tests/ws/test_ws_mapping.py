@@ -9,11 +9,20 @@ from lxml import etree
 from igcsante.errors import ConfigError, ContractError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import codec
-from igcsante.ws.conformity import Level, check_mapping
-from igcsante.ws.mapping import contract_file, load_mapping
-from igcsante.ws.model import Offre, OrderReceipt, Product, ProductRequest, Usage
+from igcsante.ws.contract import codec
+from igcsante.ws.contract.conformity import Level, check_mapping
+from igcsante.ws.contract.mapping import contract_file, load_mapping
+from igcsante.ws.model import (
+    Offre,
+    OrderReceipt,
+    Product,
+    ProductRequest,
+    ProductSearch,
+    Usage,
+)
+from igcsante.ws.operations import ProductAnswer
 
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SHIPPED = contract_file("mapping.toml").read_text()
 
 
@@ -126,8 +135,7 @@ def order(**changes) -> ProductRequest:
 
 def test_a_request_becomes_the_elements_that_the_mapping_names(changed):
     mapping = load_mapping(changed('["SMIME", "S/MIME"]', '["S/MIME", "SMIME"]'))
-    paths = mapping.operation("order_product").request
-    assert codec.encode(mapping, order(), paths) == {
+    assert codec.encode(mapping, "order_product", order(), at=NOW) == {
         "offre": "SERV",
         "usage": "S/MIME",
         "idStructure": "1750000001",
@@ -140,10 +148,7 @@ def test_a_request_becomes_the_elements_that_the_mapping_names(changed):
 def test_what_the_mapping_has_no_place_for_is_not_silently_left_out(changed):
     mapping = load_mapping(changed('key_password = "motDePasseCle"\nemails', "emails"))
     with pytest.raises(ConfigError, match="key_password"):
-        codec.encode(mapping, order(), mapping.operation("order_product").request)
-
-
-RECEIPT = load_mapping().operation("order_product").response
+        codec.encode(mapping, "order_product", order(), at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -158,24 +163,26 @@ RECEIPT = load_mapping().operation("order_product").response
 )
 def test_an_answer_that_lacks_or_garbles_something_is_refused(xml):
     with pytest.raises(ContractError):
-        codec.decode(load_mapping(), OrderReceipt, etree.fromstring(xml), RECEIPT)
+        codec.decode(load_mapping(), "order_product", OrderReceipt, etree.fromstring(xml), at=NOW)
 
 
 def test_what_a_terminal_would_obey_does_not_pass():
     xml = "<r><idProduit>P\u009b2J\tQ</idProduit><etat>ACTIF</etat></r>"
-    receipt = codec.decode(load_mapping(), OrderReceipt, etree.fromstring(xml), RECEIPT)
+    receipt = codec.decode(
+        load_mapping(), "order_product", OrderReceipt, etree.fromstring(xml), at=NOW
+    )
     assert receipt.product_id == "P 2J Q"
 
 
-PRODUCT = """<p><idProduit>P</idProduit><offre>ORG</offre><usage>SIGN</usage>
+PRODUCT = """<produit><idProduit>P</idProduit><offre>ORG</offre><usage>SIGN</usage>
 <structure><idNational>318751275100020</idNational><raisonSociale>X</raisonSociale></structure>
 <libelle>DMP</libelle><etat>ACTIF</etat><dateDemande>{time}</dateDemande>
-<modeCle>CSR</modeCle><renouvelable>{flag}</renouvelable></p>"""
+<modeCle>CSR</modeCle><renouvelable>{flag}</renouvelable></produit>"""
 
 
 def decode_product(mapping, time="2026-11-22T08:30:00Z", flag="1") -> Product:
-    element = etree.fromstring(PRODUCT.format(time=time, flag=flag))
-    return codec.decode(mapping, Product, element, mapping.records["product"])
+    element = etree.fromstring(f"<r>{PRODUCT.format(time=time, flag=flag)}</r>")
+    return codec.decode(mapping, "get_product", ProductAnswer, element, at=NOW).product
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,9 @@ def test_times_follow_the_format_and_zone_of_the_mapping(changed):
     mapping = load_mapping(path)
     time = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
     assert decode_product(mapping, "010720261400").requested_at == time
-    assert codec._encode_value(mapping, time) == "010720261400"
+    search = ProductSearch(expires_before=time)
+    sent = codec.encode(mapping, "search_products", search, at=NOW)
+    assert sent["finAvant"] == "010720261400"
 
 
 @pytest.mark.parametrize("time", ["hier", "9999-99-99T00:00:00Z", "2026"])
@@ -218,7 +227,7 @@ def test_every_name_in_the_mapping_is_used_by_the_wsdl_or_schema():
         assert f'name="{operation.name}"' in schema
         for paths in (*operation.request.values(), *operation.response.values()):
             for path in paths:
-                assert re.search(f'name="{path[-1]}"', schema)
+                assert re.search(f'name="{path.name}"', schema)
 
 
 def test_another_contract_is_checked_by_its_files_alone(other_contract):

@@ -203,6 +203,44 @@ def test_insi_wants_its_two_names():
     assert order(service_name="DMP").warnings("DMP") == ()
 
 
+@pytest.mark.parametrize("target", ["INSi", "insi", "MSSanté", "mssante", "Hub Santé", "HUB SANTE"])
+def test_a_service_of_another_offer_is_warned_about_however_it_is_spelled(target):
+    wrong = Offre.SERV if "INSI" in target.upper() else Offre.ORG
+    subject = {"service_name": "", "fqdns": ("a.fr",)} if wrong is Offre.SERV else {}
+    usage = Usage.SSL_SERV if wrong is Offre.SERV else Usage.AUTH_CLI
+    (warning,) = order(offre=wrong, usage=usage, **subject).warnings(target)
+    assert f"not {wrong}" in warning
+
+
+def test_a_service_that_nobody_described_is_not_warned_about():
+    assert order(service_name="DMP").warnings("a service of ours") == ()
+
+
+def test_an_identifier_whose_key_is_wrong_is_warned_about():
+    wrong = StructureId.parse("318751275100021")
+    assert "SIRET" in order(structure=wrong).warnings()[0]
+    holder = Holder("DOE", "Jane", "jane@exemple.fr", "899700735742")
+    request = order(offre=Offre.PS, usage=Usage.SIGN, service_name="", holder=holder)
+    assert "RPPS" in request.warnings()[0]
+
+
+@pytest.mark.parametrize("identifier", ["1234", "RPPS 99700735741", "30B0057881", "8é"])
+def test_a_holders_identifier_is_that_of_a_professional(identifier):
+    with pytest.raises(UsageError, match="national_id") as caught:
+        Holder("DOE", "Jane", "jane@exemple.fr", identifier)
+    assert caught.value.fields["field"] == "national_id"
+
+
+def test_what_a_scope_limits_are_hosts_and_the_domains_of_addresses():
+    server = {"service_name": "", "fqdns": ("A.fr", "b.fr")}
+    assert order(offre=Offre.SERV, usage=Usage.SSL_SERV, **server).hosts == ("a.fr", "b.fr")
+    mail = {"service_name": "", "email": "boite@Exemple.fr"}
+    assert order(offre=Offre.SERV, usage=Usage.SMIME, **mail).hosts == ("exemple.fr",)
+    person = {"service_name": "", "holder": HOLDER}
+    assert order(offre=Offre.PRO, usage=Usage.SIGN, **person).hosts == ("exemple.fr",)
+    assert order().hosts == ()
+
+
 def test_a_withdrawal_needs_the_beneficiary_to_accept():
     with pytest.raises(UsageError, match="CGU"):
         model.Withdrawal("P-1", Secret("code"), accepted=False)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,8 +17,6 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws import orders
-from igcsante.ws.journal import Journal, OrderState
 from igcsante.ws.model import (
     Offre,
     Product,
@@ -28,6 +26,9 @@ from igcsante.ws.model import (
     Usage,
     Withdrawal,
 )
+from igcsante.ws.orders import lifecycle
+from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.reconcile import SETTLING, refresh
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 STRUCTURE_ID = StructureId.parse("318751275100020")
@@ -57,7 +58,7 @@ def journal(tmp_path):
 
 def place(platform, journal):
     about = {"profile": "sim", "platform": "https://pfc.invalid/", "key_path": "/k"}
-    return orders.place_order(platform, journal, REQUEST, at=AT, **about)
+    return lifecycle.place_order(platform, journal, REQUEST, at=AT, **about)
 
 
 def test_an_order_is_in_the_journal_before_it_is_sent(platform, journal):
@@ -109,14 +110,21 @@ def test_an_order_stays_in_doubt_while_the_platform_is_out_of_reach(platform, jo
     entry = journal.list()[0]
     assert (entry.state, entry.product_id) == (OrderState.UNKNOWN, "")
     platform.reachable = True
-    assert orders.refresh(platform, journal, entry, at=AT).product_id == "P-1"
+    assert refresh(platform, journal, entry, at=AT).product_id == "P-1"
 
 
 def test_an_order_in_doubt_that_the_platform_never_had_has_failed(platform, journal):
     platform.error, platform.works = LOST, False
     with pytest.raises(NetworkError):
         place(platform, journal)
-    entry = orders.refresh(platform, journal, journal.list()[0], at=AT)
+    doubt = journal.list()[0]
+    moment = AT + SETTLING - timedelta(seconds=1)
+    assert refresh(platform, journal, doubt, at=moment).state is OrderState.UNKNOWN
+    with pytest.raises(PlatformUnavailableError, match="nothing was sent again"):
+        lifecycle.place_order(
+            platform, journal, replace(REQUEST, client_reference=doubt.reference), at=AT
+        )
+    entry = refresh(platform, journal, doubt, at=AT + SETTLING)
     assert entry.state is OrderState.FAILED
 
 
@@ -156,14 +164,16 @@ REVOCATION = Revocation(Secret("code"), product_id="P-1")
 
 
 def withdraw(platform, journal, entry, save):
-    return orders.withdraw(platform, journal, entry, WITHDRAWAL, at=AT, save=save)
+    return lifecycle.withdraw(platform, journal, entry, WITHDRAWAL, at=AT, save=save)
 
 
 def test_a_withdrawn_certificate_is_saved_then_noted(platform, journal, tmp_path, throw_away_ca):
     entry = place(platform, journal)
 
     def save(product):
-        assert journal.get("P-1").state is OrderState.WITHDRAWING
+        kept = journal.get("P-1")
+        assert (kept.state, kept.certificate_path) == (OrderState.WITHDRAWN, "")
+        assert journal.certificates(kept) == (product.certificate, *product.chain)
         return tmp_path / "a.pem"
 
     entry = withdraw(platform, journal, entry, save)
@@ -231,9 +241,9 @@ def test_a_revocation_says_how_far_it_went(
     platform.error, platform.works, platform.reachable = error, works, reachable
     if error:
         with pytest.raises(type(error)):
-            orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+            lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
     else:
-        _, revoked_at = orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+        _, revoked_at = lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
         assert revoked_at == AT
     assert journal.get("P-1").state is state
 
@@ -242,8 +252,8 @@ def test_a_revocation_whose_answer_was_lost_is_told_and_not_sent_again(platform,
     entry = withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
     platform.error, platform.reachable = LOST, False
     with pytest.raises(NetworkError):
-        orders.revoke(platform, journal, entry, REVOCATION, at=AT)
+        lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
 
     platform.error, platform.reachable = REFUSED, True  # what a second one would get
-    entry, revoked_at = orders.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
+    entry, revoked_at = lifecycle.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
     assert (entry.state, entry.last_error, revoked_at) == (OrderState.REVOKED, "", AT)

@@ -66,7 +66,7 @@ class Access:
             frozenset(host.lower() for host in hosts),
             frozenset(host.lower() for host in ldap_hosts),
             tuple(_network(text) for text in private_networks),
-            _proxy(proxy) if proxy else None,
+            proxy_address(proxy) if proxy else None,
         )
 
     def target(self, url: str) -> Target:
@@ -96,7 +96,7 @@ class Access:
         proxied = self.proxy is not None and target.scheme != "ldap"
         host, port = self.proxy if self.proxy and proxied else (target.host, target.port)
         failure: OSError | None = None
-        for address in _resolved(host, port, seconds):
+        for address in resolved(host, port, seconds):
             if not proxied:
                 self._check(target.host, address)
             try:
@@ -135,7 +135,7 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _resolved(host: str, port: int, seconds: float) -> list[str]:
+def resolved(host: str, port: int, seconds: float) -> list[str]:
     """The addresses of a name, within so many seconds: the system's own limits are longer."""
     if _literal(host) is not None:
         return [host]
@@ -188,7 +188,8 @@ def _network(text: str) -> _Network:
         ) from None
 
 
-def _proxy(text: str) -> tuple[str, int]:
+def proxy_address(text: str) -> tuple[str, int]:
+    """Host and port of ``http://host:port``. Raises ConfigError."""
     try:
         parts = urlsplit(text)
         port = parts.port or _PROXY_PORT

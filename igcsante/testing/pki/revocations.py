@@ -66,10 +66,18 @@ class RevocationRegister:
     def add(self, revocation: Revocation) -> Revocation:
         """Record a revocation; gives the one that holds, which is the first one."""
         with self._lock:
-            self._refresh()
             if revocation.serial not in self._known:
                 self._known[revocation.serial] = self._kept(revocation)
             return self._known[revocation.serial]
+
+    def find(self, serial: int) -> Revocation | None:
+        """The revocation of a serial number, if there is one."""
+        with self._lock:
+            if serial not in self._known and self._directory is not None:
+                path = self._directory / f"{serial:x}.json"
+                if path.is_file():
+                    self._known[serial] = Revocation.from_json(read_bounded(path))
+            return self._known.get(serial)
 
     def all(self) -> tuple[Revocation, ...]:
         """Everything revoked so far, oldest first."""

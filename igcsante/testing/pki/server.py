@@ -3,7 +3,8 @@
 Same paths as the ANS's server (facts sheet pki.md §2): ``/CRL/ACI-EL-ORG-TEST.crl`` and
 ``/AC TEST/ACI-EL-ORG-TEST.cer``; delta CRLs, in LDAP only there, at
 ``/CRL/ACI-EL-ORG-TEST-delta.crl``; OCSP, which has a host of its own there, is at ``/OCSP``. A
-CRL or an answer is made when it is asked for.
+CRL or an answer is made when it is asked for. All other paths are those of a WSGI
+application, when one is given.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..clock import utc_now
-from ..http import LOOPBACK, LoopbackServer, QuietHandler, listen
+from ..http import LOOPBACK, Application, LoopbackServer, QuietHandler, listen
 from .hierarchy import OCSP_PATH
 from .ocsp import MAX_REQUEST_BYTES, OcspBehaviour, OcspResponder
 from .simulated import SimulatedPki
@@ -35,8 +36,10 @@ class PkiServer(LoopbackServer):
         *,
         clock: Callable[[], datetime] = utc_now,
         ocsp: OcspBehaviour | None = None,
+        pages: Application | None = None,
     ) -> None:
         super().__init__(listener or listen(), _Handler)
+        self.pages = pages
         self._pki = pki
         self._clock = clock
         self.responder = OcspResponder(pki, ocsp, clock=clock)
@@ -64,12 +67,19 @@ class _Handler(QuietHandler):
         path = urlsplit(self.path).path
         if path.startswith(f"{OCSP_PATH}/"):  # RFC 6960 §A.1
             self._answer_ocsp(_request_in(unquote(path.removeprefix(f"{OCSP_PATH}/"))))
+            return
+        found = server.content(unquote(path))
+        if found is None and server.pages is not None:
+            self.run_application(server.pages)
         else:
-            self._answer(*(server.content(unquote(path)) or ("", None)))
+            self._answer(*(found or ("", None)))
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        server = cast(PkiServer, self.server)
         length = self.headers.get("Content-Length", "")
-        if self.path.rstrip("/") != OCSP_PATH or not length.isdigit():
+        if self.path.rstrip("/") != OCSP_PATH and server.pages is not None:
+            self.run_application(server.pages)
+        elif self.path.rstrip("/") != OCSP_PATH or not length.isdigit():
             self.close_connection = True
             self._answer("", None)
         elif int(length) > MAX_REQUEST_BYTES:

@@ -1,14 +1,22 @@
 """A mock Plateforme de confiance: its contract is ours, none is published by the ANS."""
 
-from .habilitations import DEFAULT_LINES, HabilitationRegister
-from .rules import Options
+from .habilitations import HabilitationRegister
+from .options import Options, Validation
+from .portal import Portal
 from .server import PlatformServer
 from .service import MockPlatform
+from .settings import PlatformSettings, default_settings, load_settings
+from .soap import SoapApplication
 
 __all__ = [
-    "DEFAULT_LINES",
     "HabilitationRegister",
     "MockPlatform",
     "Options",
     "PlatformServer",
+    "PlatformSettings",
+    "Portal",
+    "SoapApplication",
+    "Validation",
+    "default_settings",
+    "load_settings",
 ]

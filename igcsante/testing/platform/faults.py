@@ -6,10 +6,8 @@ French, as the people who read them at the other end are.
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-
 from ...errors import PlatformRefusedError, PlatformUnavailableError, UsageError
+from .store import Store
 
 PREFIX = "MOCK-"
 
@@ -44,10 +42,10 @@ TECHNICAL = {
 
 # What a web server in front of the platform may do instead of a SOAP answer.
 INCIDENTS = {
-    "html": "answers an HTML page with status 200",
-    "503": "answers an HTML page with status 503",
-    "hang-up": "hangs up before the operation is done",
-    "lost-answer": "does the operation, then hangs up",
+    "html": "Une page HTML avec le statut 200.",
+    "503": "Une page HTML avec le statut 503.",
+    "hang-up": "La connexion est coupée avant que l'opération soit faite.",
+    "lost-answer": "L'opération est faite, puis la connexion est coupée.",
 }
 
 
@@ -78,21 +76,30 @@ class HangUp(Exception):  # noqa: N818 - not an error: an order to the server
 
 
 class FaultPlan:
-    """What goes wrong with the next requests, in the order it was asked."""
+    """What goes wrong with the next requests, in the order it was asked.
 
-    def __init__(self) -> None:
-        self._planned: deque[str] = deque()
-        self._lock = threading.Lock()
+    It is kept with the products: another process may ask for it, a restart forgets nothing.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def add(self, kind: str) -> None:
         """Plan ``F01``…, ``T01``… or an incident for one request. Raises UsageError."""
         known = [*FUNCTIONAL, *TECHNICAL, *INCIDENTS]
         if kind not in known:
             raise UsageError(f"unknown fault {kind!r}", advice="known: " + ", ".join(known))
-        with self._lock:
-            self._planned.append(kind)
+        with self._store.transaction() as tx:
+            tx.plan_fault(kind)
+
+    def planned(self) -> list[str]:
+        """What is to come."""
+        with self._store.reading() as tx:
+            return tx.faults()
 
     def take(self) -> str | None:
         """What is planned for this request, if anything."""
-        with self._lock:
-            return self._planned.popleft() if self._planned else None
+        if not self.planned():
+            return None
+        with self._store.transaction() as tx:
+            return tx.take_fault()

@@ -1,42 +1,159 @@
-"""Who may order what: habilitations by bearer, and the defaults of the simulated world.
+"""Who may order what: habilitations by bearer (platform.md §1, §2).
 
-A line is a structure, an offer with usages, a scope and a world (platform.md §1, §2). The
-structures are invented and belong to no one.
+A bearer is a card, by its number, or a software certificate, by its structure's identifier.
+An administrator may have several, as when a card is renewed and its habilitations go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from ...errors import ConfigError, UsageError
 from ...identifiers import StructureId
+from ...text import did_you_mean
 from ...ws.model import Habilitation, Scope, Structure
-from ...ws.vocabulary import Offre, ScopeKind, Usage, World
+from ...ws.rules import check_text, checked_fqdn
+from ...ws.vocabulary import USAGES, Offre, ScopeKind, Usage, World
 
-FINESS_STRUCTURE = Structure(
-    StructureId.parse("10B0999003"), "CENTRE HOSPITALIER SIMULATION", "Paris (75)"
-)
-SIRET_STRUCTURE = Structure(
-    StructureId.parse("399999999700037"), "PHARMACIE SIMULATION", "Côte-d'Or (21)"
-)
-_ORG = (Usage.AUTH_CLI, Usage.SIGN, Usage.CONF)
-_DOMAIN = Scope(ScopeKind.DOMAINE, "ch-simulation.example")
-_OTHER_DOMAIN = Scope(ScopeKind.DOMAINE, "pharmacie-simulation.example")
+EVERY_OTHER_CARD = "*"
+MAX_LINES = 1000  # of one answer, by the contract
 
-DEFAULT_LINES: tuple[Habilitation, ...] = (
-    Habilitation(FINESS_STRUCTURE, Offre.ORG, _ORG, Scope(), World.TEST),
-    Habilitation(FINESS_STRUCTURE, Offre.SERV, (Usage.SSL_SERV,), _DOMAIN, World.TEST),
-    Habilitation(SIRET_STRUCTURE, Offre.ORG, _ORG, Scope(), World.TEST),
-    Habilitation(SIRET_STRUCTURE, Offre.SERV, (Usage.SSL_SERV,), _OTHER_DOMAIN, World.TEST),
-)
+_LIMITS = {
+    "domain": ScopeKind.DOMAINE,
+    "server": ScopeKind.SERVEUR,
+    "mail_domain": ScopeKind.DOMAINE_MESSAGERIE,
+}
 
 
 @dataclass(frozen=True)
 class HabilitationRegister:
-    """The lines of each bearer; a bearer that is not named has the default ones."""
+    """The lines of each bearer; a bearer that is not named has the default ones.
+
+    ``names`` tells who has a card, when that is known.
+    """
 
     by_bearer: Mapping[str, tuple[Habilitation, ...]] = field(default_factory=dict)
-    default: tuple[Habilitation, ...] = DEFAULT_LINES
+    default: tuple[Habilitation, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, bearer: str) -> tuple[Habilitation, ...]:
         return self.by_bearer.get(bearer, self.default)
+
+
+def read_register(structures: Any, administrators: Any) -> HabilitationRegister:
+    """The ``[[structures]]`` and ``[[administrators]]`` of a TOML file.
+
+    Raises ConfigError that names the entry and its key.
+    """
+    known = dict(_structure(table, where) for table, where in _tables("structures", structures))
+    by_bearer: dict[str, tuple[Habilitation, ...]] = {}
+    names: dict[str, str] = {}
+    for table, where in _tables("administrators", administrators):
+        name, cards, lines = _administrator(table, where, known)
+        for card in cards:
+            if card in by_bearer:
+                raise ConfigError(f"{where}: the card {card} has another administrator")
+            by_bearer[card], names[card] = lines, name
+    default = by_bearer.pop(EVERY_OTHER_CARD, ())
+    return HabilitationRegister(by_bearer, default, names)
+
+
+def _structure(table: dict[str, Any], where: str) -> tuple[str, Structure]:
+    _check_keys(table, where, needed=("id", "name"), allowed=("department",))
+    values = {key: _text(table, key, where) for key in table}
+    try:
+        identifier = StructureId.parse(values["id"])
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error.message}") from None
+    structure = Structure(identifier, values["name"], values.get("department", "Paris (75)"))
+    return str(identifier), structure
+
+
+def _administrator(
+    table: dict[str, Any], where: str, structures: Mapping[str, Structure]
+) -> tuple[str, list[str], tuple[Habilitation, ...]]:
+    _check_keys(table, where, needed=("cards", "habilitations"), allowed=("name",))
+    cards = table["cards"]
+    if not isinstance(cards, list) or not all(isinstance(card, str) and card for card in cards):
+        raise ConfigError(f"{where}: cards is a list of card numbers, as text")
+    lines = [
+        _habilitation(line, f"{where}, {at}", structures)
+        for line, at in _tables("habilitations", table["habilitations"])
+    ]
+    if len(lines) > MAX_LINES:
+        raise ConfigError(f"{where}: at most {MAX_LINES} habilitations")
+    name = _text(table, "name", where) if "name" in table else ""
+    return name, cards, tuple(lines)
+
+
+def _habilitation(
+    table: dict[str, Any], where: str, structures: Mapping[str, Structure]
+) -> Habilitation:
+    _check_keys(table, where, needed=("structure", "offre", "usages"), allowed=("world", *_LIMITS))
+    structure = structures.get(_text(table, "structure", where))
+    if structure is None:
+        hint = did_you_mean(table["structure"], list(structures))
+        raise ConfigError(f"{where}: no structure {table['structure']!r}", advice=hint)
+    if not isinstance(table["usages"], list) or not table["usages"]:
+        raise ConfigError(f"{where}: usages is a list")
+    try:
+        offre = Offre.parse(_text(table, "offre", where))
+        usages = tuple(Usage.parse(str(usage)) for usage in table["usages"])
+        world = World.parse(_text(table, "world", where)) if "world" in table else World.TEST
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error.message}", advice=error.advice) from None
+    foreign = [usage for usage in usages if usage not in USAGES[offre]]
+    if foreign:
+        raise ConfigError(
+            f"{where}: {foreign[0]} is no usage of {offre}",
+            advice="it has " + ", ".join(USAGES[offre]),
+        )
+    return Habilitation(structure, offre, usages, _scope(table, where), world)
+
+
+def _scope(table: dict[str, Any], where: str) -> Scope:
+    limits = [key for key in _LIMITS if key in table]
+    if not limits:
+        return Scope()
+    if len(limits) > 1:
+        raise ConfigError(f"{where}: {' and '.join(limits)}: one limit only")
+    value = _text(table, limits[0], where)
+    try:
+        checked_fqdn(value.removeprefix("@"))
+    except UsageError:
+        raise ConfigError(f"{where}: {limits[0]}: {value!r} is no full host name") from None
+    return Scope(_LIMITS[limits[0]], value.lower())
+
+
+def _tables(name: str, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each table of a list, and how to name it."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ConfigError(f"{name} is a list of tables, as in [[{name}]]")
+    for number, table in enumerate(value, 1):
+        yield table, f"{name} {number}"
+
+
+def _check_keys(
+    table: dict[str, Any], where: str, *, needed: tuple[str, ...], allowed: tuple[str, ...]
+) -> None:
+    known = (*needed, *allowed)
+    for key in table:
+        if key not in known:
+            hint = did_you_mean(key, known) or "known: " + ", ".join(known)
+            raise ConfigError(f"{where}: unknown key {key!r}", advice=hint)
+    for key in needed:
+        if key not in table:
+            raise ConfigError(f"{where}: {key} is missing")
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    value = table[key]
+    try:
+        if not isinstance(value, str):
+            raise UsageError("")
+        check_text(key, value, 255)
+    except UsageError:
+        raise ConfigError(f"{where}: {key} is a text, not empty") from None
+    return value

@@ -16,7 +16,10 @@ from ...certs.profile import decode
 from ...errors import IgcError
 from ...ws.vocabulary import World
 from ..pki import SimulatedPki
+from ..pki.leaves import years_after
 from .faults import ClientRefused
+
+TEST_CARD_YEARS = 3
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ def identify(
     """The client that a certificate names. Raises ClientRefused.
 
     The chain was verified by TLS; this looks at what TLS doesn't: revocation, and validity
-    by the platform's own clock, which makes a test card die after its three years.
+    by the platform's own clock; a test card is opposed after three years, whatever its
+    certificate says.
     """
-    serial = certificate.serial_number
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+    serial, start = certificate.serial_number, certificate.not_valid_before_utc
+    if not start <= at <= certificate.not_valid_after_utc:
         raise ClientRefused("Le certificat présenté n'est pas en cours de validité.")
     if pki.revocation(serial, at) is not None:
         raise ClientRefused("Le certificat présenté est révoqué : la carte est opposée.")
@@ -48,6 +52,8 @@ def identify(
         raise ClientRefused("Le certificat présenté est illisible.") from None
     world = World.PROD if profile.world == "production" else World.TEST
     if profile.product == "card" and profile.usage == "AUTH" and profile.card_number:
+        if world is World.TEST and at > years_after(start, TEST_CARD_YEARS):
+            raise ClientRefused("La carte de test a plus de trois ans : elle est opposée.")
         return Identity(profile.card_number, profile.common_name, world)
     if profile.usage == "AUTH_CLI" and profile.structure_id and accept_software:
         return Identity(str(profile.structure_id), profile.common_name, world)

@@ -1,4 +1,4 @@
-"""A stored product as its bearer sees it: identifier, state, domain object, search."""
+"""A stored product as its bearer sees it: identifier and domain object."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime
 from cryptography import x509
 
 from ...identifiers import StructureId
-from ...ws.model import Product, ProductSearch, Structure
+from ...ws.model import Product, Structure
 from ...ws.vocabulary import KeyMode, Offre, ProductState, RevocationReason, Usage
-from .store import Record
+from .records import Record
 
 _PREFIX = "MOCK-"
 _DIGITS = 8
@@ -27,18 +27,9 @@ def number_of(product_id: str) -> int | None:
     return int(digits) if well_formed and product_id.startswith(_PREFIX) else None
 
 
-def state_of(record: Record, at: datetime) -> ProductState:
-    """Where a product is at a time; expiry needs no event."""
-    if record.revoked_at:
-        return ProductState.REVOQUE
-    if record.not_after is None:
-        return ProductState.A_RETIRER
-    return ProductState.ACTIF if at <= record.not_after else ProductState.EXPIRE
-
-
 def to_product(record: Record, at: datetime) -> Product:
     """The product as the web service shows it."""
-    state = state_of(record, at)
+    state = record.state(at)
     structure_id = StructureId.parse(record.structure_id)
     certificate = x509.load_der_x509_certificate(record.certificate) if record.certificate else None
     subject = record.subject
@@ -65,20 +56,4 @@ def to_product(record: Record, at: datetime) -> Product:
         renewed_by=identifier(record.renewed_by) if record.renewed_by else "",
         revoked_at=record.revoked_at,
         revocation_reason=RevocationReason(record.reason) if record.reason else None,
-    )
-
-
-def matches(product: Product, search: ProductSearch) -> bool:
-    """Whether a product is one that a search asks for; every criterion given must hold."""
-    ends_late = search.expires_before and (
-        product.not_after is None or product.not_after >= search.expires_before
-    )
-    return not (
-        (search.offre and product.offre is not search.offre)
-        or (search.usage and product.usage is not search.usage)
-        or (search.structure and product.structure.national_id != search.structure)
-        or (search.states and product.state not in search.states)
-        or search.label.casefold() not in product.label.casefold()
-        or (search.serial and product.serial != search.serial)
-        or ends_late
     )

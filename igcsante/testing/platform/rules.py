@@ -17,24 +17,13 @@ from ...ws.rules import check_emails as check_addresses
 from ...ws.vocabulary import USAGES, Offre, ScopeKind, Usage, World
 from ..pki import PersonName, SoftwareSubject, StructureName
 from .faults import FunctionalFault
+from .options import Options
 
 _T = TypeVar("_T")
 
 MAX_NAME = 64
 # A PRO or PS certificate has a profession in its DN; the request carries none (invented).
 PERSON_TITLES = {Offre.PRO: "Personnel santé ou social", Offre.PS: "Professionnel de santé"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What no public text settles, with the mock's choice (platform.md §7.5)."""
-
-    accept_software: bool = True
-    modern_p12: bool = False
-    key_sizes: tuple[int, ...] = (2048,)
-    secret_length: int = 8
-    pending_quota: int | None = None
-    code_tries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,10 @@ def visible(lines: Iterable[Habilitation], offre: str, structure_id: str) -> boo
 
 
 def habilitation_for(lines: Iterable[Habilitation], demande: Demande, world: World) -> Habilitation:
-    """The line under which an order is allowed. Raises F01, F02 or F17."""
+    """The line under which an order is allowed, one whose scope covers it if there is.
+
+    Raises F01, F02 or F17.
+    """
     if demande.usage not in USAGES[demande.offre]:
         raise FunctionalFault("F02", field="usage")
     allowed = [
@@ -84,13 +76,22 @@ def habilitation_for(lines: Iterable[Habilitation], demande: Demande, world: Wor
     ]
     if not allowed:
         raise FunctionalFault("F01", field="idStructure")
-    for line in allowed:
-        if line.world == world:
-            return line
-    raise FunctionalFault("F17", field="idStructure")
+    fitting = [line for line in allowed if line.world == world]
+    if not fitting:
+        raise FunctionalFault("F17", field="idStructure")
+    names = _limited_names(demande)
+    covering = (line for line in fitting if all(_in_scope(name, line) for name in names))
+    return next(covering, fitting[0])
 
 
-def subject_of(demande: Demande, line: Habilitation) -> SoftwareSubject:
+def _limited_names(demande: Demande) -> tuple[str, ...]:
+    """What a scope is about: host names, domains of addresses."""
+    person = (demande.titulaire.email,) if demande.titulaire else ()
+    domains = (address.rpartition("@")[2] for address in (demande.email, *person) if address)
+    return tuple(name.lower().replace("*", "any") for name in (*demande.fqdns, *domains))
+
+
+def subject_of(demande: Demande, line: Habilitation, options: Options) -> SoftwareSubject:
     """The subject of the certificate, rebuilt from habilitation and order (§7.5).
 
     Raises F03, F04 or F05.
@@ -107,6 +108,8 @@ def subject_of(demande: Demande, line: Habilitation) -> SoftwareSubject:
     for name, value in given.items():
         if value and name != wanted:
             raise FunctionalFault("F04", "Il n'est pas attendu pour cet usage.", field=name)
+    if wanted == "fqdn":
+        return _server_subject(demande, line, wildcards=options.wildcards)
     return _SUBJECTS[wanted](demande, line)
 
 
@@ -124,10 +127,14 @@ def _service_subject(demande: Demande, line: Habilitation) -> SoftwareSubject:
     return SoftwareSubject(name, _structure_name(line.structure))
 
 
-def _server_subject(demande: Demande, line: Habilitation) -> SoftwareSubject:
-    names = _checked("fqdn", lambda: checked_fqdns(demande.fqdns))
+def _server_subject(demande: Demande, line: Habilitation, *, wildcards: bool) -> SoftwareSubject:
+    star = "*." if wildcards else ""
+    _checked("fqdn", lambda: checked_fqdns([name.removeprefix(star) for name in demande.fqdns]))
+    names = tuple(dict.fromkeys(name.lower() for name in demande.fqdns))
+    if len(names[0]) > MAX_NAME:
+        raise FunctionalFault("F04", field="fqdn")
     for name in names:
-        if not _in_scope(name, line):
+        if not _in_scope(name.replace("*", "any"), line):
             raise FunctionalFault("F03", field="fqdn")
     return SoftwareSubject(names[0], _structure_name(line.structure), names=names)
 
@@ -156,7 +163,6 @@ def _person_subject(demande: Demande, line: Habilitation) -> SoftwareSubject:
 
 _SUBJECTS: dict[str, Callable[[Demande, Habilitation], SoftwareSubject]] = {
     "serviceApplicatif": _service_subject,
-    "fqdn": _server_subject,
     "email": _mailbox_subject,
     "titulaire": _person_subject,
 }
@@ -186,10 +192,23 @@ def check_code(code: str, confirmation: str, options: Options) -> None:
 
 
 def check_secret(name: str, secret: str, options: Options) -> None:
-    """Raises F04 for a password or code that is too short."""
+    """Raises F04 for a password or code that is too short or too plain."""
     if len(secret) < options.secret_length:
         detail = f"Il faut au moins {options.secret_length} caractères."
         raise FunctionalFault("F04", detail, field=name)
+    if len({_character_class(character) for character in secret}) < options.secret_classes:
+        detail = (
+            f"Il faut {options.secret_classes} sortes de caractères parmi minuscules, "
+            "majuscules, chiffres et autres."
+        )
+        raise FunctionalFault("F04", detail, field=name)
+
+
+def _character_class(character: str) -> str:
+    for kind in ("islower", "isupper", "isdigit"):
+        if getattr(character, kind)():
+            return kind
+    return "other"
 
 
 def _check_mail(name: str, address: str, line: Habilitation) -> None:

@@ -1,14 +1,15 @@
 """The mock Plateforme de confiance without its transport: seven operations on a store.
 
 The contract is ours (facts sheet platform.md §7); the ANS has published none. Each
-operation is one transaction; a refusal is a FunctionalFault and changes nothing.
+operation is one transaction; a refusal is a FunctionalFault and changes nothing. The store is
+the truth: a revocation is in it before it is in the CRL, and put there again after a crash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -30,25 +31,29 @@ from ..pki import SimulatedPki
 from ..pki.simulated import new_key
 from . import mails, rules
 from .csr import key_identifier, public_key_der, public_key_of
+from .delivery import delivery, unlocked_key
 from .faults import FaultPlan, FunctionalFault
 from .habilitations import HabilitationRegister
 from .identity import Identity, identify
-from .keeping import code_matches, hash_code, lock_key, unlock_key
-from .pkcs12 import modern_pkcs12, platform_pkcs12
-from .products import identifier, matches, number_of, state_of, to_product
-from .rules import Demande, Options
-from .store import Mail, Record, Store, Transaction
+from .keeping import code_matches, hash_code, lock_key
+from .options import Options, Validation
+from .products import identifier, number_of, to_product
+from .records import Mail, Record
+from .rules import Demande
+from .settings import default_settings
+from .store import Store, Transaction
+from .upkeep import publish_revocations, send_notices
 
 UNBOUND_URL = "https://pfc-mock.invalid"
-P12_TYPE = "application/x-pkcs12"
-CERTIFICATE_TYPE = "application/pkix-cert"
+WITHDRAWAL_PATH = "/pfc-mock/retrait/"
 
 
 class MockPlatform:
     """The platform of one simulated PKI; its state is the SQLite file ``store``.
 
-    ``url`` is where it is served, for the withdrawal links; ``clock`` gives the time of
-    every operation.
+    ``url`` is where it is served, for the withdrawal links; ``portal_url`` where its pages
+    for people are, if anywhere; ``clock`` gives the time of every operation. Habilitations
+    and options are the default ones of ``default.toml`` unless given.
     """
 
     def __init__(
@@ -61,12 +66,18 @@ class MockPlatform:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.url = UNBOUND_URL
-        self.options = options or Options()
-        self.faults = FaultPlan()
-        self._pki = pki
-        self._store = Store(store)
-        self._habilitations = habilitations or HabilitationRegister()
-        self._clock = clock
+        self.portal_url = ""
+        self.pki = pki
+        self.store = Store(store)
+        self.faults = FaultPlan(self.store)
+        self.options = options or default_settings().options
+        self.habilitations = habilitations or default_settings().habilitations
+        self.clock = clock
+        publish_revocations(self.store, pki)
+
+    def now(self) -> datetime:
+        """The platform's time, to the second."""
+        return self.clock().astimezone(UTC).replace(microsecond=0)
 
     def fail_next(self, kind: str) -> None:
         """Make the next request fail: ``T01``, ``F15``, ``html``, ``503``, ``hang-up``…"""
@@ -74,21 +85,41 @@ class MockPlatform:
 
     def mails(self) -> list[Mail]:
         """Every mail that the platform would have sent, oldest first."""
-        with self._store.transaction() as tx:
+        with self.store.reading() as tx:
             return tx.mails()
 
     def identify(self, certificate: x509.Certificate) -> Identity:
         """The client behind a verified TLS certificate. Raises ClientRefused."""
         accept = self.options.accept_software
-        return identify(certificate, self._pki, self._now(), accept_software=accept)
+        return identify(certificate, self.pki, self.now(), accept_software=accept)
 
     def send_notices(self) -> None:
-        """Tell the bearers of certificates that end within 60 days, once each."""
-        now = self._now()
-        with self._store.transaction() as tx:
-            for record in tx.expiring(now, now + mails.NOTICE):
-                mails.end_is_near(tx, record, now)
-                tx.update(replace(record, notified_at=now))
+        """The mails that are due by the platform's clock, once each."""
+        send_notices(self.store, self.now(), self._withdrawal_url)
+
+    def browse(self, search: ProductSearch) -> ProductPage:
+        """What a search finds among all products, whoever may see them."""
+        now = self.now()
+        with self.store.reading() as tx:
+            records, total = tx.search(search, now)
+        return ProductPage(tuple(to_product(record, now) for record in records), total)
+
+    def decide(self, product_id: str, *, accept: bool) -> None:
+        """Accept or refuse an order that is EN_COURS. Raises F10 or F11."""
+        now = self.now()
+        with self.store.transaction() as tx:
+            number = number_of(product_id)
+            record = tx.get(number) if number else None
+            if record is None:
+                raise FunctionalFault("F10", field="idProduit")
+            if record.state(now) is not ProductState.EN_COURS:
+                raise FunctionalFault("F11", field="idProduit")
+            if accept:
+                tx.update(self._available(record, now))
+            else:
+                tx.update(replace(record, refused_at=now))
+                mails.order_refused(tx, record, now)
+        self.send_notices()
 
     # -- the seven operations ----------------------------------------------------------
 
@@ -99,15 +130,15 @@ class MockPlatform:
         wanted = texte.casefold()
         return tuple(
             line
-            for line in self._habilitations.of(client.bearer)
+            for line in self.habilitations.of(client.bearer)
             if line.offre == (offre or line.offre)
             and wanted in f"{line.structure.name} {line.structure.national_id}".casefold()
         )
 
     def demander_produit(self, client: Identity, demande: Demande) -> OrderReceipt:
         """Take an order; the certificate is issued at its withdrawal."""
-        line = rules.habilitation_for(self._habilitations.of(client.bearer), demande, client.world)
-        subject = rules.subject_of(demande, line)
+        line = rules.habilitation_for(self.habilitations.of(client.bearer), demande, client.world)
+        subject = rules.subject_of(demande, line, self.options)
         rules.check_emails(demande.emails)
         public_key, locked = self._key(demande.csr, demande.mot_de_passe_cle)
         record = Record(
@@ -118,30 +149,29 @@ class MockPlatform:
             structure_name=line.structure.name,
             department=line.structure.department,
             subject=subject,
-            requested_at=self._now(),
+            requested_at=self.now(),
             key_id=key_identifier(public_key),
             public_key=public_key_der(public_key),
             encrypted_key=locked,
             emails=demande.emails,
             reference=demande.reference_client,
         )
-        with self._store.transaction() as tx:
+        with self.store.transaction() as tx:
             return self._order(tx, record)
 
     def rechercher_produits(self, client: Identity, search: ProductSearch) -> ProductPage:
         """One page of the products that the client sees, newest first."""
-        now = self._now()
-        with self._store.transaction() as tx:
-            records = [record for record in tx.all() if self._sees(client, record)]
-        products = [to_product(record, now) for record in records]
-        found = [product for product in products if matches(product, search)]
-        start = (search.page - 1) * search.page_size
-        return ProductPage(tuple(found[start : start + search.page_size]), len(found))
+        now = self.now()
+        lines = self.habilitations.of(client.bearer)
+        places = {(str(line.offre), str(line.structure.national_id)) for line in lines}
+        with self.store.reading() as tx:
+            records, total = tx.search(search, now, places)
+        return ProductPage(tuple(to_product(record, now) for record in records), total)
 
     def consulter_produit(self, client: Identity, product_id: str) -> Product:
         """One product."""
-        with self._store.transaction() as tx:
-            return to_product(self._find(tx, client, product_id), self._now())
+        with self.store.reading() as tx:
+            return to_product(self._find(tx, client, product_id), self.now())
 
     def retirer_produit(
         self,
@@ -153,29 +183,24 @@ class MockPlatform:
         acceptation: bool,
         mot_de_passe: str | None = None,
     ) -> WithdrawnProduct:
-        """Issue and hand over a product, once."""
-        now = self._now()
-        code_hash = hash_code(code)
-        with self._store.transaction() as tx:
+        """Issue and hand over a product, once; again only as ``second_withdrawal`` allows."""
+        now = self.now()
+        code_hash = hash_code(code)  # slow on purpose: before anyone else has to wait
+        with self.store.transaction() as tx:
             record = self._find(tx, client, product_id)
-            if state_of(record, now) is not ProductState.A_RETIRER:
-                raise FunctionalFault("F11", field="idProduit")
+            again = self._may_withdraw(record, code, now)
             if not acceptation:
                 raise FunctionalFault("F13", field="acceptationBeneficiaire")
             rules.check_code(code, confirmation, self.options)
-            key = _unlocked(record, mot_de_passe)
-            certificate = self._issue(record, now)
-            record = replace(
-                record,
-                withdrawn_at=now,
-                certificate=certificate.public_bytes(Encoding.DER),
-                serial=f"{certificate.serial_number:X}",
-                not_after=certificate.not_valid_after_utc,
-                code_hash=code_hash,
-            )
-            tx.update(record)
+            key = unlocked_key(record, mot_de_passe)
+            if not again:
+                record = self._issued(record, code_hash, now)
+                tx.update(record)
             mails.product_withdrawn(tx, record, now)
-        return self._delivery(record, certificate, key, mot_de_passe or "", now)
+        certificate = x509.load_der_x509_certificate(record.certificate or b"")
+        chain, modern = self.pki.chain(certificate), self.options.modern_p12
+        password = mot_de_passe or ""
+        return delivery(record, certificate, chain, key, password, modern=modern, at=now)
 
     def revoquer_produit(
         self,
@@ -187,24 +212,24 @@ class MockPlatform:
         serial: str = "",
     ) -> RevocationReceipt:
         """End a certificate for good; the CRL says so from now on."""
-        now = self._now()
+        now = self.now()
         if not product_id and not serial:
             raise FunctionalFault("F05", field="idProduit")
         if product_id and serial:
             raise FunctionalFault("F04", "Donnez l'un ou l'autre.", field="numeroSerie")
-        with self._store.transaction() as tx:
+        with self.store.transaction() as tx:
             record = self._find(tx, client, product_id, serial)
-            if state_of(record, now) is not ProductState.ACTIF:
+            if record.state(now) is not ProductState.ACTIF:
                 raise FunctionalFault("F11", field="idProduit")
-            right = self._code_is_right(record, code)
-            if right:
-                date = self._pki.revoke(int(record.serial or "", 16), now).date
-                record = replace(record, revoked_at=date, reason=motif)
+            if self._code_is_right(record, code):
+                known = self.pki.revocation(int(record.serial or "", 16), now)
+                record = replace(record, revoked_at=known.date if known else now, reason=motif)
             else:
                 record = replace(record, code_failures=record.code_failures + 1)
             tx.update(record)
-        if not right or record.revoked_at is None:
+        if record.revoked_at is None:
             raise FunctionalFault("F15", field="codeRevocation")
+        self.pki.revoke(int(record.serial or "", 16), record.revoked_at)
         return RevocationReceipt(ProductState.REVOQUE, record.revoked_at)
 
     def renouveler_produit(
@@ -217,13 +242,13 @@ class MockPlatform:
         emails: tuple[str, ...] = (),
     ) -> OrderReceipt:
         """Order a successor with the same subject, while the product is active."""
-        now = self._now()
+        now = self.now()
         if emails:
             rules.check_emails(emails)
         public_key, locked = self._key(csr, mot_de_passe)
-        with self._store.transaction() as tx:
+        with self.store.transaction() as tx:
             source = self._find(tx, client, product_id)
-            if state_of(source, now) is not ProductState.ACTIF:
+            if source.state(now) is not ProductState.ACTIF:
                 raise FunctionalFault("F16", field="idProduit")
             record = Record(
                 bearer=client.bearer,
@@ -246,9 +271,6 @@ class MockPlatform:
 
     # -- steps -------------------------------------------------------------------------
 
-    def _now(self) -> datetime:
-        return self._clock().astimezone(UTC).replace(microsecond=0)
-
     def _key(
         self, csr: bytes | None, password: str | None
     ) -> tuple[rsa.RSAPublicKey, bytes | None]:
@@ -266,13 +288,38 @@ class MockPlatform:
             raise FunctionalFault("F19", detail, field="referenceClient")
         if tx.by_key(record.key_id):
             raise FunctionalFault("F08", field="csr")
-        quota = self.options.pending_quota
-        if quota is not None and tx.pending(record.bearer) >= quota:
+        self._check_quotas(tx, record)
+        if self.options.validation is not Validation.MANUAL:
+            minutes = self.options.validation_minutes
+            delayed = self.options.validation is Validation.DELAYED
+            delay = timedelta(minutes=minutes if delayed else 0)
+            record = self._available(record, record.requested_at + delay)
+        record = replace(record, number=tx.insert(record))
+        url = self._withdrawal_url(record.number)
+        state = record.state(record.requested_at)
+        if state is ProductState.A_RETIRER:
+            mails.product_available(tx, record, url, record.requested_at)
+            tx.update(replace(record, announced_at=record.requested_at))
+        else:
+            mails.order_received(tx, record, record.requested_at)
+        return OrderReceipt(identifier(record.number), state, url)
+
+    def _check_quotas(self, tx: Transaction, record: Record) -> None:
+        pending, daily = self.options.pending_quota, self.options.daily_quota
+        at = record.requested_at
+        if pending is not None and tx.pending(record.bearer, at) >= pending:
             raise FunctionalFault("F18")
-        number = tx.insert(record)
-        url = f"{self.url}/pfc-mock/retrait/{identifier(number)}"
-        mails.order_received(tx, record, number, url, record.requested_at)
-        return OrderReceipt(identifier(number), ProductState.A_RETIRER, url)
+        if daily is not None and tx.ordered_since(record.bearer, at - timedelta(days=1)) >= daily:
+            raise FunctionalFault("F18")
+
+    def _available(self, record: Record, moment: datetime) -> Record:
+        """A record that can be withdrawn from a moment on."""
+        days = self.options.withdrawal_days
+        end = None if days is None else moment + timedelta(days=days)
+        return replace(record, available_at=moment, withdraw_before=end)
+
+    def _withdrawal_url(self, number: int) -> str:
+        return f"{self.url}{WITHDRAWAL_PATH}{identifier(number)}"
 
     def _find(self, tx: Transaction, client: Identity, product_id: str, serial: str = "") -> Record:
         number = number_of(product_id)
@@ -282,7 +329,7 @@ class MockPlatform:
         return record
 
     def _sees(self, client: Identity, record: Record) -> bool:
-        lines = self._habilitations.of(client.bearer)
+        lines = self.habilitations.of(client.bearer)
         return rules.visible(lines, record.offre, record.structure_id)
 
     def _code_is_right(self, record: Record, code: str) -> bool:
@@ -290,49 +337,30 @@ class MockPlatform:
         locked = tries is not None and record.code_failures >= tries
         return not locked and record.code_hash is not None and code_matches(code, record.code_hash)
 
-    def _issue(self, record: Record, now: datetime) -> x509.Certificate:
+    def _may_withdraw(self, record: Record, code: str, now: datetime) -> bool:
+        """Whether it is a second withdrawal. Raises F11, or F15 when the code is another."""
+        state = record.state(now)
+        if state is ProductState.A_RETIRER:
+            return False
+        if state is not ProductState.ACTIF or not self.options.second_withdrawal:
+            raise FunctionalFault("F11", field="idProduit")
+        if not self._code_is_right(record, code):
+            raise FunctionalFault("F15", field="codeRevocation")
+        return True
+
+    def _issued(self, record: Record, code_hash: bytes, now: datetime) -> Record:
+        """The record with its certificate, made now."""
         key = load_der_public_key(record.public_key)
         if not isinstance(key, rsa.RSAPublicKey):
             raise FunctionalFault("F07", field="csr")
-        return self._pki.issue_software(
+        certificate = self.pki.issue_software(
             offre=record.offre, usage=record.usage, subject=record.subject, public_key=key, at=now
         )
-
-    def _delivery(
-        self,
-        record: Record,
-        certificate: x509.Certificate,
-        key: rsa.RSAPrivateKey | None,
-        password: str,
-        now: datetime,
-    ) -> WithdrawnProduct:
-        chain = self._pki.chain(certificate)
-        der = certificate.public_bytes(Encoding.DER)
-        if key is None:
-            kind, content_type, content = "cer", CERTIFICATE_TYPE, der
-        else:
-            make = modern_pkcs12 if self.options.modern_p12 else platform_pkcs12
-            kind, content_type, content = "p12", P12_TYPE, make(key, certificate, chain, password)
-        stamp = now.strftime("%Y%m%d-%H%M%S")
-        return WithdrawnProduct(
-            file_name=f"simulation-{kind}-EL-TEST-{record.offre}-{record.usage}-{stamp}.{kind}",
-            content_type=content_type,
-            content=content,
-            certificate=der,
-            chain=tuple(issuer.public_bytes(Encoding.DER) for issuer in chain),
+        return replace(
+            record,
+            withdrawn_at=now,
+            certificate=certificate.public_bytes(Encoding.DER),
+            serial=f"{certificate.serial_number:X}",
+            not_after=certificate.not_valid_after_utc,
+            code_hash=code_hash,
         )
-
-
-def _unlocked(record: Record, password: str | None) -> rsa.RSAPrivateKey | None:
-    """The key made by the platform, None for a CSR. Raises F04, F05 or F14."""
-    if record.encrypted_key is None:
-        if password is not None:
-            detail = "La clé de ce produit est chez vous."
-            raise FunctionalFault("F04", detail, field="motDePasseCle")
-        return None
-    if password is None:
-        raise FunctionalFault("F05", field="motDePasseCle")
-    key = unlock_key(record.encrypted_key, password)
-    if key is None:
-        raise FunctionalFault("F14", field="motDePasseCle")
-    return key

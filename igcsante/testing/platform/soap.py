@@ -1,13 +1,15 @@
 """The mock platform as a WSGI application: SOAP 1.1, document/literal wrapped.
 
 What comes in and what goes out is validated against the schema of the contract. XML is
-untrusted: no DTD, no entity, no network, a size limit. The caller puts the client's
-certificate (DER), verified by TLS, into ``environ[PEER]``.
+untrusted: no DTD, no entity, no network, a size limit. The client's certificate, verified by
+TLS, is ``environ[PEER]`` (DER), or ``SSL_CLIENT_CERT`` (PEM) as Apache's mod_ssl names it. A
+header of the request is never taken for it.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +19,7 @@ from cryptography import x509
 from lxml import etree
 
 from ...errors import ContractError
+from ..http import Environ, StartResponse
 from .faults import (
     FUNCTIONAL,
     TECHNICAL,
@@ -25,7 +28,8 @@ from .faults import (
     HangUp,
     TechnicalFault,
 )
-from .service import MockPlatform
+from .products import number_of
+from .service import WITHDRAWAL_PATH, MockPlatform
 from .wire import NAMESPACE, OPERATIONS
 
 PATH = "/pfc-mock/services/Pfc/soap/v1"
@@ -42,37 +46,47 @@ _XML = "text/xml; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 _PAGE = b"<!DOCTYPE html><html><body><h1>Service indisponible</h1></body></html>"
 
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
-
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: status line, content type, body."""
+    """An HTTP answer: status line, content type, body, other headers."""
 
     status: str
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class SoapApplication:
-    """WSGI application of one platform."""
+    """WSGI application (PEP 3333) of one platform: the web service and its description.
 
-    def __init__(self, platform: MockPlatform) -> None:
+    ``pause`` waits for the seconds that the option ``delay`` asks for. An incident that cuts
+    the line is the exception :class:`HangUp`, which goes through to the server.
+    """
+
+    def __init__(
+        self, platform: MockPlatform, *, pause: Callable[[float], object] = time.sleep
+    ) -> None:
         self._platform = platform
+        self._pause = pause
         self._schema = etree.XMLSchema(_parse((_CONTRACT / "pfc-mock.xsd").read_bytes()))
         self._schema_lock = threading.Lock()  # a validator keeps its last errors
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         answer = self._answer(environ)
         headers = [
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
+            *answer.headers,
         ]
         start_response(answer.status, headers)
         return [answer.body]
 
-    def _answer(self, environ: dict[str, Any]) -> Answer:
-        if environ["PATH_INFO"] != PATH:
+    def _answer(self, environ: Environ) -> Answer:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(WITHDRAWAL_PATH) and self._platform.portal_url:
+            return self._to_portal(path.removeprefix(WITHDRAWAL_PATH))
+        if path != PATH:
             return _plain("404 Not Found", "Rien ici.")
         if environ["REQUEST_METHOD"] == "GET":
             return self._description(environ.get("QUERY_STRING", ""))
@@ -86,9 +100,11 @@ class SoapApplication:
         if len(length) > 9 or int(length) > MAX_REQUEST_BYTES:
             return _plain("413 Content Too Large", f"{MAX_REQUEST_BYTES} octets au plus.")
         body = environ["wsgi.input"].read(int(length))
-        return self._call(body, environ.get(PEER))
+        if self._platform.options.delay:
+            self._pause(self._platform.options.delay)
+        return self._call(body, _peer(environ))
 
-    def _call(self, body: bytes, peer: bytes | None) -> Answer:
+    def _call(self, body: bytes, peer: x509.Certificate | None) -> Answer:
         planned = self._platform.faults.take()
         if planned == "hang-up":
             raise HangUp
@@ -112,10 +128,10 @@ class SoapApplication:
             raise HangUp
         return answer
 
-    def _operate(self, body: bytes, peer: bytes | None) -> Answer:
+    def _operate(self, body: bytes, peer: x509.Certificate | None) -> Answer:
         if peer is None:
             raise ClientRefused("Un certificat client est nécessaire.")
-        client = self._platform.identify(x509.load_der_x509_certificate(peer))
+        client = self._platform.identify(peer)
         request = self._request(body)
         self._platform.send_notices()
         operation = OPERATIONS[etree.QName(request).localname]
@@ -174,6 +190,13 @@ class SoapApplication:
         last = path.rpartition("/")[2].partition("[")[0].rpartition(":")[2]
         return last[:MAX_FIELD_NAME] or etree.QName(element).localname
 
+    def _to_portal(self, product_id: str) -> Answer:
+        """The page of a product, for who follows the link of a mail."""
+        if number_of(product_id) is None:
+            return _plain("404 Not Found", "Ce produit n'existe pas.")
+        location = f"{self._platform.portal_url}produits/{product_id}"
+        return _plain("303 See Other", location, ("Location", location))
+
     def _description(self, query: str) -> Answer:
         """The contract with this platform's address in it."""
         address = (self._platform.url + PATH).encode()
@@ -223,5 +246,16 @@ def _detail(name: str, code: str, message: str) -> etree._Element:
     return detail
 
 
-def _plain(status: str, text: str) -> Answer:
-    return Answer(status, "text/plain; charset=utf-8", text.encode())
+def _plain(status: str, text: str, *headers: tuple[str, str]) -> Answer:
+    return Answer(status, "text/plain; charset=utf-8", text.encode(), headers)
+
+
+def _peer(environ: Environ) -> x509.Certificate | None:
+    """The client's certificate, None without one that can be read."""
+    der, pem = environ.get(PEER), environ.get("SSL_CLIENT_CERT", "")
+    try:
+        if der is not None:
+            return x509.load_der_x509_certificate(der)
+        return x509.load_pem_x509_certificate(pem.encode()) if pem else None
+    except ValueError:
+        return None

@@ -1,0 +1,195 @@
+"""``igc habilitations``, ``revoke``: what one may order, and the end of what one has."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import IgcError, UsageError
+from ..ws.vocabulary import RevocationReason
+from . import ask
+from .connect import Target, access_of, connected, open_journal, target_of
+from .order_options import pin_options
+from .order_parts import doubts_told
+from .output import Settings, emit, platform_options, say, say_table, talk
+
+if TYPE_CHECKING:
+    from ..secret import Secret
+    from ..ws.orders.journal import Entry, Journal
+    from ..ws.platform import Platform
+    from ..ws.published import Published
+
+
+MIN_SERIAL_DIGITS = 6
+
+
+@click.command("habilitations")
+@pin_options
+@platform_options
+def habilitations_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
+    """List what this card may order: structures, offers, usages, scopes."""
+    target = target_of(settings)
+    with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
+        lines = client.list_habilitations()
+    if settings.json:
+        for line in lines:
+            emit(
+                {
+                    "structure_id": str(line.structure.national_id),
+                    "structure": line.structure.name,
+                    "offre": line.offre,
+                    "usages": list(line.usages),
+                    "scope": {"kind": line.scope.kind, "value": line.scope.value},
+                    "world": line.world,
+                },
+                schema="igc.habilitation/1",
+            )
+        return
+    say_table(
+        ("Structure", "Name", "Offre", "Usages", "Scope"),
+        [
+            (
+                str(line.structure.national_id),
+                line.structure.name,
+                str(line.offre),
+                ", ".join(line.usages),
+                str(line.scope),
+            )
+            for line in lines
+        ],
+    )
+
+
+@click.command("revoke")
+@click.argument("order")
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in RevocationReason], case_sensitive=False),
+    default=RevocationReason.NON_PRECISE.value,
+    show_default=True,
+    help="Why. (The causes that the arrêté of 4 April 2022 names; the platform's are not public.)",
+)
+@click.option("--revocation-code-source", metavar="SOURCE", help="The code of the withdrawal.")
+@click.option("--yes", is_flag=True, help="Don't ask to retype the end of the serial.")
+@click.option(
+    "--check/--no-check", default=True, help="Look whether CRL and OCSP say so.  [default: look]"
+)
+@pin_options
+@platform_options
+def revoke_command(
+    settings: Settings,
+    order: str,
+    reason: str,
+    revocation_code_source: str | None,
+    yes: bool,
+    check: bool,
+    pin_source: str | None,
+    use_last_try: bool,
+) -> None:
+    """Revoke the certificate of ORDER: its number, reference, product or serial. Final.
+
+    To be sure that it is the right one, the end of its serial is asked for, unless --yes. A
+    certificate that was ordered elsewhere is named by its serial. Afterwards the lists and
+    the OCSP responder are asked whether they tell it already.
+    """
+    from ..ws.model import Revocation
+    from ..ws.orders.lifecycle import revoke
+
+    target = target_of(settings)
+    why = RevocationReason.parse(reason)
+    with open_journal() as journal:
+        entry = _known(journal, order)
+        confirmed = partial(_confirmed, yes=yes, source=revocation_code_source)
+        code = confirmed(entry) if entry is not None else None
+        with connected(target, pin_source, use_last_try=use_last_try) as (client, about):
+            if entry is None or code is None:
+                entry = _found(client, journal, order, about)
+                code = confirmed(entry)
+            revocation = Revocation(code, why, product_id=entry.product_id)
+            with doubts_told(journal, str(entry.id)):
+                entry, revoked_at = revoke(client, journal, entry, revocation, at=_now())
+        seen = _published(target, journal, entry) if check else ()
+    if settings.json:
+        told = [item.to_dict() for item in seen]
+        line = {**entry.to_dict(), "revoked_on": revoked_at, "published": told}
+        emit(line, schema="igc.revocation/1")
+        return
+    say(f"Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {entry.label}, serial {entry.serial}")
+    for item in seen:
+        say(f"{item.source.upper()}: {_in_words(item)}")
+
+
+def _known(journal: Journal, name: str) -> Entry | None:
+    """The order of that name; None for a serial of which the journal has none."""
+    from ..ws.rules import checked_serial
+
+    try:
+        entry = journal.get(name)
+    except UsageError:
+        if len(name.replace(":", "")) < MIN_SERIAL_DIGITS:
+            raise
+        with suppress(UsageError):
+            checked_serial(name)
+            return None
+        raise
+    if not entry.product_id or not entry.serial:
+        raise UsageError(f"order {entry.id} has no certificate: {entry.state.meaning}")
+    return entry
+
+
+def _found(platform: Platform, journal: Journal, serial: str, about: dict[str, str]) -> Entry:
+    """The certificate of that serial, which was ordered elsewhere, taken into the journal."""
+    from ..ws.model import ProductSearch
+    from ..ws.orders.reconcile import adopt
+
+    found = platform.search_products(ProductSearch(serial=serial)).products
+    if len(found) != 1:
+        raise UsageError(
+            f"neither the journal nor the platform shows a certificate of serial {serial}: "
+            "nothing was revoked",
+            advice="list them with: igc status",
+        )
+    return adopt(journal, found[0], at=_now(), **about)
+
+
+def _confirmed(entry: Entry, yes: bool, source: str | None) -> Secret:
+    if not yes:
+        talk(f"{entry.offre} {entry.usage} {entry.label}, serial {entry.serial}")
+        ask.retyped(entry.serial[-6:], "Revoking is final. Last six characters of the serial")
+    return ask.secret(source, "Revocation code", "--revocation-code-source")
+
+
+def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Published, ...]:
+    """What lists and OCSP tell; nothing when the certificate is not on this machine."""
+    from ..certs.load import certificates_from_path, load_certificates
+    from ..ws.published import published
+
+    try:
+        kept: list[Any] = [c for der in journal.certificates(entry) for c in load_certificates(der)]
+        if not kept and entry.certificate_path:
+            kept = list(certificates_from_path(Path(entry.certificate_path)))
+        if not kept:
+            talk("The certificate is not on this machine, so CRL and OCSP were not asked.")
+            return ()
+        access = access_of(target.profile)
+        return published(kept[0], target.store, access, untrusted=kept[1:], at=_now())
+    except IgcError as error:
+        talk(f"CRL and OCSP could not be asked: {error.message}")
+        return ()
+
+
+def _in_words(seen: Published) -> str:
+    if seen.revoked:
+        return f"revoked ({seen.message})"
+    if seen.revoked is None:
+        return f"not known ({seen.message})"
+    return f"not yet ({seen.message}); look again later with: igc check"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,225 @@
+"""``igc order --batch``: many orders from a CSV or TOML file, in one go."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ExitCode, IgcError, UsageError
+from . import ask
+from .connect import connected, open_journal, target_of
+from .order_keys import HERE
+from .order_options import request_fields
+from .order_parts import delivery_of, habilitations_of, tell_doubt
+from .output import Settings, emit, grouped, say, talk
+
+if TYPE_CHECKING:
+    from ..ws.orders.batch import Job, Outcome
+    from ..ws.orders.batch_file import Row
+    from ..ws.platform import Platform
+
+COLUMNS = {*inspect.signature(request_fields).parameters, "out", "key_bits", "for"}
+KEY_BITS = ("2048", "3072", "4096")
+
+
+def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A file of orders instead of one, as ``batching``."""
+    return grouped(
+        "batching",
+        click.option(
+            "--batch",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Order each row of a CSV or TOML file; its columns are these options' names. "
+            "Run again, it goes on where it stopped.",
+        ),
+        click.option(
+            "--keep-going", is_flag=True, help="With --batch: after a refusal, do the other rows."
+        ),
+        click.option(
+            "--campaign",
+            default="",
+            metavar="NAME",
+            help="With --batch: a row is ordered once in each campaign.",
+        ),
+    )(command)
+
+
+def order_batch(
+    settings: Settings,
+    batching: dict[str, Any],
+    wanted: dict[str, Any],
+    sources: dict[str, Any],
+    key_choice: dict[str, Any],
+    *,
+    meant_for: str,
+    out: Path,
+    order_only: bool,
+    unchecked: bool,
+    pin_source: str | None,
+    use_last_try: bool,
+) -> int:
+    """Check every row, then order and retrieve them over one connection: the exit code.
+
+    It is that of the first row that went wrong.
+    """
+    from ..ws.orders.batch import Run
+    from ..ws.orders.batch_file import read_rows
+
+    target = target_of(settings)
+    if key_choice["key"] != HERE or key_choice["csr"]:
+        raise UsageError("the keys of a batch are made here: --key and --csr are for one order")
+    rows = read_rows(batching["batch"], COLUMNS)
+    context = (batching["campaign"], target.endpoint)
+    common = {**wanted, "for": meant_for, "key_bits": key_choice["key_bits"]}
+    jobs = _checked(rows, common, out=out, context=context)
+    delivery = None if order_only else delivery_of(**sources)
+    passphrase = (
+        delivery.key_passphrase
+        if delivery
+        else ask.optional_secret(sources["key_passphrase_source"])
+    )
+    with (
+        open_journal() as journal,
+        connected(target, pin_source, use_last_try=use_last_try) as (client, about),
+    ):
+        if not unchecked:
+            _check_habilitated(client, jobs)
+        run = Run(client, journal, delivery, _now, key_passphrase=passphrase, about=about)
+        report = Report(settings, batching["batch"], len(jobs))
+        try:
+            for outcome in run.do(jobs, keep_going=batching["keep_going"]):
+                report.tell(outcome)
+        except (KeyboardInterrupt, SystemExit):
+            for job in jobs:
+                for entry in journal.list(batch_row=job.fingerprint)[:1]:
+                    tell_doubt(entry)
+            raise
+        return report.end()
+
+
+class Report:
+    """Tells each row as it is done, and all of them at the end."""
+
+    def __init__(self, settings: Settings, path: Path, total: int) -> None:
+        self._json, self._path, self._total = settings.json, path, total
+        self._counts: Counter[str] = Counter()
+        self._code = ExitCode.GOOD
+
+    def tell(self, outcome: Outcome) -> None:
+        """One row."""
+        error, entry = outcome.error, outcome.entry
+        self._counts[_word(outcome)] += 1
+        done = sum(self._counts.values())
+        if error is not None:
+            self._code = self._code or error.exit_code
+        if self._json:
+            files = outcome.issued.files.items() if outcome.issued else ()
+            emit(
+                {
+                    "place": outcome.job.row.place,
+                    "outcome": _word(outcome),
+                    "order": entry.to_dict() if entry else None,
+                    "files": {kind: str(path) for kind, path in files} or None,
+                    "error": error.to_dict() if error else None,
+                },
+                schema="igc.batch.row/1",
+            )
+            self._show_progress(done)
+            return
+        about = f"[{done}/{self._total}] {outcome.job.row.place}"
+        if error is not None:
+            talk(f"{about}: {error.message}" + (f" — {error.advice}" if error.advice else ""))
+        elif entry is not None:
+            where = f", {entry.certificate_path}" if entry.certificate_path else ""
+            say(f"{about} {entry.label}: {_word(outcome)}, order {entry.id}{where}")
+
+    def end(self) -> ExitCode:
+        """The whole; its exit code."""
+        counts = {word: self._counts[word] for word in ("issued", "ordered", "already", "failed")}
+        begun = sum(self._counts.values())
+        if self._json:
+            line = {"file": str(self._path), "total": self._total, **counts}
+            emit({**line, "not_begun": self._total - begun}, schema="igc.batch.report/1")
+        else:
+            told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+            talk(f"{self._path}: {told or 'nothing done'} of {self._total}.")
+        if begun < self._total or counts["failed"]:
+            talk("Run the same command again to go on: what is done is not done twice.")
+        return self._code
+
+    def _show_progress(self, done: int) -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            click.echo(f"\r{done}/{self._total}", nl=done == self._total, err=True)
+
+
+def _word(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return "failed"
+    if outcome.already:
+        return "already"
+    return "issued" if outcome.issued else "ordered"
+
+
+def _checked(
+    rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, context: tuple[str, ...]
+) -> list[Job]:
+    """The rows as requests. Raises UsageError for the first wrong one, after telling all."""
+    from ..ws.orders.batch import Job
+    from ..ws.orders.batch_file import fingerprints
+    from ..ws.orders.enrolment import draft
+
+    common = {name: value for name, value in wanted.items() if value}
+    jobs: list[Job] = []
+    wrong: list[IgcError] = []
+    for row, fingerprint in zip(rows, fingerprints(rows, *context), strict=True):
+        cells: dict[str, Any] = {**common, **row.cells}
+        folder = out / str(cells.pop("out", ""))
+        bits, meant_for = cells.pop("key_bits"), cells.pop("for", "")
+        try:
+            if bits not in KEY_BITS:
+                raise UsageError(f"key_bits: one of {', '.join(KEY_BITS)}", field="key_bits")
+            fields = request_fields(**{"usage": "", "structure": "", "email": (), **cells})
+            for warning in draft(folder, **fields).warnings(meant_for):
+                talk(f"Warning: {row.place}: {warning}")
+            jobs.append(Job(row, fields, folder, fingerprint, int(bits)))
+        except IgcError as error:
+            talk(f"{row.place}: {error.message}")
+            wrong.append(error)
+    if wrong:
+        raise UsageError(
+            f"{len(wrong)} of {len(rows)} rows can't be ordered: nothing was sent",
+            advice="correct the rows named above",
+            **wrong[0].fields,
+        )
+    return jobs
+
+
+def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
+    """Raise NotHabilitatedError for the first row that the card may not order, telling all."""
+    from ..ws.habilitations import check_habilitated
+    from ..ws.orders.enrolment import draft
+
+    lines = habilitations_of(platform)
+    if lines is None:
+        return
+    wrong: list[IgcError] = []
+    for job in jobs:
+        try:
+            check_habilitated(draft(job.directory, **job.fields), lines)
+        except IgcError as error:
+            talk(f"{job.row.place}: {error.message}")
+            wrong.append(error)
+    if wrong:
+        raise wrong[0]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

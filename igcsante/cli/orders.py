@@ -1,0 +1,228 @@
+"""``igc orders``: the journal of the orders made from this machine, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ExitCode, PlatformRefusedError
+from ..ws.orders.entries import OrderState
+from .connect import connected, open_journal, profile_of, target_of
+from .order_options import pin_options
+from .order_parts import show_entry
+from .output import (
+    Settings,
+    common_options,
+    emit,
+    platform_options,
+    say,
+    say_pairs,
+    say_table,
+    talk,
+)
+
+if TYPE_CHECKING:
+    from ..ws.orders.journal import Entry
+
+DEFAULT_WAIT_SECONDS = 600
+
+state_option = click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in OrderState]),
+    help="Only the orders in this state. Repeatable.",
+)
+
+
+@click.group("orders", invoke_without_command=True)
+@state_option
+@common_options
+@click.pass_context
+def orders_command(ctx: click.Context, settings: Settings, states: tuple[str, ...]) -> None:
+    """List the orders made from this machine, the newest first, and how far each one went.
+
+    Needs neither card nor network: it reads the journal that is written before and after
+    each request. With --profile, only the orders made with that profile. For an order, its
+    number, its reference, its product or its certificate's serial is given.
+    """
+    if ctx.invoked_subcommand is None:
+        _list(settings, states)
+
+
+@orders_command.command("list")
+@state_option
+@common_options
+def list_command(settings: Settings, states: tuple[str, ...]) -> None:
+    """List them: the same as igc orders."""
+    _list(settings, states)
+
+
+def _list(settings: Settings, states: tuple[str, ...]) -> None:
+    profile = profile_of(settings).name if settings.profile else ""
+    with open_journal() as journal:
+        entries = journal.list(profile=profile, states=tuple(map(OrderState, states)))
+    if settings.json:
+        for entry in entries:
+            show_entry(entry, as_json=True)
+        return
+    if not entries:
+        talk("No order of this kind." if states else "No order was made from this machine yet.")
+        return
+    _say_entries(entries)
+
+
+@orders_command.command("show")
+@click.argument("order")
+@common_options
+def show_command(settings: Settings, order: str) -> None:
+    """Show all that is known of ORDER: what was asked, each step, its files."""
+    with open_journal() as journal:
+        entry = journal.get(order)
+        history = journal.history(entry)
+        delivered = len(journal.certificates(entry))
+    present = {
+        "key": _present(entry.key_path),
+        "certificate": _present(entry.certificate_path),
+    }
+    if settings.json:
+        steps = [step.to_dict() for step in history]
+        shown = {**entry.to_dict(), "history": steps, "present": present, "kept": delivered}
+        emit(shown, schema="igc.order.show/1")
+        return
+    say_pairs(
+        [
+            ("Order", f"{entry.id}, {entry.reference}"),
+            ("What", f"{entry.offre} {entry.usage} {entry.label}"),
+            ("Structure", entry.structure),
+            ("State", entry.state.meaning),
+            ("Last error", entry.last_error),
+            ("Product", entry.product_id),
+            ("Renews", entry.renews),
+            ("Serial", entry.serial),
+            ("Valid", f"until {entry.not_after}" if entry.not_after else ""),
+            ("Private key", _with_presence(entry.key_path, present["key"])),
+            ("Certificate", _with_presence(entry.certificate_path, present["certificate"])),
+            ("Profile", entry.profile),
+            ("Platform", entry.platform),
+            ("Card", entry.card_number),
+            ("", ""),
+        ]
+    )
+    for step in history:
+        what = step.state.meaning + (f" ({step.note})" if step.note else "")
+        say_pairs([(f"{step.at.astimezone():%Y-%m-%d %H:%M:%S}", what)])
+
+
+@orders_command.command("sync")
+@click.argument("orders", nargs=-1)
+@pin_options
+@platform_options
+def sync_command(
+    settings: Settings, orders: tuple[str, ...], pin_source: str | None, use_last_try: bool
+) -> int:
+    """Ask the platform where ORDERS are, and note it. Default: all that can still change.
+
+    What was in doubt is settled here: an order whose answer was lost is looked for by its
+    reference. One connection and one signature of the card serve all of them.
+    """
+    from ..ws.orders.reconcile import OPEN, synchronise
+
+    target = target_of(settings)
+    with open_journal() as journal:
+        if orders:
+            entries = tuple(journal.get(name) for name in orders)
+        else:
+            everything = journal.list(states=OPEN)
+            entries = tuple(e for e in everything if e.platform in ("", target.endpoint))
+        if not entries:
+            talk("No order is open: nothing was asked.")
+            return ExitCode.GOOD
+        code = ExitCode.GOOD
+        with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
+            told = synchronise(client, journal, entries, at=datetime.now(UTC))
+            for before, after, trouble in told:
+                code = code or (trouble.exit_code if trouble else ExitCode.GOOD)
+                if settings.json:
+                    error = trouble.to_dict() if trouble else None
+                    line = {**after.to_dict(), "before": before.state, "error": error}
+                    emit(line, schema="igc.order.sync/1")
+                elif trouble:
+                    talk(f"Order {after.id}: {trouble.message}")
+                elif after.state is not before.state:
+                    say(f"Order {after.id} {after.label}: {after.state.meaning}")
+    if not settings.json:
+        talk(f"{len(entries)} order{'s' if len(entries) > 1 else ''} looked at.")
+    return code
+
+
+@orders_command.command("wait")
+@click.argument("order")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 7 * 86400),
+    default=DEFAULT_WAIT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait. 0 asks once.",
+)
+@pin_options
+@platform_options
+def wait_command(
+    settings: Settings, order: str, timeout: float, pin_source: str | None, use_last_try: bool
+) -> None:
+    """Wait until ORDER is made and can be retrieved, or its doubt is settled.
+
+    Exit code 11 when nothing will come of it, 13 when the time is over.
+    """
+    from ..ws.orders.reconcile import wait_until_made
+
+    target = target_of(settings)
+    with open_journal() as journal:
+        entry = journal.get(order)
+        if entry.state is OrderState.PENDING or entry.state.in_doubt:
+            with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
+                entry = wait_until_made(client, journal, entry, seconds=timeout, clock=_now)
+    _raise_when_lost(entry)
+    if settings.json:
+        show_entry(entry, as_json=True)
+    else:
+        say(f"Order {entry.id}: {entry.state.meaning}")
+
+
+def _raise_when_lost(entry: Entry) -> None:
+    if entry.state.nothing_ordered or entry.state is OrderState.CANCELLED:
+        raise PlatformRefusedError(
+            f"order {entry.id}: {entry.state.meaning}", advice="order it once more: igc order"
+        )
+
+
+def _say_entries(entries: tuple[Entry, ...]) -> None:
+    say_table(
+        ("No", "Ordered", "What", "Name", "State"),
+        [
+            (
+                str(entry.id),
+                f"{entry.created.astimezone():%Y-%m-%d %H:%M}",
+                f"{entry.offre} {entry.usage}",
+                entry.label,
+                entry.state.meaning + (f" ({entry.last_error})" if entry.last_error else ""),
+            )
+            for entry in entries
+        ],
+    )
+
+
+def _present(path: str) -> bool | None:
+    return Path(path).is_file() if path else None
+
+
+def _with_presence(path: str, present: bool | None) -> str:
+    return path if present is not False else f"{path} (not there any more)"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

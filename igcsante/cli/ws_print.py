@@ -1,0 +1,110 @@
+"""How ``igc ws`` prints a contract and a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from ..text import printable
+from .output import emit, say
+
+if TYPE_CHECKING:
+    from ..ws.contract.describe import NeededField, NeededOperation, OfferedOperation, OfferedSpot
+    from ..ws.soap.request import SoapRequest
+
+MAX_WORDS = 8
+
+
+def emit_description(
+    offered: Sequence[OfferedOperation], needed: Sequence[NeededOperation], *, mapped: bool
+) -> None:
+    """One object for each operation of the WSDL, then for each that igcsante needs."""
+    for operation in offered:
+        emit(asdict(operation), schema="igc.ws.operation/1")
+    for need in needed:
+        emit(asdict(need), schema="igc.ws.need/1")
+
+
+def say_description(
+    offered: Sequence[OfferedOperation], needed: Sequence[NeededOperation], *, mapped: bool
+) -> None:
+    """The operations of the WSDL by service, then what igcsante needs and has no place for."""
+    place = None
+    for operation in offered:
+        here = (operation.wsdl, operation.service, operation.port)
+        if here != place:
+            place = here
+            say(click.style(_title(operation), bold=True))
+        say("")
+        say(f"  {operation.name}" + (f"  = {operation.maps}" if operation.maps else ""))
+        _say_spots("asks", operation.request, mapped=bool(operation.maps), sent=True)
+        _say_spots("answers", operation.response, mapped=bool(operation.maps), sent=False)
+    say("")
+    say(click.style("What igcsante needs" + (" and has no place for" * mapped), bold=True))
+    lines = [line for need in needed for line in _need_lines(need, mapped=mapped)]
+    for line in lines or ["  nothing: every field has its place"]:
+        say(line)
+
+
+def readable_request(request: SoapRequest) -> str:
+    """The request as HTTP would carry it; XML is indented, packages of parts are as they are."""
+    from lxml import etree
+
+    parts = urlsplit(request.address)
+    lines = [f"POST {request.target} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    if "multipart" in request.headers["Content-Type"]:
+        return "\n".join([*lines, "", request.body.decode("utf-8", "replace")])
+    envelope = etree.fromstring(request.body)  # what we wrote ourselves
+    etree.indent(envelope)
+    return "\n".join([*lines, "", etree.tostring(envelope, encoding="unicode")])
+
+
+def _title(operation: OfferedOperation) -> str:
+    return (
+        f"{operation.service}, port {operation.port}: SOAP {operation.soap}, {operation.style}, "
+        f"{printable(operation.address) or 'no address'}"
+    )
+
+
+def _say_spots(what: str, spots: Sequence[OfferedSpot], *, mapped: bool, sent: bool) -> None:
+    say(f"    {what}" + ("" if spots else " nothing"))
+    width = max((len(spot.path) for spot in spots), default=0)
+    for spot in spots:
+        words = ", ".join(spot.words[:MAX_WORDS]) + ("…" if len(spot.words) > MAX_WORDS else "")
+        notes = [
+            spot.type,
+            "required" if spot.required else "",
+            "list" if spot.repeated else "",
+            f"({words})" if words else "",
+        ]
+        line = f"      {spot.path.ljust(width)}  {' '.join(note for note in notes if note)}"
+        if spot.field:
+            line += f"  {'<-' if sent else '->'} {spot.field}"
+        elif mapped and sent and spot.required:
+            line += "  <- nothing fills it"
+        say(line)
+
+
+def _need_lines(need: NeededOperation, *, mapped: bool) -> list[str]:
+    bound = bool(need.bound_to)
+    asked = [_shown(f) for f in need.request if not (mapped and bound and f.mapped)]
+    read = [_shown(f) for f in need.response if not (mapped and bound and f.mapped)]
+    if mapped and bound and not asked and not read:
+        return []
+    title = f"  {need.name}" + ("" if bound or not mapped else "  (no operation is mapped to it)")
+    lines = [title]
+    if asked:
+        lines.append("    would send: " + ", ".join(asked))
+    if read:
+        lines.append("    would read: " + ", ".join(read))
+    return lines
+
+
+def _shown(field: NeededField) -> str:
+    """``emails[]``: a list; ``email?``: one may do without."""
+    return f"{field.name}{'[]' if field.repeated else ''}{'' if field.required else '?'}"

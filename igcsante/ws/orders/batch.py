@@ -1,0 +1,167 @@
+"""Many orders over one connection: each row of a file is ordered once.
+
+The journal keeps the fingerprint of a row with its order, so that the same file, run again,
+goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ...certs.requests import build_csr, csr_pem, read_key
+from ...errors import (
+    IgcError,
+    PlatformRefusedError,
+    StorageError,
+    UsageError,
+)
+from ...secret import Secret
+from ..model import ProductRequest
+from ..platform import Platform
+from ..rules import MAX_COMMON_NAME
+from .batch_file import Row
+from .enrolment import Delivery, Issued, abandon, draft, prepare, submit
+from .journal import Entry, Journal, OrderState
+from .lifecycle import place_order
+from .order_key import NewKey
+from .reconcile import SETTLING, InDoubtError, refresh
+from .restore import bring_home, check_within_reach
+
+OF_THE_ROW_ALONE = (UsageError, PlatformRefusedError, StorageError)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row that was checked: the fields of its ProductRequest, its key, where its files go."""
+
+    row: Row
+    fields: dict[str, Any]
+    directory: Path
+    fingerprint: str
+    bits: int = 2048
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row. ``already`` says that nothing had to be done for it."""
+
+    job: Job
+    entry: Entry | None
+    issued: Issued | None = None
+    error: IgcError | None = None
+    already: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What serves all rows. Without ``delivery`` they are ordered, not withdrawn."""
+
+    platform: Platform
+    journal: Journal
+    delivery: Delivery | None
+    clock: Callable[[], datetime]
+    key_passphrase: Secret | None = None
+    about: dict[str, str] = field(default_factory=dict)
+    sleep: Callable[[float], None] = time.sleep
+
+    def do(self, jobs: Sequence[Job], *, keep_going: bool) -> Iterator[Outcome]:
+        """Each row once, its outcome as soon as it is known.
+
+        After an error the others are not begun; with ``keep_going`` they are, unless the
+        error is not that row's alone: no network, no card. Rows in doubt come last, once the
+        platform had time to tell. An interruption leaves the journal right.
+        """
+        for outcome in self._each(jobs):
+            yield outcome
+            if outcome.error and not (keep_going and _is_its_own(outcome.error)):
+                return
+
+    def _each(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        doubtful: list[Job] = []
+        for job in jobs:
+            outcome = self._one(job)
+            if isinstance(outcome.error, InDoubtError):
+                doubtful.append(job)
+            else:
+                yield outcome
+        if doubtful:
+            self.sleep(SETTLING.total_seconds())
+        yield from map(self._one, doubtful)
+
+    def _one(self, job: Job) -> Outcome:
+        try:
+            with self.journal.hold_name(f"the batch's row {job.fingerprint}"):
+                return self._done(job)
+        except UsageError as error:
+            return Outcome(job, self._latest(job), error=error)
+
+    def _done(self, job: Job) -> Outcome:
+        entry: Entry | None = None
+        try:
+            before = self._up_to_date(job)
+            alive = before is not None and _is_alive(before)
+            entry = before if before is not None and alive else self._order(job, before)
+            issued = self._delivered(entry)
+            already = alive and issued is None
+            return Outcome(job, issued.entry if issued else entry, issued, already=already)
+        except IgcError as error:
+            return Outcome(job, self._latest(job) or entry, error=error)
+
+    def _up_to_date(self, job: Job) -> Entry | None:
+        """The order that this row has. Raises InDoubtError when the platform can't tell yet."""
+        entry = self._latest(job)
+        if entry is None:
+            return None
+        if entry.state.in_doubt or entry.state is OrderState.PENDING:
+            with self.journal.hold(entry):
+                entry = refresh(self.platform, self.journal, entry, at=self.clock())
+        if entry.state.in_doubt:
+            raise InDoubtError(entry)
+        return entry
+
+    def _order(self, job: Job, before: Entry | None) -> Entry:
+        """Order a row. One that failed keeps its reference and its key while the key is there,
+        so that the platform can tell a request that was still on its way from a second one.
+        """
+        about = {"batch_row": job.fingerprint, **self.about}
+        at = self.clock()
+        if before is not None and before.key_path and Path(before.key_path).is_file():
+            request = self._once_more(job, before)
+            return place_order(self.platform, self.journal, request, at=at, **about)
+        if before is not None and before.state is OrderState.PREPARED:
+            abandon(before, self.journal, at=at)
+        enrolment = prepare(job.directory, NewKey(job.bits), **job.fields)
+        passphrase = self.key_passphrase
+        return submit(
+            enrolment, self.platform, self.journal, at=at, key_passphrase=passphrase, **about
+        )
+
+    def _once_more(self, job: Job, before: Entry) -> ProductRequest:
+        fields = {**job.fields, "client_reference": before.reference}
+        request = draft(job.directory, **fields)
+        key = read_key(Path(before.key_path), self.key_passphrase)
+        name = request.label[:MAX_COMMON_NAME]
+        return replace(request, csr=csr_pem(build_csr(key, name, dns_names=request.fqdns)))
+
+    def _delivered(self, entry: Entry) -> Issued | None:
+        if self.delivery is None or entry.certificate_path:
+            return None
+        check_within_reach(entry, self.journal)
+        return bring_home(entry, self.platform, self.journal, self.delivery, at=self.clock())
+
+    def _latest(self, job: Job) -> Entry | None:
+        return next(iter(self.journal.list(batch_row=job.fingerprint)), None)
+
+
+def _is_alive(entry: Entry) -> bool:
+    """Whether the platform has, or had, what the row asks for."""
+    return not entry.state.nothing_ordered and entry.state is not OrderState.CANCELLED
+
+
+def _is_its_own(error: IgcError) -> bool:
+    return isinstance(error, OF_THE_ROW_ALONE)

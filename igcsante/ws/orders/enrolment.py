@@ -1,0 +1,281 @@
+"""From the key of an order to its certificate's files.
+
+What has to be kept of the key, the key itself or the CSR of one that is elsewhere, is on disk
+before the order leaves, and removed again when nothing was ordered. What the platform issues
+is written beside it (:mod:`igcsante.ws.orders.delivered`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ...certs.export import KEY_SUFFIX, write_key
+from ...errors import IgcError, UsageError
+from ...files import write_atomic
+from ...secret import Secret
+from ..model import ProductRequest, Withdrawal, new_client_reference
+from ..platform import Platform
+from ..rules import MAX_COMMON_NAME, check_secret
+from .delivered import CSR_SUFFIX, keeper_of
+from .journal import Entry, Journal, OrderState
+from .lifecycle import place_order, record_order, withdraw
+from .order_key import KeyPlace, KeySource, NewKey, OrderKey
+from .reconcile import refresh
+
+_NEW_KEY = NewKey()
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A request that was checked, its key, and where its files go. Nothing is written yet.
+
+    ``key`` is there when it was made here; otherwise ``place`` says where it is.
+    """
+
+    request: ProductRequest
+    place: KeyPlace
+    key: rsa.RSAPrivateKey | None = field(repr=False)
+    directory: Path
+    stem: str
+
+    def keep(self, passphrase: Secret | None = None) -> dict[str, str]:
+        """Write what must not be lost of the key; what the journal should know of it.
+
+        ``{"key_mode", "file_base", "key_path"}``. Raises StorageError, nothing written.
+        """
+        key = OrderKey(self.place, self.request.csr, private_key=self.key)
+        return keep_key(key, self.directory / self.stem, passphrase)
+
+    def discard(self) -> None:
+        """Remove what :meth:`keep` wrote: nothing was ordered with it."""
+        discard_key(self.directory / self.stem)
+
+
+def keep_key(key: OrderKey, base: Path, passphrase: Secret | None = None) -> dict[str, str]:
+    """Write the key, or the CSR of one that is elsewhere; ``base`` is its folder and stem.
+
+    Gives ``{"key_mode", "file_base", "key_path"}`` for the journal. Raises StorageError, nothing
+    written.
+    """
+    base = base.absolute()
+    about = {"key_mode": str(key.place), "file_base": str(base)}
+    if key.private_key is not None:
+        path = write_key(base.parent, base.name, key.private_key, passphrase)
+        return {**about, "key_path": str(path)}
+    if key.csr is not None:
+        write_atomic(base.with_name(base.name + CSR_SUFFIX), key.csr)
+    return about
+
+
+def discard_key(base: Path) -> None:
+    """Remove what :func:`keep_key` wrote: nothing was ordered with it."""
+    for suffix in (KEY_SUFFIX, CSR_SUFFIX):
+        base.with_name(base.name + suffix).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a withdrawal needs to know, checked before anything is sent.
+
+    ``revocation_code`` will be asked for to revoke; ``accepted`` says that the beneficiary
+    accepts the certificate and the CGU; the passphrase is that of the key's file; a PKCS#12
+    is written when it has a password, which is that of the order when the platform made the
+    key. Raises UsageError that names the field.
+    """
+
+    revocation_code: Secret
+    accepted: bool
+    key_passphrase: Secret | None = None
+    p12_password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        Withdrawal("P", self.revocation_code, self.accepted)
+        if self.p12_password is not None:
+            check_secret("p12_password", self.p12_password)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate that was withdrawn.
+
+    ``files`` by kind: ``certificate``, ``certificate_der``, ``chain``, and where there is one
+    ``key`` and ``pkcs12``.
+    """
+
+    entry: Entry
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    files: dict[str, Path]
+
+
+def draft(directory: Path, **wanted: Any) -> ProductRequest:
+    """The ProductRequest of ``wanted`` (all but the key), checked; its CSR is still to be made.
+
+    Raises UsageError that names the field that is wrong, or when ``directory`` is no place
+    to write to.
+    """
+    _check_writable(directory)
+    reference = wanted.pop("client_reference", "") or new_client_reference()
+    return ProductRequest(**wanted, csr=b"to be made", client_reference=reference)
+
+
+def prepare(directory: Path, source: KeySource = _NEW_KEY, **wanted: Any) -> Enrolment:
+    """A request for ``wanted`` with the key of ``source``, by default one made here.
+
+    Raises as :func:`draft`, and what the source of the key raises.
+    """
+    request = draft(directory, **wanted)
+    subject = request.label[:MAX_COMMON_NAME]
+    key = source.order_key(subject, request.fqdns)
+    request = replace(request, csr=key.csr, key_password=key.password)
+    stem = stem_of(request.label, request.client_reference)
+    return Enrolment(request, key.place, key.private_key, directory, stem)
+
+
+def submit(
+    enrolment: Enrolment,
+    platform: Platform,
+    journal: Journal,
+    /,
+    *,
+    at: datetime,
+    key_passphrase: Secret | None = None,
+    **about: str,
+) -> Entry:
+    """Keep the key, then order. Raises StorageError before anything is sent, and as
+    :func:`igcsante.ws.orders.lifecycle.place_order` does; the key stays unless nothing was ordered.
+
+    The journal knows of the order before its key is written, so that no key is left behind
+    without an order.
+    """
+    request = enrolment.request
+    base = str((enrolment.directory / enrolment.stem).absolute())
+    if journal.find(request.client_reference) is None:
+        record_order(journal, request, at=at, file_base=base, **about)
+    try:
+        kept = enrolment.keep(key_passphrase)
+        entry = place_order(platform, journal, request, at=at, **kept, **about)
+    except IgcError as error:
+        entry = journal.get(request.client_reference)
+        if entry.state is OrderState.PREPARED:
+            journal.update(entry, at=at, state=OrderState.FAILED, last_error=error.message)
+        if entry.state.nothing_ordered or entry.file_base != base:
+            enrolment.discard()
+        raise
+    if entry.file_base != base:  # it was ordered before, with another key
+        enrolment.discard()
+    return entry
+
+
+def abandon(entry: Entry, journal: Journal, *, at: datetime) -> None:
+    """An order that was stopped before it was sent has FAILED, and leaves no key behind.
+
+    Raises UsageError when another command is at work on it.
+    """
+    with journal.hold(entry):
+        discard_key(Path(entry.file_base))
+        why = "stopped before it was sent"
+        journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+
+
+def retrieve(
+    entry: Entry,
+    platform: Platform,
+    journal: Journal,
+    delivery: Delivery,
+    *,
+    at: datetime,
+    again: bool = False,
+) -> Issued:
+    """Withdraw an order and write its files beside its key.
+
+    The certificate is issued now, and delivered once: whatever goes wrong after that, it is
+    written, or else shown in the error's advice. ``again`` asks for one that was issued and
+    did not arrive, which a platform may refuse. Raises UsageError when the entry can't be
+    withdrawn or its key is not there (nothing was sent), and as
+    :func:`igcsante.ws.orders.lifecycle.withdraw`.
+    """
+    lost = entry.state is OrderState.WITHDRAWN and not entry.certificate_path
+    if not (again and lost):
+        entry = _ready(entry, platform, journal, at)
+    keeper = keeper_of(entry, delivery.key_passphrase, delivery.p12_password)
+    by_platform = entry.key_mode == KeyPlace.PLATFORM
+    withdrawal = Withdrawal(
+        entry.product_id,
+        delivery.revocation_code,
+        delivery.accepted,
+        key_password=delivery.p12_password if by_platform else None,
+    )
+    entry = withdraw(platform, journal, entry, withdrawal, at=at, save=keeper.save)
+    (certificate, chain), files = keeper.issued(entry)
+    return Issued(entry, certificate, chain, files)
+
+
+def _ready(entry: Entry, platform: Platform, journal: Journal, at: datetime) -> Entry:
+    """The entry, up to date, once it can be withdrawn. Raises UsageError when it can't."""
+    check_retrievable(entry)
+    if entry.state is not OrderState.ORDERED or not entry.product_id:
+        entry = refresh(platform, journal, entry, at=at)
+        check_retrievable(entry)
+    if entry.state is OrderState.PENDING:
+        raise UsageError(
+            f"order {entry.id} can't be retrieved yet: {entry.state.meaning}",
+            advice=f"wait for it: igc orders wait {entry.id}",
+        )
+    return entry
+
+
+def check_retrievable(entry: Entry) -> None:
+    """Raise UsageError for an order whose state is final and leaves nothing to retrieve."""
+    waiting = entry.state in (OrderState.ORDERED, OrderState.PENDING)
+    if not waiting and not entry.state.in_doubt:
+        raise UsageError(
+            f"order {entry.id} can't be retrieved: {entry.state.meaning}", advice=_what_now(entry)
+        )
+
+
+def _what_now(entry: Entry) -> str:
+    if entry.state is not OrderState.WITHDRAWN:
+        return ""
+    if entry.certificate_path:
+        return f"it is in {entry.certificate_path}"
+    return (
+        "a certificate is delivered once, and this one did not arrive. Ask once more, which the "
+        f"platform may refuse: igc retrieve {entry.id} --again. Otherwise revoke it "
+        f"(igc revoke {entry.id}), then order again"
+    )
+
+
+def _check_writable(directory: Path) -> None:
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"nothing can be written to {directory}", advice="choose another folder: --out DIR"
+        )
+
+
+def stem_of(label: str, reference: str) -> str:
+    """What the files of an order are named after."""
+    return f"{_plain(label)}-{_short(reference)}"
+
+
+def _plain(label: str) -> str:
+    """A label as a file name that any system takes."""
+    ascii_text = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", ascii_text).strip("-.")[:48] or "certificate"
+
+
+def _short(reference: str) -> str:
+    """What tells the files of an attempt from all others: our own references are random."""
+    own = re.fullmatch(r"igc-([0-9a-f]{32})", reference)
+    return own[1][:8] if own else f"{_plain(reference)[:24]}-{secrets.token_hex(4)}"

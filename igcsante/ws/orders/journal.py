@@ -1,0 +1,354 @@
+"""The order journal: what was asked of a platform, written before it is sent.
+
+One SQLite file (0600, in a 0700 folder) that several processes may use at once. An entry is
+on disk before its order leaves, and each outcome after, so that a crash or a cut line leaves
+a trace that says how far things went. It never holds a secret: there is no column for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from ...errors import StorageError, UsageError
+from ...files import private_directory
+from .entries import TEXTS, Entry, OrderState, Step
+
+__all__ = ["Entry", "Journal", "OrderState", "Step"]
+
+SCHEMA_VERSION = 2
+LOCK_SECONDS = 10.0
+MAX_ERROR_CHARACTERS = 500
+MIN_SERIAL_DIGITS = 6
+_NAMES = 1 << 62  # in the file of locks, beyond every number of an order
+
+_COLUMNS = ("id", "reference", "created", "updated", "state", *TEXTS)
+_ORDERS = f"""
+    CREATE TABLE orders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        reference TEXT NOT NULL UNIQUE,
+        created TEXT NOT NULL,
+        updated TEXT NOT NULL,
+        state TEXT NOT NULL,
+        {", ".join(f"{name} TEXT NOT NULL DEFAULT ''" for name in TEXTS)}
+    ) STRICT
+"""
+_OTHERS = (
+    """CREATE TABLE IF NOT EXISTS steps (
+        order_id INTEGER NOT NULL REFERENCES orders,
+        at TEXT NOT NULL,
+        state TEXT NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE IF NOT EXISTS certificates (
+        order_id INTEGER NOT NULL REFERENCES orders,
+        position INTEGER NOT NULL,
+        der BLOB NOT NULL,
+        PRIMARY KEY (order_id, position)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS steps_of_order ON steps (order_id)",
+    "CREATE INDEX IF NOT EXISTS orders_by_product ON orders (product_id)",
+    "CREATE INDEX IF NOT EXISTS orders_by_serial ON orders (serial)",
+    "CREATE INDEX IF NOT EXISTS orders_by_renewed ON orders (renews)",
+    "CREATE INDEX IF NOT EXISTS orders_by_row ON orders (batch_row)",
+)
+
+
+class Journal:
+    """The journal in the file ``path``, made when absent. Close it, or use it with ``with``.
+
+    Raises StorageError when the file is damaged, made by a newer igcsante, or can't be
+    written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._locks: int | None = None
+        private_directory(path.parent)
+        with self._storage_errors():
+            # SQLite gives its -wal and -shm files the mode of the main one.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._database = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+        try:
+            with self._storage_errors():
+                self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+        if self._locks is not None:
+            os.close(self._locks)
+            self._locks = None
+
+    def record(self, reference: str, *, at: datetime, **texts: str) -> Entry:
+        """Write a new order, PREPARED. Raises UsageError when the reference is taken."""
+        names, values = _columns(texts)
+        columns = ", ".join(("reference", "created", "updated", "state", *names))
+        row = (reference, _stamp(at), _stamp(at), OrderState.PREPARED.value, *values)
+        query = f"INSERT INTO orders ({columns}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608
+        try:
+            with self._storage_errors(), self._transaction():
+                added = self._database.execute(query, row).lastrowid
+                self._add_step(added, at, OrderState.PREPARED, "")
+        except sqlite3.IntegrityError:
+            raise UsageError(
+                f"the journal already has an order {reference}", reference=reference
+            ) from None
+        return self._select("WHERE id = ?", added)[0]
+
+    def update(
+        self, entry: Entry, *, at: datetime, state: OrderState | None = None, **texts: str
+    ) -> Entry:
+        """Write what became of an order. Texts that are not given stay as they are."""
+        self._change("", entry, at=at, state=state or entry.state, texts=texts)
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def keep(
+        self, entry: Entry, certificates: Sequence[bytes], *, at: datetime, **texts: str
+    ) -> Entry:
+        """Enter WITHDRAWN with what the platform delivered (DER, the holder's first)."""
+        state, delivered = OrderState.WITHDRAWN, tuple(certificates)
+        self._change("", entry, at=at, state=state, texts=texts, certificates=delivered)
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def claim(self, entry: Entry, state: OrderState, *, at: datetime, **texts: str) -> Entry:
+        """Enter ``state``, unless the order is no longer as ``entry`` says: then UsageError."""
+        claimed = self._change("AND state = ?", entry, entry.state, at=at, state=state, texts=texts)
+        if not claimed:
+            raise _at_work(f"order {entry.id}")
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def yield_back(self, entry: Entry, state: OrderState, *, at: datetime, **texts: str) -> Entry:
+        """Leave the state that was claimed, unless another command has moved on meanwhile."""
+        self._change("AND state = ?", entry, entry.state, at=at, state=state, texts=texts)
+        return self._select("WHERE id = ?", entry.id)[0]
+
+    def hold(self, entry: Entry) -> AbstractContextManager[None]:
+        """Keep other processes from an order while this one calls the platform about it.
+
+        The kernel lets go of it when this process ends, however it ends. Raises UsageError
+        when another one has it. Without effect where there is no fcntl.
+        """
+        return self._locked(entry.id, f"order {entry.id}")
+
+    def hold_name(self, name: str) -> AbstractContextManager[None]:
+        """As :meth:`hold`, for what has no order yet: the row of a batch, a renewal."""
+        digest = hashlib.sha256(name.encode()).digest()
+        return self._locked(_NAMES + int.from_bytes(digest[:7]), name)
+
+    @contextlib.contextmanager
+    def _locked(self, offset: int, what: str) -> Iterator[None]:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        with self._storage_errors():
+            if self._locks is None:
+                name = f"{self.path}.lock"
+                self._locks = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+        except OSError:
+            raise _at_work(what) from None
+        try:
+            yield
+        finally:
+            if self._locks is not None:
+                fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, offset)
+
+    def get(self, name: str) -> Entry:
+        """The order of that number, else of that reference, product or serial (hexadecimal).
+
+        Raises UsageError, also when several orders have that name.
+        """
+        serial = name.replace(":", "").lower().lstrip("0")
+        for column, value in (
+            ("id", int(name) if name.isascii() and name.isdigit() and len(name) < 10 else 0),
+            ("reference", name),
+            ("product_id", name),
+            ("serial", serial if len(serial) >= MIN_SERIAL_DIGITS else None),
+        ):
+            found = self._select(f"WHERE {column} = ?", value) if name else ()
+            if len(found) == 1:
+                return found[0]
+            if found:
+                numbers = ", ".join(str(entry.id) for entry in found)
+                raise UsageError(f"{name!r} is the product of several orders: {numbers}")
+        raise UsageError(f"the journal has no order {name!r}", advice="list them with: igc orders")
+
+    def find(self, reference: str) -> Entry | None:
+        """The order of that reference, or None."""
+        found = self._select("WHERE reference = ?", reference)
+        return found[0] if found else None
+
+    def of_product(self, product_id: str) -> Entry | None:
+        """The newest order that has that product, or None."""
+        found = self._select("WHERE product_id = ? ORDER BY id DESC LIMIT 1", product_id)
+        return found[0] if found else None
+
+    def renewals(self, product_id: str) -> tuple[Entry, ...]:
+        """The orders that renew that product, the newest first."""
+        return self._select("WHERE renews = ? ORDER BY id DESC", product_id)
+
+    def list(
+        self, *, profile: str = "", batch_row: str = "", states: Sequence[OrderState] = ()
+    ) -> tuple[Entry, ...]:
+        """The orders, the newest first; those of a profile, a row of a batch, states if given."""
+        conditions, values = [], []
+        for column, value in (("profile", profile), ("batch_row", batch_row)):
+            if value:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        if states:
+            conditions.append(f"state IN ({', '.join('?' * len(states))})")
+            values += [state.value for state in states]
+        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        return self._select(f"{where}ORDER BY id DESC", *values)
+
+    def history(self, entry: Entry) -> tuple[Step, ...]:
+        """The steps of an order, the oldest first."""
+        query = "SELECT at, state, note FROM steps WHERE order_id = ? ORDER BY rowid"
+        with self._storage_errors():
+            rows = self._database.execute(query, (entry.id,)).fetchall()
+            return tuple(
+                Step(datetime.fromisoformat(at), OrderState(state), note)
+                for at, state, note in rows
+            )
+
+    def certificates(self, entry: Entry) -> tuple[bytes, ...]:
+        """What the platform delivered (DER): the certificate and its issuers, or nothing."""
+        query = "SELECT der FROM certificates WHERE order_id = ? ORDER BY position"
+        with self._storage_errors():
+            return tuple(der for (der,) in self._database.execute(query, (entry.id,)))
+
+    def _change(
+        self,
+        condition: str,
+        entry: Entry,
+        *more: str,
+        at: datetime,
+        state: OrderState,
+        texts: dict[str, str],
+        certificates: Sequence[bytes] = (),
+    ) -> bool:
+        names, values = _columns(texts)
+        changes = ", ".join(f"{name} = ?" for name in ("updated", "state", *names))
+        query = f"UPDATE orders SET {changes} WHERE id = ? {condition}"  # noqa: S608 - our own
+        row = (_stamp(at), state.value, *values, entry.id, *map(str, more))
+        note = dict(zip(names, values, strict=True)).get("last_error", "")
+        keep = "INSERT OR REPLACE INTO certificates VALUES (?, ?, ?)"
+        with self._storage_errors(), self._transaction():
+            changed = self._database.execute(query, row).rowcount == 1
+            if changed and (state is not entry.state or note not in ("", entry.last_error)):
+                self._add_step(entry.id, at, state, note)
+            for position, der in enumerate(certificates if changed else ()):
+                self._database.execute(keep, (entry.id, position, der))
+            return changed
+
+    def _add_step(self, number: int | None, at: datetime, state: OrderState, note: str) -> None:
+        row = (number, _stamp(at), state.value, note)
+        self._database.execute("INSERT INTO steps VALUES (?, ?, ?, ?)", row)
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StorageError(
+                    f"{self.path} was written by another version of igcsante",
+                    advice="use that version, or name another journal",
+                )
+            if version == SCHEMA_VERSION:
+                return
+            if version == 0:
+                self._database.execute(_ORDERS)
+            else:
+                self._add_missing_columns()
+            for statement in _OTHERS:
+                self._database.execute(statement)
+            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _add_missing_columns(self) -> None:
+        known = {row[1] for row in self._database.execute("PRAGMA table_info(orders)")}
+        for name in TEXTS:
+            if name not in known:
+                self._database.execute(
+                    f"ALTER TABLE orders ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+                )
+
+    def _select(self, clause: str, *values: object) -> tuple[Entry, ...]:
+        query = f"SELECT {', '.join(_COLUMNS)} FROM orders {clause}"  # noqa: S608 - our own
+        with self._storage_errors():
+            return tuple(_entry(row) for row in self._database.execute(query, values))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except (sqlite3.DatabaseError, ValueError) as error:
+            damaged = not isinstance(error, sqlite3.OperationalError)
+            raise StorageError(
+                f"the order journal {self.path} can't be used: {error}",
+                advice="move the file away to start a new one; the platform keeps your orders"
+                if damaged
+                else "check the folder's rights and free space, and that it is no network share",
+            ) from None
+        except OSError as error:
+            raise StorageError(f"{self.path}: {error.strerror}") from None
+
+
+def _at_work(what: str) -> UsageError:
+    return UsageError(
+        f"another command is at work on {what}: nothing was sent",
+        advice="see how far it went: igc orders",
+    )
+
+
+def _columns(texts: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    for name, value in texts.items():
+        if name not in TEXTS or not isinstance(value, str):
+            raise TypeError(f"the journal has no text column {name!r}")
+    if "last_error" in texts:
+        texts = {**texts, "last_error": texts["last_error"][:MAX_ERROR_CHARACTERS]}
+    return tuple(texts), tuple(texts.values())
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, reference, created, updated, state, *texts = row
+    moments = datetime.fromisoformat(created), datetime.fromisoformat(updated)
+    return Entry(number, reference, *moments, OrderState(state), *texts)

@@ -1,0 +1,150 @@
+"""The successor of a certificate, ordered while that one is still active (platform.md §4).
+
+The platform makes it for the same subject, with another key. Its notice comes 60 days before
+the end; after the end there is nothing to renew. A renewal that was begun is gone on with,
+never ordered a second time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ...errors import IgcError, UsageError
+from ...secret import Secret
+from ..model import Product, Renewal, new_client_reference
+from ..platform import Platform
+from ..rules import MAX_COMMON_NAME
+from ..vocabulary import ProductState
+from .enrolment import abandon, discard_key, keep_key, stem_of
+from .journal import Entry, Journal, OrderState
+from .lifecycle import place_renewal
+from .order_key import KeySource, NewKey, OrderKey
+from .park import NOTICE_DAYS
+from .reconcile import InDoubtError, refresh
+
+WINDOW = timedelta(days=NOTICE_DAYS)
+OVER = (OrderState.CANCELLED, OrderState.REVOKED)
+
+
+def check_renewable(product: Product, *, at: datetime, early: bool = False) -> None:
+    """Raise UsageError unless the product can be renewed now; ``early``: before its window."""
+    what = f"{product.label} ({product.product_id})"
+    if product.renewed_by:
+        raise UsageError(
+            f"{what} is renewed already, by {product.renewed_by}: nothing was ordered",
+            advice=f"see: igc orders show {product.renewed_by}",
+        )
+    if product.state is not ProductState.ACTIF or not product.renewable:
+        raise UsageError(
+            f"{what} can't be renewed, it is {product.state}: nothing was ordered",
+            advice="only an active certificate is renewed; order a new one: igc order",
+        )
+    if product.not_after is not None and product.not_after - at > WINDOW and not early:
+        raise UsageError(
+            f"{what} ends on {product.not_after:%Y-%m-%d}, in more than {WINDOW.days} days: "
+            "nothing was ordered",
+            advice="to renew it all the same: --early",
+        )
+
+
+def begun(journal: Journal, product_id: str) -> Entry | None:
+    """The renewal of a product that this machine ordered, or is in doubt about; else None."""
+    alive = (
+        entry
+        for entry in journal.renewals(product_id)
+        if not entry.state.nothing_ordered and entry.state not in OVER
+    )
+    return next(alive, None)
+
+
+def renew(
+    product: Product,
+    platform: Platform,
+    journal: Journal,
+    directory: Path,
+    source: KeySource | None = None,
+    /,
+    *,
+    at: datetime,
+    early: bool = False,
+    key_passphrase: Secret | None = None,
+    **about: str,
+) -> Entry:
+    """Order the successor of a product; its key, by default one made here, goes to ``directory``.
+
+    A renewal that this machine has begun is brought up to date and given instead. Raises
+    InDoubtError while nobody can tell what became of one, UsageError when the product can't be
+    renewed (nothing was sent), StorageError when the key can't be kept, and as
+    :func:`igcsante.ws.orders.lifecycle.place_renewal`.
+    """
+    with journal.hold_name(f"the renewal of {product.product_id}"):
+        before = begun(journal, product.product_id)
+        if before is not None and before.state.in_doubt:
+            before = refresh(platform, journal, before, at=at)
+            if before.state.in_doubt:
+                raise InDoubtError(before)
+        if before is not None and not before.state.nothing_ordered:
+            return before
+        check_renewable(product, at=at, early=early)
+        _tidy(journal, product.product_id, at)
+        key = (source or NewKey()).order_key(product.label[:MAX_COMMON_NAME])
+        return _order(product, platform, journal, directory, key, key_passphrase, at, about)
+
+
+def _order(
+    product: Product,
+    platform: Platform,
+    journal: Journal,
+    directory: Path,
+    key: OrderKey,
+    passphrase: Secret | None,
+    at: datetime,
+    about: dict[str, str],
+) -> Entry:
+    reference = new_client_reference()
+    renewal = Renewal(product.product_id, csr=key.csr, key_password=key.password)
+    base = directory.absolute() / stem_of(product.label, reference)
+    entry = journal.record(
+        reference,
+        at=at,
+        offre=str(product.offre),
+        usage=str(product.usage),
+        structure=str(product.structure.national_id),
+        label=product.label,
+        renews=product.product_id,
+        file_base=str(base),
+        **about,
+    )
+    try:
+        kept = keep_key(key, base, passphrase)
+        entry = journal.update(entry, at=at, state=OrderState.PREPARED, **kept)
+        return place_renewal(platform, journal, entry, renewal, at=at)
+    except IgcError as error:
+        after = journal.get(reference)
+        if after.state is OrderState.PREPARED:
+            _fail(journal, after, at, error.message)
+        if after.state.nothing_ordered:
+            discard_key(base)
+        raise
+
+
+def ends_soon(product: Product, at: datetime, within: timedelta = WINDOW) -> bool:
+    """Whether a product is active, ends within that time and has no successor."""
+    return (
+        product.state is ProductState.ACTIF
+        and not product.renewed_by
+        and product.not_after is not None
+        and product.not_after - at <= within
+    )
+
+
+def _tidy(journal: Journal, product_id: str, at: datetime) -> None:
+    """Renewals that were stopped before they were sent leave no key behind."""
+    for entry in journal.renewals(product_id):
+        if entry.state is OrderState.PREPARED:
+            abandon(entry, journal, at=at)
+
+
+def _fail(journal: Journal, entry: Entry, at: datetime, why: str) -> None:
+    journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)

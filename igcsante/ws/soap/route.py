@@ -1,0 +1,128 @@
+"""The way to a host: straight there, or by an HTTP proxy that is asked for a tunnel.
+
+CONNECT is RFC 9110 §9.3.6. The proxy learns host and port, and carries TLS that it can't read.
+Only a proxy that was named is used, never one of the environment.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from dataclasses import dataclass
+
+from ...certs.network.access import resolved
+from ...errors import NetworkError, TimeoutExceededError
+
+MAX_PROXY_ANSWER = 16 * 1024  # bytes
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
+_CHECK = "check the platform's address and the network"
+
+
+class Deadline:
+    """So many seconds for all that follows."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """How many are left. Raises TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+@dataclass(frozen=True)
+class Route:
+    """To ``host`` and ``port``, by ``proxy`` (host, port) if there is one."""
+
+    host: str
+    port: int
+    proxy: tuple[str, int] | None = None
+
+    def open(self, seconds: float) -> socket.socket:
+        """A connection that leads to the host, within so many seconds.
+
+        Raises NetworkError, TimeoutExceededError.
+        """
+        name, port = self.proxy or (self.host, self.port)
+        shown = f"the proxy {name}:{port}" if self.proxy else self.host
+        deadline = Deadline(seconds)
+        try:
+            connection = _connected(name, port, deadline)
+            if self.proxy:
+                try:
+                    self._ask_for_tunnel(connection, deadline)
+                except BaseException:
+                    connection.close()
+                    raise
+        except (TimeoutError, TimeoutExceededError):
+            raise TimeoutExceededError(
+                f"{shown} could not be reached within {seconds:g} s", advice=_CHECK
+            ) from None
+        except socket.gaierror as error:
+            raise NetworkError(
+                f"the name {name} can't be resolved: {error.strerror}", advice=_CHECK
+            ) from None
+        except OSError as error:
+            raise NetworkError(
+                f"{shown} can't be reached: {error.strerror or error}", advice=_CHECK
+            ) from None
+        return connection
+
+    def _ask_for_tunnel(self, connection: socket.socket, deadline: Deadline) -> None:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        request = f"CONNECT {host}:{self.port} HTTP/1.1\r\nHost: {host}:{self.port}\r\n\r\n"
+        connection.settimeout(deadline.left())
+        connection.sendall(request.encode("ascii"))
+        status = _STATUS_LINE.match(_head(connection, deadline))
+        code = int(status[1]) if status else 0
+        if 200 <= code < 300:
+            return
+        proxy = "the proxy {}:{}".format(*self.proxy or ("", 0))
+        if code == 407:
+            raise NetworkError(
+                f"{proxy} wants a password, and none is ever sent to one",
+                advice="name a proxy that lets this machine through without",
+            )
+        if code == 403:
+            raise NetworkError(
+                f"{proxy} doesn't let {host}:{self.port} through (HTTP 403)",
+                advice="ask those who run it to allow that host and port",
+            )
+        if code >= 500:
+            raise NetworkError(f"{proxy} can't reach {host}:{self.port} (HTTP {code})")
+        raise NetworkError(
+            f"{proxy} opens no tunnel" + (f" (HTTP {code})" if code else ""),
+            advice="is that the address of an HTTP proxy?",
+        )
+
+
+def _connected(host: str, port: int, deadline: Deadline) -> socket.socket:
+    failure: OSError | None = None
+    addresses = resolved(host, port, deadline.left())
+    for tried, address in enumerate(addresses):
+        share = deadline.left() / (len(addresses) - tried)  # one that is silent leaves some over
+        try:
+            connection = socket.create_connection((address, port), timeout=share)
+        except OSError as error:
+            failure = failure or error
+            continue
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+    raise failure or OSError(f"{host} has no address")
+
+
+def _head(connection: socket.socket, deadline: Deadline) -> bytes:
+    """A proxy's answer, octet by octet: what follows it belongs to TLS."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        connection.settimeout(deadline.left())
+        octet = connection.recv(1)
+        if not octet:
+            raise ConnectionResetError("it hung up")
+        head += octet
+        if len(head) > MAX_PROXY_ANSWER:
+            raise OSError("it says too much")
+    return head
