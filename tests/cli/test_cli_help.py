@@ -10,8 +10,10 @@ import pytest
 from igcsante.cli import main
 
 OF_A_CARD = {"--reader", "--pkcs11", "--trace", "--no-cache"}
-WITH_A_CARD = {"igc", "card", "readers", "habilitations", "order", "retrieve", "revoke"}
-WITH_A_PLATFORM = {"igc", "habilitations", "order", "retrieve", "revoke"}
+WITH_A_PLATFORM = {
+    *("igc", "igc habilitations", "igc order", "igc retrieve", "igc renew", "igc revoke"),
+    *("igc status", "igc orders sync", "igc orders wait"),
+}
 
 
 def commands(command: click.Command, ctx: click.Context) -> Iterator[click.Context]:
@@ -34,9 +36,10 @@ def shown(ctx: click.Context) -> set[str]:
 
 @pytest.mark.parametrize("ctx", ALL, ids=lambda ctx: ctx.command_path.replace(" ", "-"))
 def test_options_of_a_card_or_platform_are_shown_where_they_serve(ctx: click.Context) -> None:
-    first = (ctx.command_path + " ").split()[:2][-1]
-    assert shown(ctx) & OF_A_CARD == (OF_A_CARD if first in WITH_A_CARD else set())
-    assert ("--platform" in shown(ctx)) == (first in WITH_A_PLATFORM)
+    asks_a_platform = ctx.command_path in WITH_A_PLATFORM
+    takes_a_card = asks_a_platform or ctx.command_path.startswith(("igc card", "igc readers"))
+    assert shown(ctx) & OF_A_CARD == (OF_A_CARD if takes_a_card else set())
+    assert ("--platform" in shown(ctx)) == asks_a_platform
 
 
 def test_check_takes_those_of_a_card_without_showing_them() -> None:
