@@ -21,6 +21,7 @@ from ... import __version__
 from ...errors import NetworkError, TimeoutExceededError
 from .access import Access, Target
 
+DEFAULT_SECONDS = 30.0
 _CHUNK = 64 * 1024
 
 

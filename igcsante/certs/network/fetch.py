@@ -20,9 +20,8 @@ from random import SystemRandom
 from ...errors import IgcError, NetworkError, TimeoutExceededError
 from ..load import MAX_CRL_BYTES
 from .access import Access
-from .exchange import Answer, BrokenTransferError, Deadline, Request, exchange
+from .exchange import DEFAULT_SECONDS, Answer, BrokenTransferError, Deadline, Request, exchange
 
-DEFAULT_SECONDS = 30.0
 _MAX_FRESHNESS = timedelta(days=366)
 _BUSY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 

@@ -16,8 +16,7 @@ from ...errors import NetworkError, TimeoutExceededError
 from ..load import MAX_CRL_BYTES
 from ..x509 import der
 from .access import Access
-from .exchange import Deadline
-from .fetch import DEFAULT_SECONDS
+from .exchange import DEFAULT_SECONDS, Deadline
 
 _ATTRIBUTES = frozenset({"certificaterevocationlist", "deltarevocationlist"})
 _MAX_MESSAGES = 16
