@@ -17,6 +17,7 @@ A profile says which platform, trust anchors and reader a command uses::
     total_seconds = 60                     # for the whole call
     pkcs11 = "/usr/lib/module.so"          # a PKCS#11 module whose token stands for the card
     card_cache = "never"                   # read everything from the card, each time
+    clock = "clock.json"                   # that of a simulated world: it tells what is due
 
 Folders come from platformdirs; ``IGC_CONFIG_DIR`` and ``IGC_DATA_DIR`` replace them.
 """
@@ -69,6 +70,7 @@ class Profile:
     """What a command works with. Paths are absolute; the hosts are ``host[:port]``.
 
     ``card_cache`` is ``auto`` (cards that tell when they were updated), ``always`` or ``never``.
+    ``clock`` is the file of an :class:`igcsante.testing.clock.WorldClock`.
     The time limits are those of :class:`igcsante.ws.soap.transport.Limits`.
     """
 
@@ -85,13 +87,14 @@ class Profile:
     proxy: str | None = None
     pkcs11: Path | None = None
     card_cache: str = "auto"
+    clock: Path | None = None
     connect_seconds: float = 15.0
     silence_seconds: float = 30.0
     total_seconds: float = 60.0
 
 
 _PATH_LISTS = {"anchors", "untrusted"}
-_PATHS = {"wsdl", "mapping", "pkcs11"}
+_PATHS = {"wsdl", "mapping", "pkcs11", "clock"}
 _TEXT_LISTS = {"http_hosts", "ldap_hosts", "private_networks"}
 _SECONDS = {"connect_seconds", "silence_seconds", "total_seconds"}
 _MAX_SECONDS = 3600

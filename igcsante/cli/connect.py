@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..config import CARD_CACHE_CHOICES, Profile, cache_directory, data_directory, load_profile
 from ..errors import ConfigError, IgcError, UsageError
+from ..instants import iso
 from ..text import printable
 from . import ask
 from .output import Settings, talk
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..certs.network.access import Access
     from ..certs.profile import CertificateProfile
     from ..credentials import Credential
+    from ..ws.contract.wsdl import WsdlContract
     from ..ws.orders.journal import Journal
     from ..ws.patience import PatientPlatform
 
@@ -67,13 +69,14 @@ class Target:
     profile: Profile
     endpoint: str
     store: TrustStore
-    proxy: tuple[str, int] | None = None
+    proxy: tuple[str, int] | None
+    contract: WsdlContract | None  # None: the mock's
+    clock: Callable[[], datetime]
 
 
 def target_of(settings: Settings) -> Target:
     """The platform that the command works with. Raises ConfigError when something is missing."""
     from ..certs.network.access import proxy_address
-    from ..ws.contract.mapping import load_mapping
 
     profile = profile_of(settings)
     endpoint = settings.platform or profile.platform
@@ -91,11 +94,46 @@ def target_of(settings: Settings) -> Target:
             advice="import the IGC-Santé authorities: igc trust import FILE (igc trust list "
             "--json says where they are published)",
         )
-    mapping = settings.mapping or profile.mapping
-    if mapping:
-        load_mapping(mapping)  # a mistake in it is told before the PIN is asked for
+    contract = _contract(settings, profile)
     proxy = proxy_address(profile.proxy) if profile.proxy else None
-    return Target(settings, profile, endpoint, store, proxy)
+    return Target(settings, profile, endpoint, store, proxy, contract, clock_of(profile))
+
+
+def _contract(settings: Settings, profile: Profile) -> WsdlContract | None:
+    """WSDL and mapping, when they are given; a mistake is told before any secret is asked for."""
+    wsdl, mapping = settings.wsdl or profile.wsdl, settings.mapping or profile.mapping
+    if not wsdl and not mapping:
+        return None
+    from ..ws.contract.conformity import Level, findings_of
+    from ..ws.contract.mapping import load_mapping
+    from ..ws.contract.wsdl import WsdlContract
+
+    contract = WsdlContract(load_mapping(mapping), wsdl)
+    for name in contract.mapping.operations:
+        contract.operation(name)
+    wrong = [found for found in findings_of(contract) if found.level is Level.ERROR]
+    if wrong:
+        first = printable(f"{wrong[0].place}: {wrong[0].message}")
+        talk(
+            f"Careful: {contract.mapping.source} and its WSDL don't agree in {len(wrong)} places, "
+            f"such as {first}. See: igc ws check-mapping"
+        )
+    return contract
+
+
+def clock_of(profile: Profile) -> Callable[[], datetime]:
+    """What tells how near an end is: this machine's clock, or the simulated world's.
+
+    That it is another time than the real one is told.
+    """
+    if profile.clock is None:
+        return lambda: datetime.now(UTC)
+    from ..testing.clock import WorldClock
+
+    clock = WorldClock(profile.clock)
+    if clock.offset():
+        talk(f"The simulated world's clock tells what is due: it is {iso(clock())} there.")
+    return clock
 
 
 def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
@@ -255,7 +293,7 @@ def connection(
         credential = with_chain(holder.credential(), target.store)
         certificate = decode(credential.certificate)
         check_holder(certificate)
-        _tell_end_of_card(certificate)
+        _tell_end_of_card(certificate, target.clock())
         context = client_context(credential, target.store.roots)
         about = {
             "profile": profile.name,
@@ -266,8 +304,7 @@ def connection(
         with ZeepPlatform(
             target.endpoint,
             context,
-            wsdl=target.settings.wsdl or profile.wsdl,
-            mapping=target.settings.mapping or profile.mapping,
+            contract=target.contract,
             limits=limits,
             proxy=target.proxy,
             credential=credential,
@@ -275,11 +312,11 @@ def connection(
             yield Connection(PatientPlatform(client, told=_say_again), credential, about)
 
 
-def _tell_end_of_card(certificate: CertificateProfile) -> None:
+def _tell_end_of_card(certificate: CertificateProfile, now: datetime) -> None:
     from ..ws.card_life import end_of, notice
 
     end = end_of(certificate.not_before, certificate.not_after, certificate.world)
-    if told := notice(end, datetime.now(UTC)):
+    if told := notice(end, now):
         talk(f"Careful: {told}.")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import IgcError, UsageError
+from ..errors import ConfigError, IgcError, UsageError
 from ..ws.vocabulary import RevocationReason
 from . import ask
 from .connect import Target, access_of, connected, open_journal, target_of
@@ -103,13 +103,15 @@ def revoke_command(
     target = target_of(settings)
     why = RevocationReason.parse(reason)
     with open_journal() as journal:
-        entry = _known(journal, order)
+        entry = _known(journal, order, target.endpoint)
         confirmed = partial(_confirmed, yes=yes, source=revocation_code_source)
         code = confirmed(entry) if entry is not None else None
         with connected(target, pin_source, use_last_try=use_last_try) as (client, about):
             if entry is None or code is None:
                 entry = _found(client, journal, order, about)
                 code = confirmed(entry)
+            else:
+                _check_same(entry, client)
             revocation = Revocation(code, why, product_id=entry.product_id)
             with doubts_told(journal, str(entry.id)):
                 entry, revoked_at = revoke(client, journal, entry, revocation, at=_now())
@@ -124,12 +126,16 @@ def revoke_command(
         say(f"{item.source.upper()}: {_in_words(item)}")
 
 
-def _known(journal: Journal, name: str) -> Entry | None:
-    """The order of that name; None for a serial of which the journal has none."""
+def _known(journal: Journal, name: str, platform: str) -> Entry | None:
+    """The order of that name; None for a serial of which the journal has none.
+
+    Raises UsageError for an order of another platform.
+    """
+    from ..ws.orders.journal import check_platform
     from ..ws.rules import checked_serial
 
     try:
-        entry = journal.get(name)
+        entry = journal.get(name, platform)
     except UsageError:
         if len(name.replace(":", "")) < MIN_SERIAL_DIGITS:
             raise
@@ -139,7 +145,16 @@ def _known(journal: Journal, name: str) -> Entry | None:
         raise
     if not entry.product_id or not entry.serial:
         raise UsageError(f"order {entry.id} has no certificate: {entry.state.meaning}")
+    check_platform(entry, platform)
     return entry
+
+
+def _check_same(entry: Entry, platform: Platform) -> None:
+    """Revoking is final: the platform's product must be the one that the journal knows."""
+    from ..ws.orders.reconcile import check_same
+
+    with suppress(ConfigError):  # a contract that lacks this question
+        check_same(entry, platform.get_product(entry.product_id))
 
 
 def _found(platform: Platform, journal: Journal, serial: str, about: dict[str, str]) -> Entry:

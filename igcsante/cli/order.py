@@ -190,11 +190,12 @@ def retrieve_command(
     password is the one of the order.
     """
     from ..ws.orders.enrolment import check_retrievable, retrieve
+    from ..ws.orders.journal import check_platform
     from ..ws.orders.restore import restorable, restore
 
     target = target_of(settings)
     with open_journal() as journal:
-        entry = journal.get(order)
+        entry = journal.get(order, target.endpoint)
         if restorable(entry, journal):  # it arrived, but not all of its files were written
             issued = restore(
                 entry, journal, at=datetime.now(UTC),
@@ -203,6 +204,7 @@ def retrieve_command(
             )  # fmt: skip
             show_issued(issued, settings.json)
             return
+        check_platform(entry, target.endpoint)
         if not again:
             check_retrievable(entry)
         delivery = _delivery(sources, entry.key_mode == PLATFORM)

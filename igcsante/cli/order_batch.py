@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ExitCode, IgcError, UsageError
+from ..ws.orders.entries import OrderState
 from . import ask
 from .connect import connected, open_journal, target_of
 from .order_keys import HERE
@@ -21,10 +24,13 @@ from .order_parts import delivery_of, habilitations_of, tell_doubt
 from .output import Settings, emit, grouped, say, talk
 
 if TYPE_CHECKING:
+    from ..ws.model import ProductRequest
     from ..ws.orders.batch import Job, Outcome
     from ..ws.orders.batch_file import Row
+    from ..ws.orders.journal import Journal
     from ..ws.platform import Platform
 
+STUCK_SHOWN = 20
 COLUMNS = {*inspect.signature(request_fields).parameters, "out", "key_bits", "for"}
 KEY_BITS = ("2048", "3072", "4096")
 
@@ -77,32 +83,33 @@ def order_batch(
     if key_choice["key"] != HERE or key_choice["csr"]:
         raise UsageError("the keys of a batch are made here: --key and --csr are for one order")
     rows = read_rows(batching["batch"], COLUMNS)
-    context = (batching["campaign"], target.endpoint)
     common = {**wanted, "for": meant_for, "key_bits": key_choice["key_bits"]}
-    jobs = _checked(rows, common, out=out, context=context)
+    jobs = _checked(rows, common, out=out, campaign=batching["campaign"])
     delivery = None if order_only else delivery_of(**sources)
     passphrase = (
         delivery.key_passphrase
         if delivery
         else ask.optional_secret(sources["key_passphrase_source"])
     )
-    with (
-        open_journal() as journal,
-        connected(target, pin_source, use_last_try=use_last_try) as (client, about),
-    ):
-        if not unchecked:
-            _check_habilitated(client, jobs)
-        run = Run(client, journal, delivery, _now, key_passphrase=passphrase, about=about)
-        report = Report(settings, batching["batch"], len(jobs))
-        try:
-            for outcome in run.do(jobs, keep_going=batching["keep_going"]):
-                report.tell(outcome)
-        except (KeyboardInterrupt, SystemExit):
-            for job in jobs:
-                for entry in journal.list(batch_row=job.fingerprint)[:1]:
-                    tell_doubt(entry)
-            raise
-        return report.end()
+    with open_journal() as journal:
+        _tell_elsewhere(journal, target.endpoint, jobs)
+        with connected(target, pin_source, use_last_try=use_last_try) as (client, about):
+            if not unchecked:
+                _check_habilitated(client, jobs)
+            run = Run(
+                client, journal, delivery, _now,
+                key_passphrase=passphrase, about=about, sleep=_wait,
+            )  # fmt: skip
+            report = Report(settings, batching["batch"], len(jobs))
+            try:
+                for outcome in run.do(jobs, keep_going=batching["keep_going"]):
+                    report.tell(outcome)
+            except (KeyboardInterrupt, SystemExit):
+                for job in jobs:
+                    for entry in journal.list(batch_row=job.fingerprint)[:1]:
+                        tell_doubt(entry)
+                raise
+            return report.end()
 
 
 class Report:
@@ -111,6 +118,7 @@ class Report:
     def __init__(self, settings: Settings, path: Path, total: int) -> None:
         self._json, self._path, self._total = settings.json, path, total
         self._counts: Counter[str] = Counter()
+        self._stuck: list[str] = []
         self._code = ExitCode.GOOD
 
     def tell(self, outcome: Outcome) -> None:
@@ -120,6 +128,9 @@ class Report:
         done = sum(self._counts.values())
         if error is not None:
             self._code = self._code or error.exit_code
+        if outcome.stuck:
+            number = f" (order {entry.id})" if entry else ""
+            self._stuck.append(f"{outcome.job.row.place}{number}")
         if self._json:
             files = outcome.issued.files.items() if outcome.issued else ()
             emit(
@@ -139,7 +150,8 @@ class Report:
             talk(f"{about}: {error.message}" + (f" — {error.advice}" if error.advice else ""))
         elif entry is not None:
             where = f", {entry.certificate_path}" if entry.certificate_path else ""
-            say(f"{about} {entry.label}: {_word(outcome)}, order {entry.id}{where}")
+            since = ", since revoked" if entry.state is OrderState.REVOKED else ""
+            say(f"{about} {entry.label}: {_word(outcome)}, order {entry.id}{where}{since}")
 
     def end(self) -> ExitCode:
         """The whole; its exit code."""
@@ -151,6 +163,11 @@ class Report:
         else:
             told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
             talk(f"{self._path}: {told or 'nothing done'} of {self._total}.")
+        if self._stuck:
+            shown = ", ".join(self._stuck[:STUCK_SHOWN])
+            more = len(self._stuck) - STUCK_SHOWN
+            shown += f" and {more} more" if more > 0 else ""
+            talk(f"Only you can bring these further, as told above: {shown}.")
         if begun < self._total or counts["failed"]:
             talk("Run the same command again to go on: what is done is not done twice.")
         return self._code
@@ -168,18 +185,18 @@ def _word(outcome: Outcome) -> str:
     return "issued" if outcome.issued else "ordered"
 
 
-def _checked(
-    rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, context: tuple[str, ...]
-) -> list[Job]:
+def _checked(rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, campaign: str) -> list[Job]:
     """The rows as requests. Raises UsageError for the first wrong one, after telling all."""
     from ..ws.orders.batch import Job
-    from ..ws.orders.batch_file import fingerprints
     from ..ws.orders.enrolment import draft
+    from ..ws.orders.fingerprint import fingerprints
 
     common = {name: value for name, value in wanted.items() if value}
-    jobs: list[Job] = []
+    made: list[tuple[Row, dict[str, Any], Path, int]] = []
+    asked: list[tuple[ProductRequest, int]] = []
+    places: dict[str, str] = {}  # of references
     wrong: list[IgcError] = []
-    for row, fingerprint in zip(rows, fingerprints(rows, *context), strict=True):
+    for row in rows:
         cells: dict[str, Any] = {**common, **row.cells}
         folder = out / str(cells.pop("out", ""))
         bits, meant_for = cells.pop("key_bits"), cells.pop("for", "")
@@ -187,9 +204,17 @@ def _checked(
             if bits not in KEY_BITS:
                 raise UsageError(f"key_bits: one of {', '.join(KEY_BITS)}", field="key_bits")
             fields = request_fields(**{"usage": "", "structure": "", "email": (), **cells})
-            for warning in draft(folder, **fields).warnings(meant_for):
+            request = draft(folder, **fields)
+            reference = fields["client_reference"]
+            if reference and reference in places:
+                raise UsageError(
+                    f"reference: {reference} is that of {places[reference]}", field="reference"
+                )
+            places[reference] = row.place
+            for warning in request.warnings(meant_for):
                 talk(f"Warning: {row.place}: {warning}")
-            jobs.append(Job(row, fields, folder, fingerprint, int(bits)))
+            made.append((row, fields, folder, int(bits)))
+            asked.append((replace(request, client_reference=reference), int(bits)))
         except IgcError as error:
             talk(f"{row.place}: {error.message}")
             wrong.append(error)
@@ -199,7 +224,25 @@ def _checked(
             advice="correct the rows named above",
             **wrong[0].fields,
         )
-    return jobs
+    return [
+        Job(row, fields, folder, fingerprint, bits)
+        for (row, fields, folder, bits), fingerprint in zip(
+            made, fingerprints(asked, campaign), strict=True
+        )
+    ]
+
+
+def _tell_elsewhere(journal: Journal, endpoint: str, jobs: Sequence[Job]) -> None:
+    """Warn of what was ordered already, but at another address: it may be the same platform."""
+    from ..ws.orders.batch import ordered_elsewhere
+
+    found = (ordered_elsewhere(journal, endpoint, job) for job in jobs)
+    others = Counter(entry.platform for entry in found if entry)
+    for platform, count in others.items():
+        talk(
+            f"Warning: {count} of {len(jobs)} rows were ordered before, at {platform}. "
+            f"They are ordered at {endpoint} as well."
+        )
 
 
 def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
@@ -219,6 +262,11 @@ def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
             wrong.append(error)
     if wrong:
         raise wrong[0]
+
+
+def _wait(seconds: float) -> None:
+    talk(f"What became of the rows in doubt can be told in {seconds:.0f} s: waiting.")
+    time.sleep(seconds)
 
 
 def _now() -> datetime:

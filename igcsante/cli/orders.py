@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ExitCode, PlatformRefusedError
+from ..errors import ExitCode, PlatformRefusedError, UsageError
 from ..ws.orders.entries import OrderState
+from . import ask
 from .connect import connected, open_journal, profile_of, target_of
 from .order_options import pin_options
 from .order_parts import show_entry
@@ -129,15 +130,18 @@ def sync_command(
     What was in doubt is settled here: an order whose answer was lost is looked for by its
     reference. One connection and one signature of the card serve all of them.
     """
+    from ..ws.orders.journal import check_platform, is_of
     from ..ws.orders.reconcile import OPEN, synchronise
 
     target = target_of(settings)
     with open_journal() as journal:
         if orders:
-            entries = tuple(journal.get(name) for name in orders)
+            entries = tuple(journal.get(name, target.endpoint) for name in orders)
+            for entry in entries:
+                check_platform(entry, target.endpoint)
         else:
             everything = journal.list(states=OPEN)
-            entries = tuple(e for e in everything if e.platform in ("", target.endpoint))
+            entries = tuple(entry for entry in everything if is_of(entry, target.endpoint))
         if not entries:
             talk("No order is open: nothing was asked.")
             return ExitCode.GOOD
@@ -178,15 +182,69 @@ def wait_command(
 
     Exit code 11 when nothing will come of it, 13 when the time is over.
     """
+    from ..ws.orders.journal import check_platform
     from ..ws.orders.reconcile import wait_until_made
 
     target = target_of(settings)
     with open_journal() as journal:
-        entry = journal.get(order)
+        entry = journal.get(order, target.endpoint)
+        check_platform(entry, target.endpoint)
         if entry.state is OrderState.PENDING or entry.state.in_doubt:
             with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
                 entry = wait_until_made(client, journal, entry, seconds=timeout, clock=_now)
     _raise_when_lost(entry)
+    if settings.json:
+        show_entry(entry, as_json=True)
+    else:
+        say(f"Order {entry.id}: {entry.state.meaning}")
+
+
+@orders_command.command("settle")
+@click.argument("order")
+@click.option("--product", default="", metavar="ID", help="It was ordered: it is this product.")
+@click.option("--nothing-ordered", is_flag=True, help="The platform has no such product.")
+@click.option("--yes", is_flag=True, help="Don't ask whether you looked.")
+@pin_options
+@platform_options
+def settle_command(
+    settings: Settings,
+    order: str,
+    product: str,
+    nothing_ordered: bool,
+    yes: bool,
+    pin_source: str | None,
+    use_last_try: bool,
+) -> None:
+    """End the doubt about ORDER, whose answer was lost, with what you saw in the portal.
+
+    For a platform that keeps no client references, where igc orders sync can't tell. A
+    --product is read and must be what was ordered. With --nothing-ordered neither card nor
+    network is used; the private key stays where it is.
+    """
+    from ..ws.orders.journal import check_platform
+    from ..ws.orders.settle import check_unsettled, settle_as_nothing, settle_as_product
+    from ..ws.rules import check_product_id
+
+    if bool(product) == nothing_ordered:
+        raise UsageError("say what you saw: either --product ID or --nothing-ordered")
+    with open_journal() as journal:
+        entry = journal.get(order)
+        check_unsettled(entry)
+        if nothing_ordered:
+            ask.agreement(
+                yes,
+                f"Did you look for order {entry.id}, {entry.offre} {entry.usage} "
+                f"{entry.label}, on {entry.platform}, and it was never ordered?",
+                "--yes",
+            )
+            entry = settle_as_nothing(journal, entry, at=_now())
+        else:
+            check_product_id(product)
+            target = target_of(settings)
+            check_platform(entry, target.endpoint)
+            with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
+                found = client.get_product(product)
+                entry = settle_as_product(journal, entry, found, at=_now())
     if settings.json:
         show_entry(entry, as_json=True)
     else:

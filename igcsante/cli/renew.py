@@ -80,15 +80,16 @@ class Renewing:
     passphrase: Any
     keys: dict[str, Any]
     early: bool
+    today: datetime
     about: dict[str, str]
 
     def renew(self, product: Product) -> tuple[Entry, Issued | None]:
         """The successor, ordered and, unless nobody wants it now, retrieved."""
-        from ..ws.orders.renewal import renew
+        from ..ws.orders.renewal import ends_soon, renew
         from ..ws.orders.restore import bring_home, check_within_reach
 
         now = datetime.now(UTC)
-        old = self.journal.of_product(product.product_id)
+        old = self.journal.of_product(product.product_id, self.about["platform"])
         entry = renew(
             product,
             self.platform,
@@ -96,7 +97,7 @@ class Renewing:
             self.keys["out"] or _folder_of(old),
             self._key_source(old),
             at=now,
-            early=self.early,
+            early=self.early or ends_soon(product, self.today),
             key_passphrase=self.passphrase,
             **self.about,
         )
@@ -160,7 +161,9 @@ def renew_command(
     early = which["early"] or (which["due"] and which["within"] > 60)
     target = target_of(settings)
     with open_journal() as journal:
-        named = tuple(_with_product(journal.get(name)) for name in orders)
+        named = tuple(
+            _with_product(journal.get(name, target.endpoint), target.endpoint) for name in orders
+        )
         delivery = None if order_only else delivery_of(**sources)
         passphrase = (
             delivery.key_passphrase
@@ -168,11 +171,12 @@ def renew_command(
             else ask.optional_secret(sources["key_passphrase_source"])
         )
         with connected(target, pin_source, use_last_try=use_last_try) as (client, about):
-            job = Renewing(client, journal, delivery, passphrase, keys, early, about)
+            today = target.clock()
+            job = Renewing(client, journal, delivery, passphrase, keys, early, today, about)
             products = (
-                (client.get_product(entry.product_id) for entry in named)
+                (_product_of(entry, client) for entry in named)
                 if named
-                else _due(client, journal, which)
+                else _due(client, journal, which, today, target.endpoint)
             )
             return _renew_all(job, products, as_json=settings.json)
 
@@ -184,7 +188,7 @@ def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> 
         try:
             entry, issued = job.renew(product)
         except (KeyboardInterrupt, SystemExit):
-            _tell_doubt(job.journal, product)
+            _tell_doubt(job, product)
             raise
         except GOES_ON_AFTER as error:
             code = code or error.exit_code
@@ -196,25 +200,38 @@ def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> 
     return code
 
 
-def _due(platform: Platform, journal: Journal, which: dict[str, Any]) -> Iterator[Product]:
+def _due(
+    platform: Platform, journal: Journal, which: dict[str, Any], today: datetime, endpoint: str
+) -> Iterator[Product]:
     """What ends soon, listed whole before the first is renewed."""
     from ..ws.orders.reconcile import every_product
     from ..ws.orders.renewal import begun, ends_soon
 
-    now, within = datetime.now(UTC), timedelta(days=which["within"])
+    within = timedelta(days=which["within"])
     found = {product.product_id: product for product in every_product(platform)}
     for product in found.values():
-        ours = which["elsewhere"] or journal.of_product(product.product_id) is not None
-        unfinished = begun(journal, product.product_id)
+        ours = which["elsewhere"] or journal.of_product(product.product_id, endpoint) is not None
+        unfinished = begun(journal, product.product_id, endpoint)
         open_one = unfinished is not None and not unfinished.certificate_path
-        if ours and (ends_soon(product, now, within) or open_one):
+        if ours and (ends_soon(product, today, within) or open_one):
             yield product
 
 
-def _with_product(entry: Entry) -> Entry:
+def _with_product(entry: Entry, platform: str) -> Entry:
+    from ..ws.orders.journal import check_platform
+
+    check_platform(entry, platform)
     if not entry.product_id:
         raise UsageError(f"order {entry.id} can't be renewed: {entry.state.meaning}")
     return entry
+
+
+def _product_of(entry: Entry, platform: Platform) -> Product:
+    from ..ws.orders.reconcile import check_same
+
+    product = platform.get_product(entry.product_id)
+    check_same(entry, product)
+    return product
 
 
 def _folder_of(old: Entry | None) -> Path:
@@ -223,11 +240,11 @@ def _folder_of(old: Entry | None) -> Path:
     return Path(known).parent if known else Path()
 
 
-def _tell_doubt(journal: Journal, product: Product) -> None:
+def _tell_doubt(job: Renewing, product: Product) -> None:
     from ..ws.orders.renewal import begun
 
     with suppress(IgcError):
-        entry = begun(journal, product.product_id)
+        entry = begun(job.journal, product.product_id, job.about["platform"])
         if entry is not None:
             tell_doubt(entry)
 

@@ -109,8 +109,8 @@ def sim_settings(settings: Settings) -> None:
 def sim_clock(settings: Settings, advance: int | None, instant: str | None, real: bool) -> None:
     """Show or move the simulated world's clock; a running platform follows at once.
 
-    Orders, mails, CRLs and the card's end of life go by it. Commands go by real time: give
-    them --at where they have it.
+    Orders, mails, CRLs and the card's end of life go by it, and with --profile sim what status
+    and renew hold to be due. Other commands go by real time: give them --at where they have it.
     """
     if sum((advance is not None, instant is not None, real)) > 1:
         raise UsageError("one of --advance, --to and --real, not several")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ExitCode, IgcError
-from .connect import Target, connected, open_journal, profile_of, target_of
+from .connect import Target, clock_of, connected, open_journal, profile_of, target_of
 from .order_options import pin_options
 from .output import Settings, emit, platform_options, say, say_table, talk
 
@@ -54,18 +54,21 @@ def status_command(
     end soon, that wait to be withdrawn. The platform's view is matched with the journal and
     with the files; certificates in PATHS are matched by their serial.
     """
+    from ..ws.orders.journal import is_of
     from ..ws.orders.park import NOTICE_DAYS, Standing, survey
 
-    now = datetime.now(UTC)
     found = dict(_certificates_in(paths))
     with open_journal() as journal:
         if offline:
-            profile = profile_of(settings).name if settings.profile else ""
-            entries, products = journal.list(profile=profile), None
+            profile = profile_of(settings)
+            name = profile.name if settings.profile else ""
+            entries, products = journal.list(profile=name), None
+            now = clock_of(profile)()
         else:
             target = target_of(settings)
-            entries = tuple(e for e in journal.list() if e.platform in ("", target.endpoint))
+            entries = tuple(e for e in journal.list() if is_of(e, target.endpoint))
             products = _products(target, pin_source, use_last_try)
+            now = target.clock()
     days = NOTICE_DAYS if within is None else within
     lines = survey(entries, products, at=now, within=timedelta(days=days), found=found)
     shown = [line for line in lines if not only or str(line.standing) in only]

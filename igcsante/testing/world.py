@@ -50,6 +50,7 @@ from .platform.soap import PATH
 PLATFORM_PORT = 14443
 PKI_PORT = 14480
 PROFILE_NAME = "sim"
+CLOCK_FILE = "clock.json"
 
 
 class SimulatedWorld:
@@ -87,7 +88,7 @@ class SimulatedWorld:
         if pki_port == 0:
             pki_port = None if (directory / "pki").is_dir() else self._hold("pki")
         self.directory = private_directory(directory.absolute())
-        self.clock = WorldClock(self.directory / "clock.json")
+        self.clock = WorldClock(self.directory / CLOCK_FILE)
         self._clock = clock or self.clock
         self._platform_port = platform_port or PLATFORM_PORT
         try:
@@ -141,6 +142,7 @@ class SimulatedWorld:
             platform=self.endpoint,
             anchors=(self.directory / "anchors",),
             http_hosts=(urlsplit(self.pki.base_url).netloc,),
+            clock=self.directory / CLOCK_FILE,
         )
 
     def profile_toml(self) -> str:
@@ -151,6 +153,7 @@ class SimulatedWorld:
             f'platform = "{profile.platform}"\n'
             'anchors = ["anchors"]\n'
             f'http_hosts = ["{profile.http_hosts[0]}"]\n'
+            f'clock = "{CLOCK_FILE}"\n'
         )
 
     def card(self, name: str | Path) -> SimulatedCard:

@@ -56,11 +56,12 @@ XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 class ZeepPlatform:
     """The platform at ``endpoint`` (https), reached through a TLS context.
 
-    ``wsdl`` and ``mapping`` are files on disk, by default those of the mock; ``proxy`` the host
-    and port of an HTTP proxy to go through; ``credential`` what signs requests, when the mapping
-    wants WS-Security. One connection serves all calls; use it as a context manager, from one
-    thread. Raises UsageError for a bad endpoint or an unverifying context, ConfigError for a bad
-    WSDL or mapping; calls raise as :mod:`igcsante.ws.platform` says.
+    ``wsdl`` and ``mapping`` are files on disk, by default those of the mock, ``contract`` what
+    they make when they are loaded already; ``proxy`` the host and port of an HTTP proxy to go
+    through; ``credential`` what signs requests, when the mapping wants WS-Security. One
+    connection serves all calls; use it as a context manager, from one thread. Raises UsageError
+    for a bad endpoint or an unverifying context, ConfigError for a bad WSDL or mapping; calls
+    raise as :mod:`igcsante.ws.platform` says.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class ZeepPlatform:
         limits: Limits | None = None,
         proxy: tuple[str, int] | None = None,
         credential: Credential | None = None,
+        contract: WsdlContract | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._https = HttpsTransport(endpoint, context, limits or Limits(), proxy)
-        self._mapping = load_mapping(mapping)
-        self._contract = WsdlContract(self._mapping, wsdl)
+        self._contract = contract or WsdlContract(load_mapping(mapping), wsdl)
+        self._mapping = self._contract.mapping
         self._writer = RequestWriter(self._contract, endpoint, credential)
 
     def __enter__(self) -> Self:

@@ -39,6 +39,7 @@ from igcsante.certs.chain import Chain, build_chain
 from igcsante.certs.policy import ANY_POLICY, PathPolicy, Policy
 
 GOLD, SILVER = "1.2.3.1", "1.2.3.2"
+POLICY_MAPPINGS = "2.5.29.33"
 OPENSSL_SAYS = {  # its error numbers (x509_vfy.h), and what we call the same
     "2": {"chain.issuer_missing"},
     "7": {"signature.bad"},
@@ -211,7 +212,7 @@ def cases(draw: st.DrawFn) -> Case:
             specs[index] = changed
     initial = draw(st.sampled_from([ANY_POLICY, GOLD, SILVER]))
     inputs = PathPolicy(frozenset({initial}), *(draw(st.booleans()) for _ in range(3)))
-    assume(not any(differs_on_purpose(spec) for spec in specs))
+    assume(not any(differs_on_purpose(spec, inputs) for spec in specs))
     return Case(tuple(specs), inputs)
 
 
@@ -242,12 +243,17 @@ def ours(case: Case, made: list[x509.Certificate], at: dt.datetime = AT) -> Chai
     return build_chain(made[-1], store, made[1:-1], at=at, policy=Policy(path=case.inputs))
 
 
-def differs_on_purpose(spec: Spec) -> bool:
+def differs_on_purpose(spec: Spec, inputs: PathPolicy) -> bool:
     """Of what is drawn: see DISAGREEMENTS."""
     kinds = {extension.oid.dotted_string for extension, _ in spec.extra}
-    maps = mapped((GOLD, ANY_POLICY)) in spec.extra
-    return (spec.key == "ROOT" and spec.ca is None and spec.usage is not None) or (
-        maps and x509.CertificatePolicies.oid.dotted_string not in kinds
+    states_any = policies(ANY_POLICY) in spec.extra
+    return (
+        (spec.key == "ROOT" and spec.ca is None and spec.usage is not None)
+        or (
+            mapped((GOLD, ANY_POLICY)) in spec.extra
+            and x509.CertificatePolicies.oid.dotted_string not in kinds
+        )
+        or (inputs.inhibit_any_policy and states_any and POLICY_MAPPINGS in kinds)
     )
 
 
@@ -317,6 +323,21 @@ DISAGREEMENTS = {
         ("policy.mapping",),
         "",
         "6.1.4 (a) forbids it always; openssl looks at mappings of CAs with policies only",
+    ),
+    "mapping by a CA whose anyPolicy is inhibited": Disagreement(
+        Case(
+            (
+                ROOT,
+                with_extra(ONE, policies(ANY_POLICY), mapped((SILVER, GOLD))),
+                with_extra(replace(ONE, key="NEW ONE"), policies(GOLD)),
+                with_extra(LEAF, policies(GOLD)),
+            ),
+            PathPolicy(explicit_policy=True, inhibit_any_policy=True),
+        ),
+        ("policy.none_valid",),
+        "",
+        "6.1.3 (d)(2): an inhibited anyPolicy allows nothing, so that no policy is left to be "
+        "mapped (6.1.4 (b)); openssl maps from it all the same",
     ),
     "policy constraints of the anchor": Disagreement(
         Case((with_extra(ROOT, (x509.PolicyConstraints(0, None), True)), ONE, LEAF)),

@@ -12,7 +12,7 @@ from igcsante.cli import main
 OF_A_CARD = {"--reader", "--pkcs11", "--trace", "--no-cache"}
 WITH_A_PLATFORM = {
     *("igc", "igc habilitations", "igc order", "igc retrieve", "igc renew", "igc revoke"),
-    *("igc status", "igc orders sync", "igc orders wait"),
+    *("igc status", "igc orders sync", "igc orders wait", "igc orders settle"),
 }
 
 

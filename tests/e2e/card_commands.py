@@ -141,14 +141,14 @@ CARD_COMMANDS = (
     _platform("revoke", "revoke", "1", *REVOCATION, earlier=(_ISSUED,)),
 )
 # Commands that never reach a card in a reader. igc demo brings its own: its job is tested
-# by itself. Nor is there one for igc orders wait, which asks as igc orders sync does, but only
-# for what the platform is at work on.
+# by itself. Nor is there one for igc orders wait and settle, which ask as igc orders sync does,
+# but only for what the platform is at work on, or what is in doubt.
 WITHOUT_CARD = {
     *("inspect", "export", "orders list", "orders show", "help", "demo"),
     *("bundle make", "bundle check"),
     *("trust list", "trust show", "trust import", "trust fetch", "trust remove"),
     *("crl update", "crl list", "crl show", "crl index", "crl export"),
-    *("policy list", "policy show", "orders wait"),
+    *("policy list", "policy show", "orders wait", "orders settle"),
     *("ws check-mapping", "ws describe", "ws dry-run"),
     *("card cache clear", "sim run", "sim platform"),
     *("sim card list", "sim card show", "sim card new"),

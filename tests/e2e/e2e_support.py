@@ -162,7 +162,9 @@ def outage(
 def configure(folder: Path, world: SimulatedWorld) -> None:
     """Write the world's profile, ``sim``, into the config.toml of ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    profile = world.profile_toml().replace('"anchors"', f'"{world.directory / "anchors"}"')
+    profile = world.profile_toml()
+    for name in ("anchors", "clock.json"):
+        profile = profile.replace(f'"{name}"', f'"{world.directory / name}"')
     (folder / "config.toml").write_text(profile)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_support import Insert, Told, files_of, igc, outage
+from e2e_support import REVOCATION, Insert, Told, files_of, igc, outage
 
 from igcsante.testing.world import SimulatedWorld
 from igcsante.ws.orders import reconcile
+from igcsante.ws.orders.journal import Journal
 
 HEADER = "offre;usage;structure;service;fqdn;email\n"
 ORG = "ORG;AUTH_CLI;10B0999003;{};;certificats@ch-simulation.example\n"
@@ -88,6 +89,58 @@ def test_a_batch_goes_on_where_it_stopped(
     assert told.code == 0, told.err
     assert [row["outcome"] for row in rows(told)] == ["already", "issued", "issued"]
     assert len(igc("orders", "--json").lines) == 3, "none was ordered twice"
+
+
+def test_what_options_say_for_a_row_counts_as_its_cells_do(inserted: Insert, home: Path) -> None:
+    inserted("cps3")
+    file = home / "orders.csv"
+    common = ("--structure", "10B0999003", "--email", "pki@ch-simulation.example", "--order-only")
+    file.write_text("service\nun\n")
+    assert report(batch(file, "--usage", "AUTH_CLI", *common))["ordered"] == 1
+    assert report(batch(file, "--usage", "SIGN", *common))["ordered"] == 1
+    file.write_text("usage;service\nauth-cli; un\n")
+    assert report(batch(file, *common))["already"] == 1
+
+
+def test_rows_that_were_ordered_at_another_address_are_told(
+    inserted: Insert, home: Path, services: Path, tmp_path: Path
+) -> None:
+    inserted("cps3")
+    assert batch(services, "--order-only").code == 0
+    with Journal(tmp_path / "data" / "journal.sqlite") as journal:
+        for entry in journal.list():
+            journal.update(entry, at=entry.updated, platform="https://other.example/ws")
+    told = batch(services, "--order-only")
+    assert report(told)["ordered"] == 3
+    assert "3 of 3 rows were ordered before, at https://other.example/ws" in told.said
+
+
+def test_rows_with_one_reference_are_told_before_anything_is_asked(
+    inserted: Insert, home: Path
+) -> None:
+    held = inserted("cps3")
+    file = home / "orders.csv"
+    row = ORG.strip() + ";{}\n"
+    names = (("un", "r1"), ("deux", "r2"), ("trois", "r1"))
+    file.write_text(HEADER.strip() + ";reference\n" + "".join(row.format(*n) for n in names))
+    told = batch(file)
+    assert (told.code, held.sent) == (2, [])
+    assert "line 4: reference: r1 is that of line 2" in told.said
+
+
+def test_a_lost_row_is_told_at_the_end_and_ordered_again_once_revoked(
+    world: SimulatedWorld, inserted: Insert, home: Path, services: Path
+) -> None:
+    inserted("cps3")
+    with outage(world, 3, "lost-answer"):  # habilitations, order, retrieval
+        assert batch(services).code == 10
+    told = batch(services)
+    assert [row["outcome"] for row in rows(told)] == ["failed", "issued", "issued"]
+    assert "Only you can bring these further, as told above: line 2 (order 1)." in told.said
+    assert "igc revoke 1" in rows(told)[0]["error"]["advice"]
+    assert sim("revoke", "1", *REVOCATION, "--no-check").code == 0
+    told = batch(services)
+    assert [row["outcome"] for row in rows(told)] == ["issued", "already", "already"]
 
 
 @pytest.mark.parametrize("keep_going", [False, True])

@@ -122,6 +122,92 @@ def test_waiting_for_an_order_in_doubt_ends_with_the_time_limit(
     assert (told.code, told.error["code"]) == (13, "timeout")
 
 
+def test_a_person_ends_a_doubt_with_what_the_portal_shows(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    held = inserted("cps3")
+    order("à côté", "--order-only")
+    with outage(world, 2, "lost-answer", lasting=True):
+        assert sim(*ORDER, "--service", "portail", *WITHDRAWAL).code == 10
+    products = {line["label"]: line["product_id"] for line in sim("status", *PIN).lines}
+    refused = sim("orders", "settle", "2", "--product", products["à côté"], *PIN)
+    assert (refused.code, "stays in doubt" in refused.error["message"]) == (2, True)
+    assert igc("orders", "--json").lines[0]["in_doubt"]
+    held.sent.clear()
+    (line,) = sim("orders", "settle", "2", "--product", products["portail"], *PIN).lines
+    assert (line["state"], line["product_id"]) == ("ordered", products["portail"])
+    assert held.signatures == held.pins_sent == 1
+    assert sim("retrieve", "2", *RETRIEVAL).code == 0
+
+
+def test_a_person_says_that_nothing_was_ordered(
+    world: SimulatedWorld, inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = inserted("cps3")
+    with outage(world, 2, "hang-up", lasting=True):
+        assert sim(*ORDER, *WITHDRAWAL).code == 10
+    held.sent.clear()
+    settle = ("orders", "settle", "1", "--nothing-ordered")
+    assert sim(*settle, "--yes").error["code"] == "platform.unavailable", "sent a moment ago"
+    monkeypatch.setattr(reconcile, "SETTLING", reconcile.SETTLING * 0)
+    assert "nothing was done" in sim(*settle).error["message"], "nobody said that they looked"
+    assert sim("orders", "settle", "1").code == 2
+    (line,) = sim(*settle, "--yes").lines
+    assert (line["state"], Path(line["key_path"]).is_file()) == ("failed", True)
+    assert sim(*settle, "--yes").code == 2
+    assert held.sent == [], "neither card nor network"
+
+
+def test_a_doubt_is_settled_at_the_platform_it_is_about(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    held = inserted("cps3")
+    with outage(world, 2, "hang-up", lasting=True):
+        assert sim(*ORDER, *WITHDRAWAL).code == 10
+    held.sent.clear()
+    elsewhere = ("--platform", "https://other.example/ws")
+    told = sim("orders", "settle", "1", "--product", "P-1", *PIN, *elsewhere)
+    assert (told.code, held.sent) == (2, [])
+    assert "nothing was sent" in told.error["message"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("revoke", "1", *REVOCATION),
+        ("retrieve", "2", *RETRIEVAL),
+        ("renew", "1", "--early", *RETRIEVAL),
+        ("orders", "sync", "1", *PIN),
+        ("orders", "wait", "2", *PIN),
+    ],
+    ids=lambda command: command[0] + command[1],
+)
+def test_a_product_of_another_platform_with_that_number_is_left_alone(
+    inserted: Insert, home: Path, command: tuple[str, ...]
+) -> None:
+    held = inserted("cps3")
+    order("issued")
+    order("ordered", "--order-only")
+    held.sent.clear()
+    told = sim("--platform", "https://other.example/ws", *command)
+    assert (told.code, held.sent) == (2, [])
+    assert "nothing was sent" in told.error["message"]
+    assert "https://other.example/ws" in told.error["message"]
+
+
+def test_a_certificate_is_revoked_only_when_the_platform_names_the_same(
+    world: SimulatedWorld, inserted: Insert, home: Path, tmp_path: Path
+) -> None:
+    inserted("cps3")
+    order("ours")
+    with Journal(tmp_path / "data" / "journal.sqlite") as journal:
+        journal.update(journal.get("1"), at=datetime.now(UTC), serial="0badc0de")
+    with outage(world, 2, "503") as plan:
+        told = sim("revoke", "1", *REVOCATION)
+    assert (told.code, plan.requests) == (2, 1), "asked, then nothing was sent"
+    assert "is another" in told.error["message"]
+
+
 # -- a certificate that did not reach its files ----------------------------------------------
 
 
@@ -275,6 +361,31 @@ def test_what_is_due_is_renewed_once(inserted: Insert, home: Path) -> None:
     for line in ours:
         assert old[line["renews"]]["renewed_by"] == line["order"]["product_id"]
         assert not old[line["renews"]]["due"]
+
+
+def test_what_the_simulations_clock_makes_due_is_told_and_renewed(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    inserted("cps3")
+    first = order("horloge")
+    soon = ("--within", "60")
+    assert igc("--profile", "sim", "status", "--offline", *soon).code == 0
+    assert "Nothing is due" in sim("renew", "--due", *RETRIEVAL).err
+    world.clock.advance(timedelta(days=1040))
+    try:
+        for how in (("--offline",), PIN):
+            told = sim("status", *how, *soon, "--only", "expiring")
+            assert told.code == 14, told.err
+            ours = {line["label"]: line for line in told.lines if line["order"] is not None}
+            assert 50 < ours["horloge"]["days_left"] < 60
+            assert "simulated world's clock" in told.err
+        told = sim("renew", "--due", *RETRIEVAL)
+        assert told.code == 0, told.err
+        assert [line["renews"] for line in told.lines] == [first["product_id"]]
+        assert "simulated world's clock" in told.err
+    finally:
+        world.clock.reset()
+    assert "clock" not in sim("status", *PIN).err
 
 
 def test_a_certificate_is_not_renewed_long_before_its_end(inserted: Insert, home: Path) -> None:

@@ -116,7 +116,8 @@ def test_the_journey_has_every_command_that_shows_the_card_to_the_platform() -> 
         if any("--pin-source" in option.opts for option in command.params)
         and path.split()[0] not in ("card", "ws")
     }
-    assert found == {" ".join(w for w in name.split() if w[0] != "-") for name in JOURNEY}
+    journey = {" ".join(w for w in name.split() if w[0] != "-") for name in JOURNEY}
+    assert found == journey | {"orders settle"}, "its own test needs an order in doubt"
 
 
 def commands(

@@ -262,3 +262,26 @@ def test_code_is_the_one_of_the_first_withdrawal(client_with, csr) -> None:
     with pytest.raises(SoapFault, match="F15"):
         client.revoke(product, CODE + "!")
     assert client.revoke(product).findtext("etat") == "REVOQUE"
+
+
+@pytest.mark.parametrize("second_renewal", [False, True])
+def test_product_is_renewed_once_unless_so_set(client_with, csr, second_renewal):
+    client = client_with(second_renewal=second_renewal)
+    product = client.order(csr)
+    client.withdraw(product)
+    assert client.product(product).findtext("renouvelable") == "true"
+
+    def renew(name):
+        new = base64.b64encode(request_for(some_key(name))).decode()
+        return client.call("renouvelerProduit", [("idProduit", product), ("csr", new)])
+
+    successor = renew("first successor").findtext("idProduit")
+    found = client.product(product)
+    assert found.findtext("renouvelePar") == successor
+    assert found.findtext("renouvelable") == ("true" if second_renewal else "false")
+    if second_renewal:
+        assert renew("second successor").findtext("idProduit") not in (product, successor)
+        return
+    with pytest.raises(SoapFault, match="F11"):
+        renew("second successor")
+    assert client.product(product).findtext("renouvelePar") == successor

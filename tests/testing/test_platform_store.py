@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +24,7 @@ from pfc_client import (
 from igcsante.errors import StorageError
 from igcsante.identifiers import StructureId
 from igcsante.testing.pki import SoftwareSubject
+from igcsante.testing.platform import Options
 from igcsante.testing.platform.keeping import code_matches, hash_code, lock_key, unlock_key
 from igcsante.testing.platform.products import to_product
 from igcsante.testing.platform.records import Mail, Record
@@ -169,7 +171,7 @@ def test_search_finds_what_it_asks_for(store, search) -> None:
     """Against the plainest way to say it."""
 
     def asked(record: Record) -> bool:
-        product = to_product(record, NOW)
+        product = to_product(record, NOW, Options())
         end = search.expires_before
         return (
             product.offre == (search.offre or product.offre)
@@ -270,3 +272,14 @@ def test_readers_do_not_wait_for_a_writer(tmp_path) -> None:
     with platform.store.transaction():
         assert client.product(product).findtext("idProduit") == product
         assert client.search().findtext("total") == "1"
+
+
+def test_its_files_are_for_their_owner_only(tmp_path):
+    path = tmp_path / "platform.sqlite"
+    path.touch(mode=0o644)  # as an earlier version left it
+    path.chmod(0o644)
+    store = Store(path)
+    with store.transaction() as tx:
+        tx.plan_fault("T01")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == {f"platform.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}

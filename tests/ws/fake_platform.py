@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from cryptography import x509
+
 from igcsante.errors import NetworkError
 from igcsante.ws.model import (
     KeyMode,
@@ -53,8 +55,14 @@ class FakePlatform:
     def _become(self, state):
         revoked_at = AT if state is ProductState.REVOQUE else None
         self.products[-1] = replace(
-            self.products[-1], state=state, serial="0AFF", revoked_at=revoked_at
+            self.products[-1], state=state, serial=self._serial(), revoked_at=revoked_at
         )
+
+    def _serial(self):
+        try:
+            return f"{x509.load_der_x509_certificate(self.certificate).serial_number:X}"
+        except ValueError:
+            return "0AFF"
 
     def _finish(self, work, result=None):
         done = work() if self.works else None

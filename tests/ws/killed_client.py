@@ -39,9 +39,10 @@ from igcsante.ws.model import (
 )
 from igcsante.ws.orders import batch, order_key
 from igcsante.ws.orders.batch import Job, Run
-from igcsante.ws.orders.batch_file import Row, fingerprints
+from igcsante.ws.orders.batch_file import Row
 from igcsante.ws.orders.enrolment import Delivery
 from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.reconcile import SETTLING
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 KEYS = [requests.new_key() for _ in range(5)]
@@ -126,9 +127,9 @@ def run(folder: Path, *, later: timedelta = timedelta(0)) -> list[batch.Outcome]
                 "service_name": row.cells["service"],
             },
             folder / "certs",
-            fingerprint,
+            row.cells["service"],
         )
-        for row, fingerprint in zip(rows, fingerprints(rows), strict=True)
+        for row in rows
     ]
     password = Secret("password") if ROWS > 1 else None  # deriving its key takes long
     delivery = Delivery(Secret("code"), accepted=True, p12_password=password)
@@ -180,7 +181,7 @@ def killed(folder: Path, number: int) -> bool:
 
 def state_after(folder: Path) -> list[str]:
     """What is wrong once the batch was run again; ``lost`` for what can't be had again."""
-    outcomes = run(folder, later=timedelta(minutes=1))
+    outcomes = run(folder, later=SETTLING)
     platform = FilePlatform(folder / "platform")
     found = []
     if len(list((folder / "certs").glob("*.key.pem"))) != ROWS:

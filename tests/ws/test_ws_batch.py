@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from igcsante.certs.requests import read_key
 from igcsante.errors import NetworkError, StorageError, UsageError
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws.model import Offre, Usage
+from igcsante.ws.model import Offre, ProductRequest, ProductState, Structure, Usage
 from igcsante.ws.orders import order_key
-from igcsante.ws.orders.batch import Job, Run
-from igcsante.ws.orders.batch_file import Row, fingerprints, read_rows
+from igcsante.ws.orders.batch import Job, Run, StuckError, ordered_elsewhere
+from igcsante.ws.orders.batch_file import Row, read_rows
 from igcsante.ws.orders.enrolment import Delivery
+from igcsante.ws.orders.fingerprint import fingerprints, same_platform
 from igcsante.ws.orders.journal import Journal, OrderState
-from igcsante.ws.orders.reconcile import SETTLING
+from igcsante.ws.orders.reconcile import SETTLING, InDoubtError
 from igcsante.ws.orders.restore import restorable, restore
+from igcsante.ws.orders.settle import settle_as_nothing, settle_as_product
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LOST = NetworkError("hung up", outcome_unknown=True)
@@ -78,23 +81,84 @@ def jobs(folder, *names):
         "emails": ("pki@exemple.fr",),
     }
     return [
-        Job(row, {**fields, "service_name": name}, folder / "certs", fingerprint)
-        for row, name, fingerprint in zip(rows, names, fingerprints(rows), strict=True)
+        Job(row, {**fields, "service_name": name}, folder / "certs", f"row {name}")
+        for row, name in zip(rows, names, strict=True)
     ]
 
 
-def run(platform, journal, wanted, clock=None, delivery=CODE, **more):
+def run(platform, journal, wanted, clock=None, delivery=CODE, about=None, **more):
     clock = clock or Clock()
-    work = Run(platform, journal, delivery, clock, sleep=clock.sleep)
+    work = Run(platform, journal, delivery, clock, sleep=clock.sleep, about=about or {})
     return list(work.do(wanted, **{"keep_going": True, **more}))
 
 
-def test_equal_rows_are_two_orders_and_a_changed_row_another(tmp_path):
-    rows = [Row("line 2", {"service": "a"}), Row("line 3", {"service": "a"})]
-    first, second = fingerprints(rows, "campaign")
+def asked(**changes):
+    request = {
+        "offre": Offre.SERV,
+        "usage": Usage.SSL_SERV,
+        "structure": StructureId.parse("318751275100020"),
+        "emails": ("pki@exemple.fr", "b@exemple.fr"),
+        "fqdns": ("a.fr", "b.fr", "c.fr"),
+        **changes,
+    }
+    return ProductRequest(**request, csr=b"to be made"), 2048
+
+
+def test_equal_rows_are_two_orders_wherever_they_stand():
+    first, second = fingerprints([asked(), asked()], "campaign")
     assert first != second
-    assert fingerprints([rows[1]], "campaign") == (first,), "its place in the file is no matter"
-    assert fingerprints(rows, "another")[0] not in (first, second)
+    assert fingerprints([asked()], "campaign") == (first,), "its place in the file is no matter"
+    assert fingerprints([asked()], "another")[0] not in (first, second)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"fqdns": ("A.fr", "c.fr", "B.fr")},
+        {"emails": ("b@exemple.fr", "pki@EXEMPLE.fr", "pki@exemple.fr")},
+        {"structure": StructureId.parse(" 318751275100020 ")},
+        {"usage": Usage.parse("SSL_SERVEUR")},
+    ],
+)
+def test_a_row_is_known_again_however_it_is_spelled(spelling):
+    assert fingerprints([asked(**spelling)], "") == fingerprints([asked()], "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usage": Usage.SMIME, "fqdns": (), "email": "a@b.fr"},
+        {"structure": StructureId.parse("10B0999003")},
+        {"emails": ("pki@exemple.fr",)},
+        {"fqdns": ("b.fr", "a.fr", "c.fr")},
+        {"client_reference": "mine"},
+    ],
+)
+def test_another_wish_is_another_order(change):
+    assert fingerprints([asked(**change)], "") != fingerprints([asked()], "")
+    request, _ = asked()
+    assert fingerprints([(request, 3072)], "") != fingerprints([asked()], "")
+
+
+def test_an_address_is_known_again_however_it_is_spelled():
+    assert same_platform("https://PFC.example/ws", "https://pfc.example:443/ws")
+    assert same_platform("https://pfc.example", "https://pfc.example/")
+    assert same_platform("", "")
+    for other in ("https://pfc.example:8443/ws", "https://pfc.example/other", "https://[", ""):
+        assert not same_platform("https://pfc.example/ws", other)
+
+
+def test_what_another_platform_has_is_told_and_ordered(platform, journal, tmp_path):
+    wanted = jobs(tmp_path, "a")
+    there, here = {"platform": "https://a.example/ws"}, {"platform": "https://b.example/ws"}
+    run(platform, journal, wanted, about=there)
+    (again,) = run(platform, journal, wanted, about={"platform": "https://A.example:443/ws"})
+    assert again.already
+    assert ordered_elsewhere(journal, here["platform"], wanted[0]).platform == there["platform"]
+    assert ordered_elsewhere(journal, "https://A.example/ws", wanted[0]) is None
+    (other,) = run(platform, journal, wanted, about=here, delivery=None)
+    assert (other.error, other.already, other.entry.id) == (None, False, 2)
+    assert ordered_elsewhere(journal, here["platform"], wanted[0]) is None
 
 
 def test_a_row_in_doubt_is_done_last_once_the_platform_can_tell(platform, journal, tmp_path):
@@ -139,6 +203,137 @@ def test_what_a_row_alone_has_wrong_does_not_stop_the_others(platform, journal, 
     told = run(platform, journal, wanted, delivery=None)
     assert isinstance(told[0].error, UsageError | StorageError)
     assert told[1].entry.state is OrderState.ORDERED
+
+
+# -- rows that only a person can bring further -------------------------------------------------
+
+
+@pytest.fixture
+def lost(platform, journal, tmp_path):
+    """A row whose certificate was issued while nobody listened."""
+    platform_issues(platform, journal, jobs(tmp_path, "a"))
+    return journal.list()[0]
+
+
+def platform_issues(platform, journal, wanted):
+    run(platform, journal, wanted, delivery=None)
+    platform._become(ProductState.ACTIF)
+    journal.update(journal.list()[0], at=AT, state=OrderState.WITHDRAWN)
+
+
+def test_a_lost_row_does_not_stop_the_others(platform, journal, tmp_path, lost):
+    wanted = jobs(tmp_path, "a", "b")
+    first, second = run(platform, journal, wanted, keep_going=False)
+    assert (first.stuck, first.entry.id) == (True, lost.id)
+    assert "igc revoke 1" in first.error.advice and "--again" in first.error.advice
+    assert second.error is None and second.issued
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_lost_row_that_was_revoked_is_ordered_again(platform, journal, tmp_path, lost, told):
+    platform._become(ProductState.REVOQUE)
+    if told:  # else somebody did it in the portal
+        journal.update(lost, at=AT, state=OrderState.REVOKED)
+    (outcome,) = run(platform, journal, jobs(tmp_path, "a"))
+    assert outcome.error is None and outcome.issued
+    assert outcome.entry.id != lost.id
+    assert outcome.entry.reference != lost.reference
+    assert journal.get(str(lost.id)).state is OrderState.REVOKED
+
+
+def test_what_was_delivered_and_revoked_is_not_replaced_unasked(platform, journal, tmp_path):
+    (outcome,) = run(platform, journal, jobs(tmp_path, "a"))
+    platform._become(ProductState.REVOQUE)
+    journal.update(outcome.entry, at=AT, state=OrderState.REVOKED)
+    (again,) = run(platform, journal, jobs(tmp_path, "a"))
+    assert (again.already, len(platform.products)) == (True, 1)
+
+
+def test_what_the_platform_cancelled_is_ordered_again(platform, journal, tmp_path):
+    (first,) = run(platform, journal, jobs(tmp_path, "a"), delivery=None)
+    journal.update(first.entry, at=AT, state=OrderState.CANCELLED)
+    (again,) = run(platform, journal, jobs(tmp_path, "a"), delivery=None)
+    assert (again.error, again.entry.state, again.already) == (None, OrderState.ORDERED, False)
+
+
+def test_a_reference_of_ones_own_is_not_used_twice(platform, journal, tmp_path):
+    (job,) = jobs(tmp_path, "a")
+    job.fields["client_reference"] = "mine"
+    (first,) = run(platform, journal, [job], delivery=None)
+    journal.update(first.entry, at=AT, state=OrderState.CANCELLED)
+    (again,) = run(platform, journal, [job], delivery=None)
+    assert again.stuck and "another reference" in again.error.advice
+
+
+def test_a_doubt_that_the_platform_cannot_end_does_not_stop_the_others(platform, journal, tmp_path):
+    platform.keeps_references, platform.error, platform.works = False, LOST, False
+    run(platform, journal, jobs(tmp_path, "a"))
+    platform.error, platform.works = None, True
+    first, second = run(platform, journal, jobs(tmp_path, "a", "b"), keep_going=False)
+    assert isinstance(first.error, StuckError) and "igc orders settle 1" in first.error.advice
+    assert second.issued
+
+
+# -- the word of a person ----------------------------------------------------------------------
+
+LATER = AT + SETTLING
+
+
+@pytest.fixture
+def doubt(platform, journal, tmp_path):
+    """An order whose answer was lost, by a platform that keeps no references."""
+    platform.keeps_references, platform.error = False, LOST
+    run(platform, journal, jobs(tmp_path, "a"))
+    platform.error = None
+    platform.products = [replace(p, client_reference="") for p in platform.products]
+    (entry,) = journal.list()
+    assert entry.state is OrderState.UNKNOWN
+    return entry
+
+
+def test_the_product_that_a_person_found_is_taken(platform, journal, doubt, tmp_path):
+    (product,) = platform.products
+    settled = settle_as_product(journal, doubt, product, at=LATER)
+    assert (settled.state, settled.product_id) == (OrderState.ORDERED, "P-1")
+    (outcome,) = run(platform, journal, jobs(tmp_path, "a"))
+    assert outcome.issued and len(platform.products) == 1
+    with pytest.raises(UsageError, match="not in doubt"):
+        settle_as_product(journal, doubt, product, at=LATER)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usage": Usage.SIGN},
+        {"label": "b"},
+        {"structure": Structure(StructureId.parse("10B0999003"), "X")},
+        {"client_reference": "somebody else's"},
+        {"renews": "P-0"},
+    ],
+)
+def test_a_product_that_was_not_asked_for_is_refused(platform, journal, doubt, change):
+    product = replace(platform.products[0], **change)
+    with pytest.raises(UsageError, match="stays in doubt"):
+        settle_as_product(journal, doubt, product, at=LATER)
+    assert journal.get("1") == doubt
+
+
+def test_the_product_of_another_order_is_refused(platform, journal, doubt):
+    other = journal.record("other", at=AT)
+    journal.update(other, at=AT, product_id="P-1")
+    with pytest.raises(UsageError, match="that of order 2"):
+        settle_as_product(journal, doubt, platform.products[0], at=LATER)
+    assert journal.get("1") == doubt
+
+
+def test_nothing_was_ordered_and_the_key_stays(platform, journal, doubt, tmp_path):
+    with pytest.raises(InDoubtError):
+        settle_as_nothing(journal, doubt, at=doubt.updated)
+    settled = settle_as_nothing(journal, doubt, at=doubt.updated + SETTLING)
+    assert settled.state is OrderState.FAILED and Path(settled.key_path).is_file()
+    platform.products.clear()
+    (outcome,) = run(platform, journal, jobs(tmp_path, "a"))
+    assert outcome.issued and outcome.entry.key_path == doubt.key_path
 
 
 # -- files that were not all written ---------------------------------------------------------
@@ -190,7 +385,7 @@ def test_cells_are_read_from_csv_as_excel_writes_it_and_from_toml(tmp_path):
     assert row == Row("line 2", {"usage": "SIGN", "email": ("a@b.fr", "c@d.fr")})
     toml = tmp_path / "orders.toml"
     toml.write_text(
-        '[defaults]\nusage = "SIGN"\n[[order]]\nservice = "x"\nemail = ["a@b.fr"]\n'
+        '[defaults]\nUsage = "SIGN"\n[[order]]\nservice = "x"\nemail = ["a@b.fr"]\n'
         '[[order]]\nusage = "CONF"\n'
     )
     first, second = read_rows(toml, COLUMNS)
@@ -199,8 +394,22 @@ def test_cells_are_read_from_csv_as_excel_writes_it_and_from_toml(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("above", "between"),
+    [("sep=;\r\n", ";"), ('"sep=,"\n', ","), ("\n\r\n;;\n", ";"), ("\nSEP=\t\n\n", "\t")],
+)
+def test_what_excel_writes_above_the_names_is_no_row(tmp_path, above, between):
+    file = tmp_path / "orders.csv"
+    text = above + "usage,service\r\nSIGN,a b\r\n".replace(",", between)
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (row,) = read_rows(file, COLUMNS)
+    assert row == Row(f"line {text.count(chr(10))}", {"usage": "SIGN", "service": "a b"})
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("[[order]]\nservice = 'a'\nSERVICE = 'b'\n", "order 1: a column has the name"),
+        ("[defaults]\nkey-bits = 1\nkey_bits = 2\n[[order]]\n", "defaults.*the name"),
         ("[[order]]\nusage = 1.5\n", "order 1: usage is a text"),
         ("[[order]]\nservice = ['a']\n", "service is a text"),
         ("[[orders]]\nusage = 'SIGN'\n", r"\[\[order\]\] tables"),

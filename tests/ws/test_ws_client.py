@@ -261,12 +261,20 @@ def test_the_fault_for_lack_of_habilitation_has_its_own_error(soap_server, platf
         platform.order_product(ORDER)
 
 
-@pytest.mark.parametrize(("status", "doubt"), [(500, True), (503, False)])
-def test_a_technical_fault_means_unavailable(soap_server, platform, status, doubt):
-    soap_server.always(fault("ErreurTechnique", "MOCK-T01", "AC arrêtée"), status=status)
+@pytest.mark.parametrize(
+    ("code", "status", "doubt"),
+    [
+        ("MOCK-T01", 500, True),
+        ("MOCK-T01", 503, True),
+        ("MOCK-T03", 500, True),
+        ("MOCK-T03", 503, False),
+    ],
+)
+def test_a_technical_fault_means_unavailable(soap_server, platform, code, status, doubt):
+    soap_server.always(fault("ErreurTechnique", code, "AC arrêtée"), status=status)
     with pytest.raises(PlatformUnavailableError, match="AC arrêtée") as caught:
         platform.order_product(ORDER)
-    assert caught.value.fields["fault"] == "MOCK-T01"
+    assert caught.value.fields["fault"] == code
     assert caught.value.exit_code == 12
     assert in_doubt(caught.value) is doubt
 
@@ -353,7 +361,8 @@ def test_an_html_page_is_named_as_such(soap_server, platform):
         (403, PlatformRefusedError, False),
         (404, ContractError, False),
         (502, PlatformUnavailableError, True),
-        (503, PlatformUnavailableError, False),
+        (429, PlatformUnavailableError, False),
+        (503, PlatformUnavailableError, True),
     ],
 )
 def test_http_failures_have_their_errors(soap_server, platform, status, error, doubt):

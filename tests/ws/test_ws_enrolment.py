@@ -27,6 +27,7 @@ from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.model import Offre, Usage
 from igcsante.ws.orders import delivered as module
+from igcsante.ws.orders import enrolment
 from igcsante.ws.orders.enrolment import Delivery, prepare, retrieve, submit
 from igcsante.ws.orders.journal import Journal, OrderState
 
@@ -111,6 +112,51 @@ def test_refused_order_leaves_no_key(tmp_path, platform, journal):
         order(platform, journal, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
     assert journal.list()[0].state is OrderState.REFUSED
+
+
+def test_the_journal_names_a_key_before_it_is_written(tmp_path, platform, journal, monkeypatch):
+    seen = []
+
+    def write(directory, stem, *rest):
+        seen.append((journal.list()[0].key_path, str(directory / f"{stem}.key.pem")))
+        return directory / stem
+
+    monkeypatch.setattr(enrolment, "write_key", write)
+    order(platform, journal, tmp_path / "out")
+    assert seen and seen[0][0] == seen[0][1]
+
+
+def test_ctrl_c_before_the_order_leaves_takes_the_key_away(
+    tmp_path, platform, journal, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(enrolment, "place_order", stop)
+    with pytest.raises(KeyboardInterrupt):
+        order(platform, journal, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert journal.list()[0].state is OrderState.FAILED
+
+
+def test_the_key_of_an_order_that_was_killed_is_tidied_up_by_the_next(tmp_path, platform, journal):
+    wanted = {**WANTED, "client_reference": "mine"}
+    killed = prepare(tmp_path / "out", **wanted)
+    enrolment.record_order(journal, killed.request, at=AT, **killed.where())
+    left = killed.keep()["key_path"]
+    entry = submit(prepare(tmp_path / "out", **wanted), platform, journal, at=AT)
+    assert entry.key_path != left
+    assert [str(path) for path in (tmp_path / "out").iterdir()] == [entry.key_path]
+
+
+def test_the_key_of_an_order_in_doubt_survives_a_second_attempt(tmp_path, platform, journal):
+    wanted = {**WANTED, "client_reference": "igc-" + "5" * 32}  # it names the same files again
+    platform.error, platform.works = NetworkError("hung up", outcome_unknown=True), False
+    for expected in (NetworkError, StorageError):
+        with pytest.raises(expected):
+            submit(prepare(tmp_path / "out", **wanted), platform, journal, at=AT)
+    entry = journal.list()[0]
+    assert entry.state is OrderState.UNKNOWN and Path(entry.key_path).exists()
 
 
 def test_order_in_doubt_keeps_its_key_and_is_found_again(tmp_path, platform, journal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import select
@@ -276,3 +277,78 @@ def test_a_server_that_resumes_nothing_is_told_instead_of_signing_twice(once, th
     assert "resumed" in caught.value.advice
     assert signatures_made(context) == 1
     transport.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_alert_after_the_request_does_not_say_that_nothing_was_done(
+    throw_away_ca, card, version
+):
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(throw_away_ca.server_file)
+    server_context.minimum_version = server_context.maximum_version = version
+    read = []
+
+    def serve(plain):
+        received, answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = server_context.wrap_bio(received, answered, server_side=True)
+
+        def until_done(step):
+            while True:
+                try:
+                    result = step()
+                except ssl.SSLWantReadError:
+                    plain.sendall(answered.read())
+                    received.write(plain.recv(65536))
+                else:
+                    plain.sendall(answered.read())
+                    return result
+
+        until_done(tls.do_handshake)
+        while b"the order" not in b"".join(read):
+            read.append(until_done(lambda: tls.read(65536)))
+        received.write(b"\x17\x03\x03\x00\x20" + bytes(32))  # makes it say bad_record_mac
+        with contextlib.suppress(ssl.SSLError):
+            tls.read(1)
+        plain.sendall(answered.read())
+
+    with Server(serve) as server:
+        context = client_context(card, [throw_away_ca.certificate])
+        transport = HttpsTransport(f"https://127.0.0.1:{server.port}/", context, LIMITS)
+        with pytest.raises(NetworkError) as caught:
+            transport.post(b"the order", {})
+        transport.close()
+    assert read and caught.value.fields["outcome_unknown"]
+    assert not isinstance(caught.value, TlsError)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_platform_that_refuses_our_certificate_has_done_nothing(card, throw_away_ca, version):
+    strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    strict.load_cert_chain(throw_away_ca.server_file)
+    strict.verify_mode = ssl.CERT_REQUIRED  # and it knows no authority
+    strict.minimum_version = strict.maximum_version = version
+
+    def serve(plain):
+        received, answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = strict.wrap_bio(received, answered, server_side=True)
+        with contextlib.suppress(ssl.SSLCertVerificationError):
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                plain.sendall(answered.read())
+                received.write(plain.recv(65536))
+        plain.sendall(answered.read())
+        while plain.recv(65536):  # one that closed at once could lose its alert
+            pass
+
+    with Server(serve) as server:
+        context = client_context(card, [throw_away_ca.certificate])
+        transport = HttpsTransport(
+            f"https://127.0.0.1:{server.port}/", context, Limits(connect=10, silence=10, total=10)
+        )
+        with pytest.raises(TlsError) as caught:
+            transport.post(b"x", {})
+        transport.close()
+    assert "unknown ca" in caught.value.message
+    assert "outcome_unknown" not in caught.value.fields
+    assert "refuses this card" in caught.value.advice

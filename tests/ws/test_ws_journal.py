@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -276,6 +277,18 @@ def test_an_order_that_another_process_works_on_is_left_alone_until_it_dies(path
         process.kill()
     with journal.hold(held):
         pass
+
+
+def test_locks_that_fail_are_not_taken_for_another_command(journal, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def lockf(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    entry = journal.record("igc-1", at=AT)
+    with pytest.raises(StorageError, match="No locks available; nothing was sent"):
+        journal.hold(entry).__enter__()
 
 
 def test_orders_are_listed_by_profile_state_and_row(journal):

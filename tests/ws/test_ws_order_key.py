@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ class KeyMakingPlatform(FakePlatform):
         super().withdraw_product(withdrawal)
         leaf = x509.load_der_x509_certificate(self.certificate)
         p12 = platform_pkcs12(self.holds, leaf, [], withdrawal.key_password.text())
+        self.delivered = p12
         return WithdrawnProduct("x.p12", "application/x-pkcs12", p12, self.certificate)
 
 
@@ -224,19 +226,63 @@ def test_platforms_pkcs12_is_the_first_file_written(tmp_path, journal, monkeypat
     assert written[0] == ".p12"
 
 
-def test_full_disk_shows_the_platforms_pkcs12_too(tmp_path, journal, monkeypatch):
+def on_a_full_disk(tmp_path, journal, monkeypatch, *, room_in=(), temporary=None):
+    """The error of a withdrawal whose key the platform made, with room in some folders only."""
     platform = KeyMakingPlatform()
     entry = order(platform, journal, tmp_path / "out", PlatformKey(PASSWORD))
+    real = files.write_atomic
 
-    def full(*args, **options):
-        raise StorageError("No space left on device")
+    def full(target, *args, **options):
+        if getattr(target, "parent", None) not in room_in:
+            raise StorageError("No space left on device")
+        real(target, *args, **options)
 
+    monkeypatch.setenv("IGC_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(delivered.tempfile, "gettempdir", temporary or (lambda: tmp_path / "tmp"))
     monkeypatch.setattr(delivered, "write_bundle", full)
     monkeypatch.setattr(delivered, "write_atomic", full)
     with pytest.raises(StorageError, match="could not be written") as caught:
         withdraw(entry, platform, journal, p12_password=PASSWORD)
-    assert "-----BEGIN PKCS12-----" in caught.value.advice
-    assert PASSWORD.text() not in caught.value.advice
+    return platform, journal.get(str(entry.id)), caught.value
+
+
+@pytest.mark.parametrize("where", ["data", "tmp"])
+def test_full_disk_sends_the_platforms_pkcs12_to_another_one(tmp_path, journal, monkeypatch, where):
+    with monkeypatch.context() as patch:
+        _, entry, error = on_a_full_disk(tmp_path, journal, patch, room_in=(tmp_path / where,))
+    (rescued,) = (tmp_path / where).glob("*.p12")
+    assert str(rescued) in error.message and rescued.stat().st_mode & 0o777 == 0o600
+    expected = next(word for word in error.advice.replace(",", "").split() if word.endswith(".p12"))
+    assert f"igc retrieve {entry.id}" in error.advice
+
+    Path(expected).parent.mkdir(exist_ok=True)
+    rescued.rename(expected)  # as the advice says
+    assert restorable(entry, journal)
+    issued = restore(entry, journal, at=AT, p12_password=PASSWORD)
+    assert set(issued.files) == {"certificate", "certificate_der", "chain", "pkcs12"}
+
+
+@pytest.mark.parametrize("room", [(), ("data",)])
+def test_private_key_of_the_platform_is_never_shown(tmp_path, journal, monkeypatch, room):
+    folders = [tmp_path / name for name in room]
+    platform, _, error = on_a_full_disk(tmp_path, journal, monkeypatch, room_in=folders)
+    shown = "".join(f"{error} {error.advice} {error.to_dict()}".split())
+    content = platform.delivered
+    for text in (b64encode(content).decode(), content.hex(), repr(content)):
+        assert text[100:200] not in shown
+    assert "PKCS12-----" not in shown and PASSWORD.text() not in shown
+
+
+def no_folder() -> str:
+    raise FileNotFoundError("No usable temporary directory found")
+
+
+@pytest.mark.parametrize("temporary", [None, no_folder])
+def test_key_that_no_disk_took_is_said_to_be_lost(tmp_path, journal, monkeypatch, temporary):
+    _, entry, error = on_a_full_disk(tmp_path, journal, monkeypatch, temporary=temporary)
+    assert "the key that came with it is lost" in error.message
+    assert f"igc retrieve {entry.id} --again" in error.advice
+    assert not restorable(entry, journal)
 
 
 def test_new_key_asks_for_its_hosts_too():

@@ -14,6 +14,7 @@ from igcsante.errors import (
     PlatformRefusedError,
     PlatformUnavailableError,
     StorageError,
+    UsageError,
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
@@ -78,8 +79,8 @@ def test_an_order_is_in_the_journal_before_it_is_sent(platform, journal):
         (REFUSED, OrderState.REFUSED),
         (CardRemovedError("gone"), OrderState.FAILED),
         (NetworkError("unreachable"), OrderState.FAILED),
-        (DOWN, OrderState.FAILED),
-        (ContractError("nonsense", outcome_unknown=True), OrderState.FAILED),
+        (DOWN, OrderState.UNKNOWN),
+        (ContractError("nonsense", outcome_unknown=True), OrderState.UNKNOWN),
         (LOST, OrderState.UNKNOWN),
     ],
 )
@@ -148,6 +149,59 @@ def test_products_without_end_settle_nothing(platform, journal, monkeypatch):
 def replace_reference(platform) -> Product:
     platform._add(REQUEST)
     return replace(platform.products.pop(), client_reference="another")
+
+
+@pytest.mark.parametrize("error", [LOST, DOWN])
+def test_an_order_settles_from_when_its_answer_was_lost(platform, journal, monkeypatch, error):
+    moments = iter([1000.0, 1075.5])
+    monkeypatch.setattr(lifecycle.time, "monotonic", lambda: next(moments))
+    platform.error, platform.works = error, False
+    with pytest.raises(type(error)):
+        place(platform, journal)
+    doubt = journal.list()[0]
+    assert doubt.updated == AT + timedelta(seconds=75)
+    assert refresh(platform, journal, doubt, at=AT + SETTLING).state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["duplicate_reference", "key_already_certified"])
+def test_what_is_refused_since_it_is_there_already_counts_as_done(platform, journal, kind):
+    platform.error = PlatformRefusedError("twice", kind=kind)  # a gateway sent it twice
+    entry = place(platform, journal)
+    assert (entry.state, entry.product_id) == (OrderState.ORDERED, "P-1")
+    assert entry.key_path == "/k"
+
+
+@pytest.mark.parametrize(
+    ("reachable", "state"), [(True, OrderState.REFUSED), (False, OrderState.UNKNOWN)]
+)
+def test_what_is_said_to_be_there_already_is_looked_for(platform, journal, reachable, state):
+    platform.error = PlatformRefusedError("twice", kind="duplicate_reference")
+    platform.works, platform.reachable = False, reachable
+    with pytest.raises(PlatformRefusedError):
+        place(platform, journal)
+    assert journal.list()[0].state is state
+
+
+def test_an_order_that_arrived_late_keeps_the_key_that_it_was_made_with(platform, journal):
+    platform.error, platform.works = LOST, False
+    with pytest.raises(NetworkError):
+        place(platform, journal)
+    doubt = journal.list()[0]
+    late = replace(REQUEST, client_reference=doubt.reference)
+    assert refresh(platform, journal, doubt, at=AT + SETTLING).state is OrderState.FAILED
+    platform._add(late)
+    platform.error = PlatformRefusedError("twice", kind="duplicate_reference")
+    again = lifecycle.place_order(platform, journal, late, at=AT + SETTLING, key_path="/other")
+    assert (again.product_id, again.key_path) == ("P-1", "/k")
+
+
+def test_a_reference_is_that_of_one_platform(platform, journal):
+    entry = place(platform, journal)
+    same = replace(REQUEST, client_reference=entry.reference)
+    for address in ("https://pfc.invalid", "https://PFC.invalid:443/"):
+        assert lifecycle.place_order(platform, journal, same, at=AT, platform=address) == entry
+    with pytest.raises(UsageError, match="another platform"):
+        lifecycle.place_order(platform, journal, same, at=AT, platform="https://other.invalid/")
 
 
 def test_an_interrupted_order_stays_as_sent(platform, journal):

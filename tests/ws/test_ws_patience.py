@@ -35,7 +35,7 @@ ALL = QUESTIONS | REQUESTS
 NEVER_LEFT = [
     NetworkError("can't be reached"),
     TimeoutExceededError("could not be reached"),
-    PlatformUnavailableError("not available (HTTP 503)"),
+    PlatformUnavailableError("being serviced"),
 ]
 IN_DOUBT = [
     NetworkError("hung up", outcome_unknown=True),

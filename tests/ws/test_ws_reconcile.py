@@ -13,7 +13,7 @@ from igcsante.errors import NetworkError, PlatformRefusedError, StorageError, Us
 from igcsante.identifiers import StructureId
 from igcsante.ws.model import Offre, ProductRequest, ProductState, Usage
 from igcsante.ws.orders import enrolment, lifecycle, reconcile, renewal
-from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Journal, OrderState, check_platform
 from igcsante.ws.orders.park import Standing, survey
 from igcsante.ws.orders.reconcile import FEW, SETTLING, InDoubtError, adopt, synchronise
 
@@ -131,6 +131,33 @@ def test_a_product_ordered_elsewhere_is_adopted_once(platform, journal):
     assert adopt(journal, platform.products[0], at=AT) == entry
 
 
+def test_products_of_two_platforms_are_not_mixed_up(platform, journal):
+    platform.order_product(request())
+    become(platform, 0, state=ProductState.ACTIF, serial="0BEE")
+    here = adopt(journal, platform.products[0], at=AT, platform="https://a.invalid/")
+    become(platform, 0, serial="0CAFE")
+    there = adopt(journal, platform.products[0], at=AT, platform="https://b.invalid/")
+    assert here.id != there.id and (here.serial, there.serial) == ("bee", "cafe")
+    assert journal.get("P-1", "https://B.invalid:443") == there
+    assert journal.of_product("P-1", "https://a.invalid/") == here
+    assert journal.of_product("P-1", "https://c.invalid/") is None
+    check_platform(here, "https://A.invalid:443/")
+    with pytest.raises(UsageError, match="nothing was sent"):
+        check_platform(here, "https://b.invalid/")
+
+
+@pytest.mark.parametrize("more", [0, FEW])
+def test_another_certificate_under_the_same_number_is_not_taken(platform, journal, more):
+    for number in range(more + 1):
+        place(platform, journal, f"S{number}")
+    entry = journal.update(journal.get("P-1"), at=AT, serial="bee")
+    become(platform, 0, state=ProductState.REVOQUE, serial="0CAFE")
+    told = {before.id: trouble for before, _, trouble in
+            synchronise(platform, journal, journal.list(), at=LATER)}  # fmt: skip
+    assert "another" in told[entry.id].message
+    assert journal.get("P-1") == entry
+
+
 # -- renewals --------------------------------------------------------------------------------
 
 
@@ -187,9 +214,20 @@ def test_a_renewal_that_was_stopped_before_it_was_sent_leaves_no_key(
         )
         with pytest.raises(KeyboardInterrupt):
             renew(platform, journal, tmp_path)
-    assert journal.list()[0].state is OrderState.PREPARED
+    assert journal.list()[0].state is OrderState.FAILED
+    assert list(tmp_path.glob("*.key.pem")) == []
     entry = renew(platform, journal, tmp_path)
     assert [str(path) for path in tmp_path.glob("*.key.pem")] == [entry.key_path]
+
+
+def test_a_renewal_of_another_platform_s_product_is_another_one(
+    platform, journal, active, tmp_path
+):
+    about = {"platform": "https://b.invalid/"}
+    source = platform.products[0]
+    there = renewal.renew(source, platform, journal, tmp_path, at=AT, **about)
+    assert renewal.begun(journal, "P-1", "https://b.invalid/") == there
+    assert renewal.begun(journal, "P-1", "https://a.invalid/") is None
 
 
 def test_a_renewal_whose_key_can_not_be_kept_is_not_sent(

@@ -42,6 +42,7 @@ class Options:
     ``pending_quota``, ``daily_quota``: products of one card to withdraw, ordered in 24 hours.
     ``withdrawal_days``: after as many days, what was not withdrawn is ANNULE.
     ``second_withdrawal``: the same certificate again, with the same code.
+    ``second_renewal``: a product that has a successor gets another one.
     ``validation``: orders are EN_COURS for ``validation_minutes`` (delayed), or until
     somebody accepts or refuses them (manual).
     ``delay``: seconds before each answer.
@@ -59,6 +60,7 @@ class Options:
     daily_quota: int | None = None
     withdrawal_days: int | None = None
     second_withdrawal: bool = False
+    second_renewal: bool = False
     validation: Validation = Validation.IMMEDIATE
     validation_minutes: int = 10
     delay: float = 0
@@ -138,6 +140,7 @@ _CHECKS = {
     "daily_quota": _count,
     "withdrawal_days": _count,
     "second_withdrawal": _switch,
+    "second_renewal": _switch,
     "validation": _validation,
     "validation_minutes": _count,
     "delay": _seconds,

@@ -145,7 +145,7 @@ class Portal:
             return _Answer("200 OK", "application/x-pem-file", pem)
         if suffix:
             raise FunctionalFault("F10")
-        product = to_product(record, self._platform.now())
+        product = to_product(record, self._platform.now(), self._platform.options)
         return self._page(pages.product(product, record.bearer, mails, self._token))
 
     # -- forms -------------------------------------------------------------------------

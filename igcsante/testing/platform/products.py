@@ -9,6 +9,7 @@ from cryptography import x509
 from ...identifiers import StructureId
 from ...ws.model import Product, Structure
 from ...ws.vocabulary import KeyMode, Offre, ProductState, RevocationReason, Usage
+from .options import Options
 from .records import Record
 
 _PREFIX = "MOCK-"
@@ -27,7 +28,12 @@ def number_of(product_id: str) -> int | None:
     return int(digits) if well_formed and product_id.startswith(_PREFIX) else None
 
 
-def to_product(record: Record, at: datetime) -> Product:
+def may_renew(record: Record, options: Options) -> bool:
+    """Whether a product that is active can be renewed: once, unless the options say otherwise."""
+    return record.renewed_by is None or options.second_renewal
+
+
+def to_product(record: Record, at: datetime, options: Options) -> Product:
     """The product as the web service shows it."""
     state = record.state(at)
     structure_id = StructureId.parse(record.structure_id)
@@ -42,7 +48,7 @@ def to_product(record: Record, at: datetime) -> Product:
         state=state,
         requested_at=record.requested_at,
         key_mode=KeyMode.PLATEFORME if record.encrypted_key else KeyMode.CSR,
-        renewable=state is ProductState.ACTIF,
+        renewable=state is ProductState.ACTIF and may_renew(record, options),
         client_reference=record.reference,
         alternative_names=subject.names or ((subject.mail,) if subject.mail else ()),
         withdrawn_at=record.withdrawn_at,

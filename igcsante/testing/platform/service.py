@@ -37,7 +37,7 @@ from .habilitations import HabilitationRegister
 from .identity import Identity, identify
 from .keeping import code_matches, hash_code, lock_key
 from .options import Options, Validation
-from .products import identifier, number_of, to_product
+from .products import identifier, may_renew, number_of, to_product
 from .records import Mail, Record
 from .rules import Demande
 from .settings import default_settings
@@ -102,7 +102,7 @@ class MockPlatform:
         now = self.now()
         with self.store.reading() as tx:
             records, total = tx.search(search, now)
-        return ProductPage(tuple(to_product(record, now) for record in records), total)
+        return ProductPage(tuple(self._shown(record, now) for record in records), total)
 
     def decide(self, product_id: str, *, accept: bool) -> None:
         """Accept or refuse an order that is EN_COURS. Raises F10 or F11."""
@@ -166,12 +166,12 @@ class MockPlatform:
         places = {(str(line.offre), str(line.structure.national_id)) for line in lines}
         with self.store.reading() as tx:
             records, total = tx.search(search, now, places)
-        return ProductPage(tuple(to_product(record, now) for record in records), total)
+        return ProductPage(tuple(self._shown(record, now) for record in records), total)
 
     def consulter_produit(self, client: Identity, product_id: str) -> Product:
         """One product."""
         with self.store.reading() as tx:
-            return to_product(self._find(tx, client, product_id), self.now())
+            return self._shown(self._find(tx, client, product_id), self.now())
 
     def retirer_produit(
         self,
@@ -241,7 +241,7 @@ class MockPlatform:
         mot_de_passe: str | None = None,
         emails: tuple[str, ...] = (),
     ) -> OrderReceipt:
-        """Order a successor with the same subject, while the product is active."""
+        """Order a successor with the same subject, while the product is active and has none."""
         now = self.now()
         if emails:
             rules.check_emails(emails)
@@ -250,6 +250,8 @@ class MockPlatform:
             source = self._find(tx, client, product_id)
             if source.state(now) is not ProductState.ACTIF:
                 raise FunctionalFault("F16", field="idProduit")
+            if not may_renew(source, self.options):
+                raise FunctionalFault("F11", field="idProduit")
             record = Record(
                 bearer=client.bearer,
                 offre=source.offre,
@@ -320,6 +322,9 @@ class MockPlatform:
 
     def _withdrawal_url(self, number: int) -> str:
         return f"{self.url}{WITHDRAWAL_PATH}{identifier(number)}"
+
+    def _shown(self, record: Record, now: datetime) -> Product:
+        return to_product(record, now, self.options)
 
     def _find(self, tx: Transaction, client: Identity, product_id: str, serial: str = "") -> Record:
         number = number_of(product_id)

@@ -7,6 +7,7 @@ scrypt hash, a key made by the platform only under the password of its order.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -87,6 +88,12 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        try:
+            # SQLite gives its -wal and -shm files the mode of the main one.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror}") from None
         with self._connection() as connection:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

@@ -53,7 +53,12 @@ def check_mapping(wsdl: Path | None = None, mapping: Path | None = None) -> tupl
 
     By default, the mock's own pair. Raises ConfigError when either can't be read at all.
     """
-    return tuple(_Check(WsdlContract(load_mapping(mapping), wsdl)).findings())
+    return findings_of(WsdlContract(load_mapping(mapping), wsdl))
+
+
+def findings_of(contract: WsdlContract) -> tuple[Finding, ...]:
+    """The same of a mapping file and WSDL that are loaded."""
+    return tuple(_Check(contract).findings())
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Many orders over one connection: each row of a file is ordered once.
 
-The journal keeps the fingerprint of a row with its order, so that the same file, run again,
-goes on where it stopped.
+The journal keeps the fingerprint of what a row asks for with its order, so that the same
+orders, run again, go on where they stopped.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from .batch_file import Row
 from .enrolment import Delivery, Issued, abandon, draft, prepare, submit
+from .fingerprint import same_platform
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_order
 from .order_key import NewKey
 from .reconcile import SETTLING, InDoubtError, refresh
-from .restore import bring_home, check_within_reach
+from .restore import bring_home, check_within_reach, restorable
 
 OF_THE_ROW_ALONE = (UsageError, PlatformRefusedError, StorageError)
+
+
+class StuckError(UsageError):
+    """An earlier run left a row so that only a person can bring it further; nothing was sent."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Outcome:
     error: IgcError | None = None
     already: bool = False
 
+    @property
+    def stuck(self) -> bool:
+        """Whether only a person can bring the row further."""
+        return isinstance(self.error, StuckError)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -73,12 +83,13 @@ class Run:
         """Each row once, its outcome as soon as it is known.
 
         After an error the others are not begun; with ``keep_going`` they are, unless the
-        error is not that row's alone: no network, no card. Rows in doubt come last, once the
+        error is not that row's alone: no network, no card. A row that was stuck before
+        (StuckError) never keeps the others waiting. Rows in doubt come last, once the
         platform had time to tell. An interruption leaves the journal right.
         """
         for outcome in self._each(jobs):
             yield outcome
-            if outcome.error and not (keep_going and _is_its_own(outcome.error)):
+            if outcome.error and not _lets_go_on(outcome.error, keep_going):
                 return
 
     def _each(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -104,7 +115,7 @@ class Run:
         entry: Entry | None = None
         try:
             before = self._up_to_date(job)
-            alive = before is not None and _is_alive(before)
+            alive = before is not None and self._is_alive(before)
             entry = before if before is not None and alive else self._order(job, before)
             issued = self._delivered(entry)
             already = alive and issued is None
@@ -113,13 +124,18 @@ class Run:
             return Outcome(job, self._latest(job) or entry, error=error)
 
     def _up_to_date(self, job: Job) -> Entry | None:
-        """The order that this row has. Raises InDoubtError when the platform can't tell yet."""
+        """The order that this row has. Raises InDoubtError when the platform can't tell yet,
+        StuckError when it never will.
+        """
         entry = self._latest(job)
         if entry is None:
             return None
-        if entry.state.in_doubt or entry.state is OrderState.PENDING:
+        if entry.state.in_doubt or entry.state is OrderState.PENDING or self._is_lost(entry):
             with self.journal.hold(entry):
-                entry = refresh(self.platform, self.journal, entry, at=self.clock())
+                try:
+                    entry = refresh(self.platform, self.journal, entry, at=self.clock())
+                except (UsageError, PlatformRefusedError) as error:
+                    raise StuckError(error.message, advice=error.advice) from None
         if entry.state.in_doubt:
             raise InDoubtError(entry)
         return entry
@@ -130,7 +146,13 @@ class Run:
         """
         about = {"batch_row": job.fingerprint, **self.about}
         at = self.clock()
-        if before is not None and before.key_path and Path(before.key_path).is_file():
+        unmade = before is not None and before.state.nothing_ordered
+        if before is not None and not unmade and job.fields.get("client_reference"):
+            raise StuckError(
+                f"order {before.id} has this reference: {before.state.meaning}",
+                advice="to order it again, give the row another reference",
+            )
+        if before is not None and unmade and before.key_path and Path(before.key_path).is_file():
             request = self._once_more(job, before)
             return place_order(self.platform, self.journal, request, at=at, **about)
         if before is not None and before.state is OrderState.PREPARED:
@@ -151,17 +173,45 @@ class Run:
     def _delivered(self, entry: Entry) -> Issued | None:
         if self.delivery is None or entry.certificate_path:
             return None
-        check_within_reach(entry, self.journal)
+        try:
+            check_within_reach(entry, self.journal)
+        except UsageError as error:
+            raise StuckError(error.message, advice=error.advice) from None
         return bring_home(entry, self.platform, self.journal, self.delivery, at=self.clock())
 
     def _latest(self, job: Job) -> Entry | None:
-        return next(iter(self.journal.list(batch_row=job.fingerprint)), None)
+        here = self.about.get("platform", "")
+        return next(
+            (e for e in _of_row(self.journal, job) if same_platform(e.platform, here)), None
+        )
+
+    def _is_lost(self, entry: Entry) -> bool:
+        """Whether its certificate was issued and is neither in files nor in the journal."""
+        issued = entry.state is OrderState.WITHDRAWN and not entry.certificate_path
+        return issued and bool(entry.product_id) and not restorable(entry, self.journal)
+
+    @staticmethod
+    def _is_alive(entry: Entry) -> bool:
+        """Whether the platform has what the row asks for, or it was delivered.
+
+        A certificate that was delivered and then revoked is not replaced unasked.
+        """
+        if entry.state is OrderState.REVOKED:
+            return bool(entry.certificate_path)
+        return not entry.state.nothing_ordered and entry.state is not OrderState.CANCELLED
 
 
-def _is_alive(entry: Entry) -> bool:
-    """Whether the platform has, or had, what the row asks for."""
-    return not entry.state.nothing_ordered and entry.state is not OrderState.CANCELLED
+def ordered_elsewhere(journal: Journal, platform: str, job: Job) -> Entry | None:
+    """The newest order of another platform for what a row asks for, if this one has none."""
+    made = [entry for entry in _of_row(journal, job) if not entry.state.nothing_ordered]
+    if any(same_platform(entry.platform, platform) for entry in made):
+        return None
+    return next(iter(made), None)
 
 
-def _is_its_own(error: IgcError) -> bool:
-    return isinstance(error, OF_THE_ROW_ALONE)
+def _of_row(journal: Journal, job: Job) -> tuple[Entry, ...]:
+    return journal.list(batch_row=job.fingerprint)
+
+
+def _lets_go_on(error: IgcError, keep_going: bool) -> bool:
+    return isinstance(error, StuckError) or (keep_going and isinstance(error, OF_THE_ROW_ALONE))

@@ -1,18 +1,15 @@
 """The rows of a batch, from CSV or TOML.
 
 Those of a TOML file are its ``[[order]]`` tables, over what ``[defaults]`` gives; those of a
-CSV file are its lines, under a line of names. A row is known again by the fingerprint of what
-it asks for, wherever it stands.
+CSV file are its lines, under a line of names, before which Excel's own ``sep=;`` may stand.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
+import re
 import tomllib
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +22,8 @@ MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_ROWS = 20_000
 SEVERAL = frozenset({"fqdn", "email"})  # columns that may hold several values
 
+_SEPARATOR = re.compile(r'"?sep=([;,\t])"?', re.IGNORECASE)
+
 Cells = dict[str, str | tuple[str, ...]]
 
 
@@ -34,11 +33,6 @@ class Row:
 
     place: str
     cells: Cells
-
-    def fingerprint(self, *more: object) -> str:
-        """The same for the same cells and ``more``: 32 hexadecimal digits."""
-        text = json.dumps([sorted(self.cells.items()), *map(str, more)])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def read_rows(path: Path, columns: Collection[str]) -> tuple[Row, ...]:
@@ -68,21 +62,11 @@ def read_rows(path: Path, columns: Collection[str]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def fingerprints(rows: Sequence[Row], *context: str) -> tuple[str, ...]:
-    """One for each row; equal rows get different ones, by their order in the file."""
-    seen: Counter[str] = Counter()
-    made = []
-    for row in rows:
-        plain = row.fingerprint(*context)
-        made.append(row.fingerprint(*context, seen[plain]))
-        seen[plain] += 1
-    return tuple(made)
-
-
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = text.splitlines(keepends=True)
+    above, delimiter = _preamble(lines)
+    content = io.StringIO("".join(lines[above:]), newline="")
+    reader = csv.reader(content, delimiter=delimiter, strict=True)
     names: list[str] = []
     try:
         for values in reader:
@@ -94,14 +78,29 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
                     raise UsageError(f"{path}: a column has the name of another")
                 continue
             if len(values) > len(names):
-                raise UsageError(f"{path}, line {reader.line_num}: more cells than columns")
+                raise UsageError(f"{path}, line {above + reader.line_num}: more cells than columns")
             pairs = zip(names, values, strict=False)
             yield (
-                f"line {reader.line_num}",
+                f"line {above + reader.line_num}",
                 {name: _cell(name, value) for name, value in pairs if value.strip()},
             )
     except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}: {error}") from None
+        raise UsageError(f"{path}, line {above + reader.line_num}: {error}") from None
+
+
+def _preamble(lines: Sequence[str]) -> tuple[int, str]:
+    """How many lines stand above the names, and what stands between cells.
+
+    Excel takes the latter from a first line ``sep=;``, and writes empty rows as they are.
+    """
+    told = ""
+    for number, line in enumerate(lines):
+        separator = _SEPARATOR.fullmatch(line.strip(" \r\n"))
+        if separator and not told:
+            told = separator[1]
+        elif line.strip(" \t\r\n,;"):
+            return number, told or (";" if line.count(";") > line.count(",") else ",")
+    return len(lines), told or ","
 
 
 def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
@@ -113,9 +112,17 @@ def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
     tables = [defaults, *orders] if isinstance(orders, list) else [None]
     if content or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{path}: it holds [[order]] tables and at most one [defaults]")
+    common = _by_column(path, "[defaults]", defaults)
     for number, table in enumerate(orders, 1):
-        cells = {_column(name): value for name, value in {**defaults, **table}.items()}
+        cells = {**common, **_by_column(path, f"order {number}", table)}
         yield f"order {number}", {n: _value(path, number, n, v) for n, v in cells.items()}
+
+
+def _by_column(path: Path, place: str, table: dict[str, Any]) -> dict[str, Any]:
+    columns = {_column(name): value for name, value in table.items()}
+    if len(columns) != len(table):
+        raise UsageError(f"{path}, {place}: a column has the name of another")
+    return columns
 
 
 def _value(path: Path, number: int, name: str, value: Any) -> str | tuple[str, ...]:

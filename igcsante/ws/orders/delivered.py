@@ -1,14 +1,15 @@
 """What a withdrawal delivers, onto disk: certificate, chain, PKCS#12, beside the key.
 
 A certificate is delivered once. All that could stop it from being written is looked at before
-it is asked for; whatever goes wrong after that, it is written, or else shown.
+it is asked for; whatever goes wrong after that, it is written, or else shown. What holds a
+private key is never shown: a PKCS#12 of the platform is written somewhere else, if need be.
 """
 
 from __future__ import annotations
 
-import base64
+import secrets
 import ssl
-import textwrap
+import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ...certs.export import (
 )
 from ...certs.load import load_certificates, open_pkcs12
 from ...certs.requests import MAX_CSR_BYTES, read_csr, read_key
+from ...config import data_directory
 from ...errors import ContractError, StorageError, UnreadableError, UsageError
 from ...files import read_bounded, write_atomic
 from ...secret import Secret
@@ -38,10 +40,10 @@ Certificates = tuple[x509.Certificate, tuple[x509.Certificate, ...]]
 class Keeper(ABC):
     """Writes what is delivered for one order; ``trouble`` is what went wrong, if anything."""
 
-    def __init__(self, directory: Path, stem: str) -> None:
+    def __init__(self, order: int, base: Path) -> None:
         """Raises StorageError when a file of that name is already there."""
-        require_bundle_free(directory, stem)
-        self.directory, self.stem = directory, stem
+        self.order, self.directory, self.stem = order, base.parent, base.name
+        require_bundle_free(self.directory, self.stem)
         self.certificates: Certificates | None = None
         self.files: dict[str, Path] = {}
         self.trouble: BaseException | None = None
@@ -85,23 +87,25 @@ class Keeper(ABC):
         return self.certificates, self.files
 
     def _rescue(self, product: WithdrawnProduct, trouble: BaseException) -> Path:
-        """Write what came, as it came; where that fails, the error shows it."""
+        """Write what came, as it came; where that fails, the error says where it is."""
         path = self._path("certificate")
         try:
             for kind, octets in self._bare(product).items():
                 write_atomic(self._path(kind), octets)
         except StorageError:
-            raise StorageError(
-                f"the certificate was issued, but could not be written: {trouble}",
-                advice="keep it from here:\n" + self._as_text(product),
-            ) from None
+            raise self._not_written(product, trouble) from None
         return path
+
+    def _not_written(self, product: WithdrawnProduct, trouble: BaseException) -> StorageError:
+        return StorageError(
+            f"the certificate was issued, but could not be written: {trouble}",
+            advice="make room, then have it written from the journal: "
+            f"igc retrieve {self.order}. Should the journal lack it too, keep it from here:\n"
+            + "".join(map(ssl.DER_cert_to_PEM_cert, (product.certificate, *product.chain))),
+        )
 
     def _bare(self, product: WithdrawnProduct) -> dict[str, bytes]:
         return {"certificate": ssl.DER_cert_to_PEM_cert(product.certificate).encode()}
-
-    def _as_text(self, product: WithdrawnProduct) -> str:
-        return "".join(map(ssl.DER_cert_to_PEM_cert, (product.certificate, *product.chain)))
 
     def _path(self, kind: str) -> Path:
         return self.directory / (self.stem + BUNDLE_SUFFIXES[kind])
@@ -111,11 +115,11 @@ class _KeyHere(Keeper):
     """The key is in a file of ours."""
 
     def __init__(
-        self, directory: Path, stem: str, path: Path, passphrase: Secret | None, p12: Secret | None
+        self, order: int, base: Path, path: Path, passphrase: Secret | None, p12: Secret | None
     ) -> None:
         self._key = read_key(path, passphrase)
         self._p12_password = p12
-        super().__init__(directory, stem)
+        super().__init__(order, base)
         self.files["key"] = path
 
     def public_key(self, product: WithdrawnProduct) -> PublicKeyTypes:
@@ -130,11 +134,11 @@ class _KeyHere(Keeper):
 class _KeyElsewhere(Keeper):
     """The key is in a token, or wherever the CSR came from: the CSR says which it is."""
 
-    def __init__(self, directory: Path, stem: str) -> None:
-        path = directory / (stem + CSR_SUFFIX)
+    def __init__(self, order: int, base: Path) -> None:
+        path = base.with_name(base.name + CSR_SUFFIX)
         request = read_csr(read_bounded(path, MAX_CSR_BYTES), source=str(path))
         self._public_key = request.public_key()
-        super().__init__(directory, stem)
+        super().__init__(order, base)
 
     def public_key(self, product: WithdrawnProduct) -> PublicKeyTypes:
         return self._public_key
@@ -143,9 +147,9 @@ class _KeyElsewhere(Keeper):
 class _KeyOfPlatform(Keeper):
     """The key comes with the certificate, in the platform's PKCS#12 and nowhere else."""
 
-    def __init__(self, directory: Path, stem: str, password: Secret) -> None:
+    def __init__(self, order: int, base: Path, password: Secret) -> None:
         self._password = password
-        super().__init__(directory, stem)
+        super().__init__(order, base)
 
     def public_key(self, product: WithdrawnProduct) -> PublicKeyTypes:
         return key_in_pkcs12(product.content, self._password)
@@ -156,10 +160,38 @@ class _KeyOfPlatform(Keeper):
     def _bare(self, product: WithdrawnProduct) -> dict[str, bytes]:
         return {"pkcs12": product.content, **super()._bare(product)}
 
-    def _as_text(self, product: WithdrawnProduct) -> str:
-        octets = textwrap.fill(base64.b64encode(product.content).decode(), 64)
-        pem = f"-----BEGIN PKCS12-----\n{octets}\n-----END PKCS12-----\n"
-        return super()._as_text(product) + pem
+    def _not_written(self, product: WithdrawnProduct, trouble: BaseException) -> StorageError:
+        """As of any other, but for the key: it goes to another disk, never into an error."""
+        pkcs12 = self._path("pkcs12")
+        if pkcs12.exists():
+            return super()._not_written(product, trouble)
+        what = f"the certificate was issued, but could not be written: {trouble}"
+        elsewhere = _write_elsewhere(self.stem, product.content)
+        if elsewhere is None:
+            return StorageError(
+                f"{what}. Nor could it be anywhere else: the key that came with it is lost",
+                advice="make room, then ask once more, which the platform may refuse: igc "
+                f"retrieve {self.order} --again. Otherwise revoke it (igc revoke {self.order}), "
+                "then order again",
+            )
+        return StorageError(
+            f"{what}. Its PKCS#12, with the only copy of its key, is in {elsewhere}",
+            advice=f"make room, move that file to {pkcs12}, then: igc retrieve {self.order}",
+            path=str(elsewhere),
+        )
+
+
+def _write_elsewhere(stem: str, octets: bytes) -> Path | None:
+    """Where there still was room for ``octets`` (0600); None when nowhere."""
+    name = f"igc-{stem}-{secrets.token_hex(4)}{BUNDLE_SUFFIXES['pkcs12']}"
+    for place in (data_directory, tempfile.gettempdir):
+        try:
+            path = Path(place()).absolute() / name
+            write_atomic(path, octets)
+        except (StorageError, OSError):  # no temporary folder at all is a FileNotFoundError
+            continue
+        return path
+    return None
 
 
 def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret | None) -> Keeper:
@@ -171,7 +203,7 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
     place = KeyPlace(entry.key_mode or KeyPlace.HERE)
     base = Path(entry.file_base or entry.key_path.removesuffix(KEY_SUFFIX))
     if place is KeyPlace.HERE:
-        return _KeyHere(base.parent, base.name, Path(entry.key_path), key_passphrase, p12_password)
+        return _KeyHere(entry.id, base, Path(entry.key_path), key_passphrase, p12_password)
     if place is not KeyPlace.PLATFORM:
         if p12_password is not None:
             raise UsageError(
@@ -179,7 +211,7 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
                 advice="leave out --p12-password-source",
                 field="p12_password",
             )
-        return _KeyElsewhere(base.parent, base.name)
+        return _KeyElsewhere(entry.id, base)
     if p12_password is None:
         raise UsageError(
             f"order {entry.id}: the platform made its key, and wants the password that was "
@@ -187,7 +219,7 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
             advice="give it with --p12-password-source; when it is lost, order again",
             field="key_password",
         )
-    return _KeyOfPlatform(base.parent, base.name, p12_password)
+    return _KeyOfPlatform(entry.id, base, p12_password)
 
 
 def key_in_pkcs12(content: bytes, password: Secret) -> PublicKeyTypes:

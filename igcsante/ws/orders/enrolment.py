@@ -53,12 +53,18 @@ class Enrolment:
 
         ``{"key_mode", "file_base", "key_path"}``. Raises StorageError, nothing written.
         """
-        key = OrderKey(self.place, self.request.csr, private_key=self.key)
-        return keep_key(key, self.directory / self.stem, passphrase)
+        return keep_key(self._order_key(), self.directory / self.stem, passphrase)
+
+    def where(self) -> dict[str, str]:
+        """What :meth:`keep` gives, before anything is written."""
+        return place_of_key(self._order_key(), self.directory / self.stem)
 
     def discard(self) -> None:
         """Remove what :meth:`keep` wrote: nothing was ordered with it."""
         discard_key(self.directory / self.stem)
+
+    def _order_key(self) -> OrderKey:
+        return OrderKey(self.place, self.request.csr, private_key=self.key)
 
 
 def keep_key(key: OrderKey, base: Path, passphrase: Secret | None = None) -> dict[str, str]:
@@ -68,12 +74,19 @@ def keep_key(key: OrderKey, base: Path, passphrase: Secret | None = None) -> dic
     written.
     """
     base = base.absolute()
+    if key.private_key is not None:
+        write_key(base.parent, base.name, key.private_key, passphrase)
+    elif key.csr is not None:
+        write_atomic(base.with_name(base.name + CSR_SUFFIX), key.csr)
+    return place_of_key(key, base)
+
+
+def place_of_key(key: OrderKey, base: Path) -> dict[str, str]:
+    """What the journal should know of a key; noted before :func:`keep_key` writes it."""
+    base = base.absolute()
     about = {"key_mode": str(key.place), "file_base": str(base)}
     if key.private_key is not None:
-        path = write_key(base.parent, base.name, key.private_key, passphrase)
-        return {**about, "key_path": str(path)}
-    if key.csr is not None:
-        write_atomic(base.with_name(base.name + CSR_SUFFIX), key.csr)
+        about["key_path"] = str(base.with_name(base.name + KEY_SUFFIX))
     return about
 
 
@@ -155,26 +168,38 @@ def submit(
     """Keep the key, then order. Raises StorageError before anything is sent, and as
     :func:`igcsante.ws.orders.lifecycle.place_order` does; the key stays unless nothing was ordered.
 
-    The journal knows of the order before its key is written, so that no key is left behind
-    without an order.
+    The journal knows of the order and its key before that is written, so that no key is left
+    behind without an order. One that was stopped before it was sent is tidied up first.
     """
-    request = enrolment.request
-    base = str((enrolment.directory / enrolment.stem).absolute())
-    if journal.find(request.client_reference) is None:
-        record_order(journal, request, at=at, file_base=base, **about)
-    try:
-        kept = enrolment.keep(key_passphrase)
-        entry = place_order(platform, journal, request, at=at, **kept, **about)
-    except IgcError as error:
-        entry = journal.get(request.client_reference)
-        if entry.state is OrderState.PREPARED:
-            journal.update(entry, at=at, state=OrderState.FAILED, last_error=error.message)
-        if entry.state.nothing_ordered or entry.file_base != base:
+    reference = enrolment.request.client_reference
+    with journal.hold_name(f"the order {reference}"):
+        before = journal.find(reference)
+        if before is not None and before.state is OrderState.PREPARED:
+            abandon(before, journal, at=at)
+        if before is None:
+            record_order(journal, enrolment.request, at=at, **enrolment.where(), **about)
+        sent, written_here = _times_sent(journal, reference), before is None
+        try:
+            kept = enrolment.keep(key_passphrase)
+            written_here = True
+            entry = place_order(platform, journal, enrolment.request, at=at, **kept, **about)
+        except BaseException as error:
+            entry = journal.get(reference)
+            if entry.state is OrderState.PREPARED:
+                why = error.message if isinstance(error, IgcError) else "stopped before it was sent"
+                journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+            unused = entry.state.nothing_ordered or sent == _times_sent(journal, reference)
+            if written_here and unused:
+                enrolment.discard()
+            raise
+        if sent == _times_sent(journal, reference):  # it was ordered before, with another key
             enrolment.discard()
-        raise
-    if entry.file_base != base:  # it was ordered before, with another key
-        enrolment.discard()
-    return entry
+        return entry
+
+
+def _times_sent(journal: Journal, reference: str) -> int:
+    entry = journal.find(reference)
+    return sum(s.state is OrderState.SENT for s in journal.history(entry)) if entry else 0
 
 
 def abandon(entry: Entry, journal: Journal, *, at: datetime) -> None:

@@ -8,6 +8,7 @@ a trace that says how far things went. It never holds a secret: there is no colu
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from typing import Any, Self
 from ...errors import StorageError, UsageError
 from ...files import private_directory
 from .entries import TEXTS, Entry, OrderState, Step
+from .fingerprint import same_platform
 
 __all__ = ["Entry", "Journal", "OrderState", "Step"]
 
@@ -165,18 +167,24 @@ class Journal:
                 self._locks = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except OSError:
-            raise _at_work(what) from None
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # fcntl(2): someone else has it
+                raise _at_work(what) from None
+            raise StorageError(
+                f"{self.path}.lock can't be locked: {error.strerror}; nothing was sent",
+                advice="check that the folder is no network share",
+            ) from None
         try:
             yield
         finally:
             if self._locks is not None:
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, offset)
 
-    def get(self, name: str) -> Entry:
+    def get(self, name: str, platform: str = "") -> Entry:
         """The order of that number, else of that reference, product or serial (hexadecimal).
 
-        Raises UsageError, also when several orders have that name.
+        When several orders have that name, the one made on ``platform``. Raises UsageError,
+        also when there is still no telling which.
         """
         serial = name.replace(":", "").lower().lstrip("0")
         for column, value in (
@@ -186,6 +194,8 @@ class Journal:
             ("serial", serial if len(serial) >= MIN_SERIAL_DIGITS else None),
         ):
             found = self._select(f"WHERE {column} = ?", value) if name else ()
+            if len(found) > 1:
+                found = tuple(e for e in found if same_platform(e.platform, platform)) or found
             if len(found) == 1:
                 return found[0]
             if found:
@@ -198,14 +208,19 @@ class Journal:
         found = self._select("WHERE reference = ?", reference)
         return found[0] if found else None
 
-    def of_product(self, product_id: str) -> Entry | None:
-        """The newest order that has that product, or None."""
-        found = self._select("WHERE product_id = ? ORDER BY id DESC LIMIT 1", product_id)
-        return found[0] if found else None
+    def of_product(self, product_id: str, platform: str = "") -> Entry | None:
+        """The newest order that has that product of that platform, or None.
 
-    def renewals(self, product_id: str) -> tuple[Entry, ...]:
-        """The orders that renew that product, the newest first."""
-        return self._select("WHERE renews = ? ORDER BY id DESC", product_id)
+        Two platforms may give the same number. An order that was noted without a platform
+        counts for each.
+        """
+        found = self._select("WHERE product_id = ? ORDER BY id DESC", product_id)
+        return next((entry for entry in found if is_of(entry, platform)), None)
+
+    def renewals(self, product_id: str, platform: str = "") -> tuple[Entry, ...]:
+        """The orders that renew that product of that platform, the newest first."""
+        found = self._select("WHERE renews = ? ORDER BY id DESC", product_id)
+        return tuple(entry for entry in found if is_of(entry, platform))
 
     def list(
         self, *, profile: str = "", batch_row: str = "", states: Sequence[OrderState] = ()
@@ -326,6 +341,23 @@ class Journal:
             ) from None
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}") from None
+
+
+def check_platform(entry: Entry, platform: str) -> None:
+    """Raise UsageError for an order that was made on another platform than that address's.
+
+    Its product's number may be somebody else's product there.
+    """
+    if not is_of(entry, platform):
+        raise UsageError(
+            f"order {entry.id} was made on {entry.platform}, not on {platform}: nothing was sent",
+            advice=f"name its platform or profile: --platform {entry.platform}",
+        )
+
+
+def is_of(entry: Entry, platform: str) -> bool:
+    """Whether an order was made on the platform of that address, as far as is known."""
+    return not entry.platform or same_platform(entry.platform, platform)
 
 
 def _at_work(what: str) -> UsageError:

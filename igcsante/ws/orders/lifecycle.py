@@ -1,7 +1,8 @@
 """Orders with a memory: the journal is written before each request leaves and after it.
 
-A refusal means that nothing was done, and the journal says so. When the line broke or the
-platform failed once the request had left, nobody knows: the platform is asked again
+A refusal means that nothing was done, and the journal says so; unless it says that the order was
+there already, which is then looked for. When the line broke or the platform failed once the
+request had left, nobody knows: the platform is asked again
 (:mod:`igcsante.ws.orders.reconcile`), and until it can tell the entry stays in doubt. Nothing is
 ordered twice: an order that is in doubt is looked for before it is sent once more.
 """
@@ -9,9 +10,10 @@ ordered twice: an order that is in doubt is looked for before it is sent once mo
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -20,7 +22,6 @@ from ...errors import (
     ContractError,
     IgcError,
     PlatformRefusedError,
-    PlatformUnavailableError,
     StorageError,
     UsageError,
 )
@@ -35,8 +36,13 @@ from ..model import (
     new_client_reference,
 )
 from ..platform import Platform
+from .fingerprint import same_platform
 from .journal import Entry, Journal, OrderState
 from .reconcile import STATES, InDoubtError, refresh
+
+# Refusals of what is there already: a request that came twice, or late, is told so.
+_ALREADY = ("duplicate_reference", "key_already_certified")
+_KEY = ("key_mode", "file_base", "key_path")
 
 
 def place_order(
@@ -55,11 +61,16 @@ def place_order(
     entry = journal.find(request.client_reference)
     if entry is None:
         entry = record_order(journal, request, at=at, **about)
-    elif any(getattr(entry, name) != value for name, value in _wanted(request).items()):
-        raise UsageError(
-            f"client_reference: order {entry.id} has it, for something else",
-            field="client_reference",
-        )
+    else:
+        where = about.get("platform", "")
+        elsewhere = where and entry.platform and not same_platform(entry.platform, where)
+        wanted = _wanted(request).items()
+        if elsewhere or any(getattr(entry, name) != value for name, value in wanted):
+            what = f"another platform, {entry.platform}" if elsewhere else "something else"
+            raise UsageError(
+                f"client_reference: order {entry.id} has it, for {what}: nothing was sent",
+                field="client_reference",
+            )
     return _place(platform, journal, entry, lambda: platform.order_product(request), at, about)
 
 
@@ -101,32 +112,66 @@ def _place(
         if not entry.state.nothing_ordered:
             return entry
         sent = journal.claim(entry, OrderState.SENT, at=at, last_error="", **about)
-        return _send(platform, journal, sent, call, at)
+        return _send(platform, journal, entry, sent, call, at)
 
 
 def _send(
     platform: Platform,
     journal: Journal,
+    before: Entry,
     sent: Entry,
     call: Callable[[], OrderReceipt],
     at: datetime,
 ) -> Entry:
+    begun = time.monotonic()
     try:
         receipt = call()
     except PlatformRefusedError as error:
+        at = _later(at, begun)
+        if error.fields.get("kind") in _ALREADY:
+            entry = _already_there(platform, journal, before, sent, at, error)
+            if entry.product_id:
+                return entry
+            raise
         journal.update(sent, at=at, state=OrderState.REFUSED, last_error=error.message)
         raise
     except IgcError as error:
+        at = _later(at, begun)
         if not _in_doubt(error):
             journal.update(sent, at=at, state=OrderState.FAILED, last_error=error.message)
             raise
         entry = journal.update(sent, at=at, state=OrderState.UNKNOWN, last_error=error.message)
         with contextlib.suppress(IgcError):
-            entry = refresh(platform, journal, entry, at=at, settled=_was_answered(error))
+            entry = refresh(platform, journal, entry, at=at)
         if entry.state.in_doubt or not entry.product_id:
             raise
         return entry
+    at = _later(at, begun)
     return journal.update(sent, at=at, state=STATES[receipt.state], product_id=receipt.product_id)
+
+
+def _already_there(
+    platform: Platform,
+    journal: Journal,
+    before: Entry,
+    sent: Entry,
+    at: datetime,
+    error: PlatformRefusedError,
+) -> Entry:
+    """What the platform has of an order that it refuses since it has it; REFUSED if nothing.
+
+    One that had been sent before was made with the key of that time, which the entry names
+    again. Nobody removes a key here.
+    """
+    key = {name: getattr(before, name) for name in _KEY} if before.key_path else {}
+    doubt = journal.update(sent, at=at, state=OrderState.UNKNOWN, last_error=error.message, **key)
+    try:
+        entry = refresh(platform, journal, doubt, at=at)
+    except IgcError:
+        return doubt
+    if entry.product_id:
+        return entry
+    return journal.update(doubt, at=at, state=OrderState.REFUSED)
 
 
 def withdraw(
@@ -148,12 +193,13 @@ def withdraw(
     """
     with journal.hold(entry):
         started = journal.claim(entry, OrderState.WITHDRAWING, at=at)
+        begun = time.monotonic()
         try:
             product = platform.withdraw_product(withdrawal)
         except IgcError as error:
-            _note_failure(platform, journal, entry, started, error, at)
+            _note_failure(platform, journal, entry, started, error, _later(at, begun))
             raise
-        return _deliver(journal, started, product, at, save)
+        return _deliver(journal, started, product, _later(at, begun), save)
 
 
 def _deliver(
@@ -216,11 +262,13 @@ def revoke(
                 done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
                 return done, revoked_at
         started = journal.claim(entry, OrderState.REVOKING, at=at)
+        begun = time.monotonic()
         try:
             receipt = platform.revoke_product(revocation)
         except IgcError as error:
-            _note_failure(platform, journal, entry, started, error, at)
+            _note_failure(platform, journal, entry, started, error, _later(at, begun))
             raise
+        at = _later(at, begun)
     try:
         done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
     except StorageError as error:
@@ -263,9 +311,9 @@ def _in_doubt(error: IgcError) -> bool:
     return bool(error.fields.get("outcome_unknown"))
 
 
-def _was_answered(error: IgcError) -> bool:
-    """Whether the call came to an end, so that no request is still on its way."""
-    return isinstance(error, PlatformUnavailableError | ContractError)
+def _later(at: datetime, begun: float) -> datetime:
+    """``at`` and the whole seconds since ``begun`` (monotonic): when a call came to its end."""
+    return at + timedelta(seconds=int(time.monotonic() - begun))
 
 
 def _facts(certificate: bytes) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 An order is looked up by its product, else by the client's own reference; a renewal, which
 carries none, by the product that it succeeds. A request whose answer was lost may still be on
-its way: that the platform doesn't know it counts only once SETTLING has passed.
+its way, or at work behind a gateway that gave up: that the platform doesn't know it counts only
+once SETTLING has passed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +29,8 @@ from ..platform import Platform
 from ..rules import MAX_PAGE_SIZE
 from .journal import Entry, Journal, OrderState
 
-SETTLING = timedelta(seconds=10)
+# Gateways give up on what is behind them after 60 s, most often; it may end its work later still.
+SETTLING = timedelta(seconds=120)
 FEW = 20  # orders: asked for one by one, more are found by listing all products
 MAX_PAGES = 1_000
 MAX_PAGES_OF_ALL = 20_000
@@ -61,7 +64,7 @@ class InDoubtError(PlatformUnavailableError):
         super().__init__(
             f"order {entry.id} is in doubt: the platform doesn't show it, but it was sent only a "
             "moment ago; nothing was sent again",
-            advice="try again in a few seconds",
+            advice=f"try again in {SETTLING.total_seconds() / 60:g} minutes",
         )
 
 
@@ -71,19 +74,18 @@ def refresh(
     entry: Entry,
     *,
     at: datetime,
-    settled: bool | None = None,
 ) -> Entry:
     """Ask the platform where an order is, and note it.
 
-    An order that it does not know has FAILED, when ``settled`` says that none can still be on
-    its way; by default, when it was sent SETTLING ago. Raises what the platform raises.
+    An order that it does not know has FAILED once SETTLING has passed since it was sent, or
+    its answer got lost. Raises what the platform raises, and UsageError when it has another
+    certificate under that product.
     """
     product = find_product(platform, journal, entry)
     if product is not None:
+        check_same(entry, product)
         return note_product(journal, entry, product, at=at)
-    if settled is None:
-        settled = at - entry.updated >= SETTLING
-    if settled and entry.state.in_doubt:
+    if entry.state.in_doubt and at - entry.updated >= SETTLING:
         return journal.update(
             entry,
             at=at,
@@ -91,6 +93,17 @@ def refresh(
             last_error=entry.last_error or "the platform has no order of this reference",
         )
     return entry
+
+
+def check_same(entry: Entry, product: Product) -> None:
+    """Raise UsageError when the product is not the one of the entry: another serial."""
+    if entry.serial and product.serial and int(entry.serial, 16) != int(product.serial, 16):
+        raise UsageError(
+            f"order {entry.id} has the certificate of serial {entry.serial}, but product "
+            f"{product.product_id} of this platform is another, {product.serial.lower()}: "
+            "nothing was changed",
+            advice=f"is it the platform of that order? igc orders show {entry.id}",
+        )
 
 
 def note_product(journal: Journal, entry: Entry, product: Product, *, at: datetime) -> Entry:
@@ -110,11 +123,15 @@ def note_product(journal: Journal, entry: Entry, product: Product, *, at: dateti
 
 def adopt(journal: Journal, product: Product, *, at: datetime, **about: str) -> Entry:
     """The journal's entry of a product, made when it was ordered elsewhere."""
-    entry = journal.of_product(product.product_id)
+    platform = about.get("platform", "")
+    entry = journal.of_product(product.product_id, platform)
     if entry is not None:
         return entry
+    reference = f"adopted-{product.product_id}"
+    if journal.find(reference) is not None:  # another platform's product has that number
+        reference += "-" + hashlib.sha256(platform.encode()).hexdigest()[:8]
     entry = journal.record(
-        f"adopted-{product.product_id}",
+        reference,
         at=at,
         offre=str(product.offre),
         usage=str(product.usage),
@@ -131,13 +148,14 @@ def find_product(platform: Platform, journal: Journal, entry: Entry) -> Product 
         return platform.get_product(entry.product_id)
     if entry.renews:
         successor = platform.get_product(entry.renews).renewed_by
-        if not successor or journal.of_product(successor):
+        if not successor or journal.of_product(successor, entry.platform):
             return None
         return platform.get_product(successor)
     if not platform.keeps_references:
         raise UsageError(
             f"order {entry.id} can't be looked up: this platform keeps no client references",
-            advice="look for it in the portal, or among your products there",
+            advice="look for it in the portal, then tell what you saw: igc orders settle "
+            f"{entry.id} --product ID, or --nothing-ordered",
         )
     return find_by_reference(platform, entry)
 
@@ -189,6 +207,7 @@ def synchronise(
             with journal.hold(entry):
                 listed = _listed(products, entry)
                 if listed is not None:
+                    check_same(entry, listed)
                     after = note_product(journal, entry, listed, at=at)
                 elif products is None or entry.renews or not entry.product_id:
                     after = refresh(platform, journal, entry, at=at)

@@ -16,7 +16,7 @@ from ..model import Product, Renewal, new_client_reference
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
-from .enrolment import abandon, discard_key, keep_key, stem_of
+from .enrolment import abandon, discard_key, keep_key, place_of_key, stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
 from .order_key import KeySource, NewKey, OrderKey
@@ -48,11 +48,11 @@ def check_renewable(product: Product, *, at: datetime, early: bool = False) -> N
         )
 
 
-def begun(journal: Journal, product_id: str) -> Entry | None:
-    """The renewal of a product that this machine ordered, or is in doubt about; else None."""
+def begun(journal: Journal, product_id: str, platform: str = "") -> Entry | None:
+    """The renewal of a platform's product that this machine ordered, or is in doubt about."""
     alive = (
         entry
-        for entry in journal.renewals(product_id)
+        for entry in journal.renewals(product_id, platform)
         if not entry.state.nothing_ordered and entry.state not in OVER
     )
     return next(alive, None)
@@ -79,7 +79,8 @@ def renew(
     :func:`igcsante.ws.orders.lifecycle.place_renewal`.
     """
     with journal.hold_name(f"the renewal of {product.product_id}"):
-        before = begun(journal, product.product_id)
+        where = about.get("platform", "")
+        before = begun(journal, product.product_id, where)
         if before is not None and before.state.in_doubt:
             before = refresh(platform, journal, before, at=at)
             if before.state.in_doubt:
@@ -87,7 +88,7 @@ def renew(
         if before is not None and not before.state.nothing_ordered:
             return before
         check_renewable(product, at=at, early=early)
-        _tidy(journal, product.product_id, at)
+        _tidy(journal, product.product_id, where, at)
         key = (source or NewKey()).order_key(product.label[:MAX_COMMON_NAME])
         return _order(product, platform, journal, directory, key, key_passphrase, at, about)
 
@@ -113,17 +114,17 @@ def _order(
         structure=str(product.structure.national_id),
         label=product.label,
         renews=product.product_id,
-        file_base=str(base),
+        **place_of_key(key, base),
         **about,
     )
     try:
-        kept = keep_key(key, base, passphrase)
-        entry = journal.update(entry, at=at, state=OrderState.PREPARED, **kept)
+        keep_key(key, base, passphrase)
         return place_renewal(platform, journal, entry, renewal, at=at)
-    except IgcError as error:
+    except BaseException as error:
         after = journal.get(reference)
         if after.state is OrderState.PREPARED:
-            _fail(journal, after, at, error.message)
+            why = error.message if isinstance(error, IgcError) else "stopped before it was sent"
+            _fail(journal, after, at, why)
         if after.state.nothing_ordered:
             discard_key(base)
         raise
@@ -139,9 +140,9 @@ def ends_soon(product: Product, at: datetime, within: timedelta = WINDOW) -> boo
     )
 
 
-def _tidy(journal: Journal, product_id: str, at: datetime) -> None:
+def _tidy(journal: Journal, product_id: str, platform: str, at: datetime) -> None:
     """Renewals that were stopped before they were sent leave no key behind."""
-    for entry in journal.renewals(product_id):
+    for entry in journal.renewals(product_id, platform):
         if entry.state is OrderState.PREPARED:
             abandon(entry, journal, at=at)
 

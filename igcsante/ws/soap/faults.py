@@ -2,8 +2,9 @@
 
 SOAP 1.1 and 1.2 faults whose detail holds an element that the mapping file names as
 functional or technical (facts sheet platform.md §7.6). A functional fault says that nothing
-was done. A technical one does not, unless it comes with HTTP 503: its error carries
-``outcome_unknown=True``.
+was done. A technical one does not, unless it is told as maintenance, with HTTP 503: its error
+carries ``outcome_unknown=True``. So does that of a bare HTTP 5xx, 503 among them: a gateway says
+it too of a request that it had passed on.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def fault_error(
         field=_domain_field(mapping, operation, field)[:MAX_CODE_CHARACTERS],
         kind=kind,
     )
-    if not refused and status != 503:
+    if not refused and not (status == 503 and kind == "maintenance"):
         said.fields["outcome_unknown"] = True
     return said
 
@@ -81,7 +82,9 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
         )
     if status in (429, 503):
         when = "later" if retry_after is None else f"in {retry_after} s"
-        told = {} if retry_after is None else {"retry_after": retry_after}
+        told: dict[str, int | bool] = {} if retry_after is None else {"retry_after": retry_after}
+        if status == 503:
+            told["outcome_unknown"] = True
         return PlatformUnavailableError(
             f"the platform is not available (HTTP {status})", advice=f"try again {when}", **told
         )

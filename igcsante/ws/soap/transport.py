@@ -144,8 +144,9 @@ class HttpsTransport:
                 outcome_unknown=True,
             ) from None
         except ssl.SSLError as error:
-            # With TLS 1.3 the server refuses our certificate after the handshake.
-            if "ALERT" in (error.reason or ""):
+            # With TLS 1.3 the server refuses our certificate after the handshake. Any other alert,
+            # or one that comes amid an answer, says nothing of what was done before it.
+            if self._connection.in_head and _refuses_certificate(error):
                 raise _handshake_failure(self.host, self._context, error) from None
             raise _broken(self.host) from None
         except (OSError, http.client.HTTPException, ValueError):
@@ -210,12 +211,19 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
             f"the certificate of {host} is not trusted: {error.verify_message}", advice=advice
         )
     reason = (error.reason or "the handshake failed").replace("_", " ").lower()
-    refused = "alert" in reason and ("certificate" in reason or "unknown ca" in reason)
     return TlsError(
         f"no TLS connection with {host}: {reason}",
         advice="the platform refuses this card's certificate"
-        if refused
+        if _refuses_certificate(error)
         else "is that the address of a platform, and of its TLS port?",
+    )
+
+
+def _refuses_certificate(error: ssl.SSLError) -> bool:
+    """Whether it is an alert about our certificate (RFC 8446 §6.2), as OpenSSL names them."""
+    reason = error.reason or ""
+    return "ALERT" in reason and any(
+        name in reason for name in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
     )
 
 
