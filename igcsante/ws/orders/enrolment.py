@@ -33,6 +33,7 @@ from .order_key import KeyPlace, KeySource, NewKey, OrderKey
 from .reconcile import refresh
 
 _NEW_KEY = NewKey()
+_STOPPED = "stopped before it was sent"
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,7 @@ def submit(
             written_here = True
             entry = place_order(platform, journal, enrolment.request, at=at, **kept, **about)
         except BaseException as error:
-            entry = journal.get(reference)
-            if entry.state is OrderState.PREPARED:
-                why = error.message if isinstance(error, IgcError) else "stopped before it was sent"
-                journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+            entry = note_unsent(journal, reference, error, at=at)
             unused = entry.state.nothing_ordered or sent == _times_sent(journal, reference)
             if written_here and unused:
                 enrolment.discard()
@@ -202,6 +200,15 @@ def _times_sent(journal: Journal, reference: str) -> int:
     return sum(s.state is OrderState.SENT for s in journal.history(entry)) if entry else 0
 
 
+def note_unsent(journal: Journal, reference: str, error: BaseException, *, at: datetime) -> Entry:
+    """The entry after ``error``: an order that was still to be sent then has FAILED."""
+    entry = journal.get(reference)
+    if entry.state is not OrderState.PREPARED:
+        return entry
+    why = error.message if isinstance(error, IgcError) else _STOPPED
+    return journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+
+
 def abandon(entry: Entry, journal: Journal, *, at: datetime) -> None:
     """An order that was stopped before it was sent has FAILED, and leaves no key behind.
 
@@ -209,8 +216,7 @@ def abandon(entry: Entry, journal: Journal, *, at: datetime) -> None:
     """
     with journal.hold(entry):
         discard_key(Path(entry.file_base))
-        why = "stopped before it was sent"
-        journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+        journal.update(entry, at=at, state=OrderState.FAILED, last_error=_STOPPED)
 
 
 def retrieve(
@@ -225,9 +231,9 @@ def retrieve(
     """Withdraw an order and write its files beside its key.
 
     The certificate is issued now, and delivered once: whatever goes wrong after that, it is
-    written, or else shown in the error's advice. ``again`` asks for one that was issued and
-    did not arrive, which a platform may refuse. Raises UsageError when the entry can't be
-    withdrawn or its key is not there (nothing was sent), and as
+    written, or else the error says where it is; a private key is never shown. ``again`` asks
+    for one that was issued and did not arrive, which a platform may refuse. Raises UsageError
+    when the entry can't be withdrawn or its key is not there (nothing was sent), and as
     :func:`igcsante.ws.orders.lifecycle.withdraw`.
     """
     lost = entry.state is OrderState.WITHDRAWN and not entry.certificate_path

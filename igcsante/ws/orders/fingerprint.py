@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ def same_platform(one: str, other: str) -> bool:
     return _address(one) == _address(other)
 
 
+@lru_cache(maxsize=64)  # a journal of many orders names few platforms
 def _address(url: str) -> tuple[object, ...]:
     try:
         parts = urlsplit(url)

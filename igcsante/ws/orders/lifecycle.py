@@ -36,8 +36,7 @@ from ..model import (
     new_client_reference,
 )
 from ..platform import Platform
-from .fingerprint import same_platform
-from .journal import Entry, Journal, OrderState
+from .journal import Entry, Journal, OrderState, is_of
 from .reconcile import STATES, InDoubtError, refresh
 
 # Refusals of what is there already: a request that came twice, or late, is told so.
@@ -63,7 +62,7 @@ def place_order(
         entry = record_order(journal, request, at=at, **about)
     else:
         where = about.get("platform", "")
-        elsewhere = where and entry.platform and not same_platform(entry.platform, where)
+        elsewhere = where and not is_of(entry, where)
         wanted = _wanted(request).items()
         if elsewhere or any(getattr(entry, name) != value for name, value in wanted):
             what = f"another platform, {entry.platform}" if elsewhere else "something else"

@@ -10,13 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ...errors import IgcError, UsageError
+from ...errors import UsageError
 from ...secret import Secret
 from ..model import Product, Renewal, new_client_reference
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
-from .enrolment import abandon, discard_key, keep_key, place_of_key, stem_of
+from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key, stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
 from .order_key import KeySource, NewKey, OrderKey
@@ -121,11 +121,7 @@ def _order(
         keep_key(key, base, passphrase)
         return place_renewal(platform, journal, entry, renewal, at=at)
     except BaseException as error:
-        after = journal.get(reference)
-        if after.state is OrderState.PREPARED:
-            why = error.message if isinstance(error, IgcError) else "stopped before it was sent"
-            _fail(journal, after, at, why)
-        if after.state.nothing_ordered:
+        if note_unsent(journal, reference, error, at=at).state.nothing_ordered:
             discard_key(base)
         raise
 
@@ -145,7 +141,3 @@ def _tidy(journal: Journal, product_id: str, platform: str, at: datetime) -> Non
     for entry in journal.renewals(product_id, platform):
         if entry.state is OrderState.PREPARED:
             abandon(entry, journal, at=at)
-
-
-def _fail(journal: Journal, entry: Entry, at: datetime, why: str) -> None:
-    journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
