@@ -25,6 +25,7 @@ import click
 
 from ..errors import IgcError
 from ..instants import iso
+from ..messages import localized, translated
 from ..text import printable
 
 if TYPE_CHECKING:
@@ -199,13 +200,13 @@ def emit_bytes(content: bytes) -> None:
 
 def talk(text: str) -> None:
     """A line for the person, on stderr."""
-    click.echo(text, err=True, color=colour())
+    click.echo(localized(text), err=True, color=colour())
 
 
 def say(text: str) -> None:
     """A line of the answer, on stdout."""
     _stdout()
-    click.echo(text, color=colour())
+    click.echo(localized(text), color=colour())
 
 
 def _stdout() -> TextIO:
@@ -222,8 +223,9 @@ def colour() -> bool | None:
 
 def print_error(error: IgcError, *, as_json: bool) -> None:
     """What happened and what to do, on stderr; with ``--json`` also as data on stdout."""
-    talk(f"{click.style('Error', fg='red', bold=True)}: {printable(error.message)}")
-    for paragraph in error.advice.splitlines():
+    heading = click.style(translated("Error:"), fg="red", bold=True)
+    talk(f"{heading} {printable(localized(error.message))}")
+    for paragraph in localized(error.advice).splitlines():
         talk(wrapped(printable(paragraph), indent="  "))
     if as_json:
         emit({"ok": False, "error": error.to_dict()}, schema="igc.error/1")
@@ -248,7 +250,7 @@ def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 
     A pair without a name is an empty line.
     """
-    shown = [(name, value) for name, value in pairs if value or not name]
+    shown = [(localized(name), localized(value)) for name, value in pairs if value or not name]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         say(f"{click.style(name.ljust(width), bold=True)}  {printable(value)}" if name else "")
@@ -256,7 +258,8 @@ def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain columns, as wide as what is in them."""
-    rows = [[printable(cell) for cell in row] for row in rows]
+    headers = [localized(header) for header in headers]
+    rows = [[printable(localized(cell)) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 
     def line(cells: Sequence[str]) -> str:

@@ -1,0 +1,139 @@
+"""Messages for people: English text that remembers what it was made from, so that the edge of
+the program can say it in French.
+
+A message is a ``str`` in English wherever it goes: in an exception, a log, JSON. Only what
+prints for a person calls :func:`localized`, which looks its template up in the catalogue of
+the person's language (``igcsante/locale/*/LC_MESSAGES/igcsante.mo``, GNU gettext) and fills in
+the same values. So a library that catches our errors sees one language, and threads with users
+of two languages don't disturb each other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from gettext import NullTranslations
+
+LANGUAGES = ("en", "fr")
+LOCALE_DIRECTORY = Path(__file__).parent / "locale"
+DOMAIN = "igcsante"
+
+
+class Message(str):
+    """English text with its ``template`` and its ``values``.
+
+    ``plural`` is the template for any count but one; ``values["count"]`` then decides.
+    """
+
+    template: str
+    plural: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, template: str, values: Mapping[str, Any], plural: str = "") -> Self:
+        kept = {name: _kept(value) for name, value in values.items()}
+        chosen = plural if plural and kept["count"] != 1 else template
+        message = super().__new__(cls, chosen.format_map(kept) if kept else chosen)
+        message.template, message.plural, message.values = template, plural, kept
+        return message
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.template, self.values, self.plural
+
+
+class Joined(Message):
+    """Texts one after the other, of which some may be messages; see :func:`joined`."""
+
+    def __new__(cls, separator: str, parts: Mapping[str, str]) -> Self:
+        message = str.__new__(cls, separator.join(parts.values()))
+        message.template, message.plural, message.values = separator, "", parts
+        return message
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.template, self.values
+
+
+def tr(template: str, /, **values: Any) -> Message:
+    """A message: a template in English, as of :meth:`str.format`, and its values by name.
+
+    Without values the text is taken as it is. A value may be a message itself.
+
+    >>> tr("{path}: there is no profile {name!r}", path="config.toml", name="tset")
+    "config.toml: there is no profile 'tset'"
+    """
+    return Message(template, values)
+
+
+def plural(one: str, many: str, /, count: int, **values: Any) -> Message:
+    """A message whose words depend on ``count``, which the templates may show as ``{count}``.
+
+    >>> plural("{count} certificate", "{count} certificates", 2)
+    '2 certificates'
+    """
+    return Message(one, {"count": count, **values}, many)
+
+
+def joined(separator: str, parts: Iterable[str]) -> Message:
+    """``separator.join(parts)`` whose parts are still said in the person's language.
+
+    >>> joined("; ", [tr("revoked"), tr("stale")])
+    'revoked; stale'
+    """
+    return Joined(separator, {str(index): part for index, part in enumerate(parts)})
+
+
+def localized(text: str, language: str | None = None) -> str:
+    """What a person reads: the message in ``language``, ``fr`` or ``en``, by default theirs.
+
+    Text that is no message, or that the catalogue lacks, comes back as it is.
+    """
+    if not isinstance(text, Message):
+        return str(text)
+    language = language or preferred_language()
+    if language == "en":
+        return str(text)
+    values = {name: _localized_value(value, language) for name, value in text.values.items()}
+    if isinstance(text, Joined):
+        return text.template.join(values.values())
+    translations = catalogue(language)
+    if text.plural:
+        template = translations.ngettext(text.template, text.plural, text.values["count"])
+    else:
+        template = translations.gettext(text.template)
+    return template.format_map(values) if values else template
+
+
+def translated(text: str, language: str | None = None) -> str:
+    """Fixed text, such as a line of help, in the person's language; as it is when unknown."""
+    language = language or preferred_language()
+    return text if language == "en" or not text else catalogue(language).gettext(text)
+
+
+def preferred_language(environ: Mapping[str, str] = os.environ) -> str:
+    """``fr`` or ``en``: IGC_LANG, else the locale (LC_ALL, LC_MESSAGES, LANG), else English."""
+    for name in ("IGC_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environ.get(name):
+            return "fr" if value.partition("_")[0].partition(".")[0].lower() == "fr" else "en"
+    return "en"
+
+
+@cache
+def catalogue(language: str) -> NullTranslations:
+    """The messages of a language; those of an unknown one are in English."""
+    from gettext import translation
+
+    return translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)
+
+
+def _localized_value(value: Any, language: str) -> Any:
+    return localized(value, language) if isinstance(value, Message) else value
+
+
+def _kept(value: Any) -> Any:
+    """A value that a message keeps: plain, so that a message can go to another process."""
+    return value if isinstance(value, str | int | float | date) else str(value)
