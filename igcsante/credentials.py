@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
 from .errors import CardError
+from .messages import tr
 
 AUTHENTICATION, SIGNATURE, OTHER = "authentication", "signature", "other"
 TECHNICAL = "technical"  # a CPS3's key that needs no PIN, in contactless readers (card.md §7)
@@ -123,18 +124,24 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
             hasher.update(data)
             digest = hasher.finalize()
         if len(digest) != hash_algorithm.digest_size:
-            raise CardError(f"a {hash_algorithm.name} digest is {hash_algorithm.digest_size} bytes")
+            raise CardError(
+                tr(
+                    "a {hash_algorithm} digest is {digest_size} bytes",
+                    hash_algorithm=hash_algorithm.name,
+                    digest_size=hash_algorithm.digest_size,
+                )
+            )
         scheme = _scheme(padding, hash_algorithm)
         if scheme not in self._signer.schemes:
             raise CardError(
-                f"this key can't sign with {scheme.label}",
+                tr("this key can't sign with {label}", label=scheme.label),
                 advice="it can with " + ", ".join(sorted(s.label for s in self._signer.schemes)),
             )
         return self._signer.sign_digest(digest, scheme)
 
     def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
         if padding.name != "EMSA-PKCS1-v1_5":
-            raise CardError("this key deciphers PKCS#1 v1.5 only")
+            raise CardError(tr("this key deciphers PKCS#1 v1.5 only"))
         return self._signer.decipher(bytes(ciphertext))
 
     def public_key(self) -> rsa.RSAPublicKey:
@@ -145,10 +152,10 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
         return self._public_key.key_size
 
     def private_numbers(self) -> NoReturn:
-        raise CardError("the private key never leaves the card")
+        raise CardError(tr("the private key never leaves the card"))
 
     def private_bytes(self, *_: object, **__: object) -> NoReturn:
-        raise CardError("the private key never leaves the card")
+        raise CardError(tr("the private key never leaves the card"))
 
     def __copy__(self) -> ExternalRsaKey:
         return self
@@ -179,11 +186,13 @@ def _scheme(pad: AsymmetricPadding, algorithm: hashes.HashAlgorithm) -> RsaSchem
     elif isinstance(pad, padding.PSS) and _salt_is_digest_long(pad, algorithm):
         kind = "pss"
     else:
-        raise CardError("only PKCS#1 v1.5, and PSS with MGF1 and a salt as long as the digest")
+        raise CardError(tr("only PKCS#1 v1.5, and PSS with MGF1 and a salt as long as the digest"))
     try:
         return RsaScheme((kind, algorithm.name))
     except ValueError:
-        raise CardError(f"{algorithm.name} can't be used with {kind}") from None
+        raise CardError(
+            tr("{algorithm} can't be used with {kind}", algorithm=algorithm.name, kind=kind)
+        ) from None
 
 
 def _salt_is_digest_long(pad: padding.PSS, algorithm: hashes.HashAlgorithm) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from .errors import StorageError, UnreadableError, UsageError
+from .messages import tr
 
 MAX_INPUT_BYTES = 256 * 1024 * 1024
 
@@ -39,7 +40,8 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
         raise UsageError(f"{path}: {error.strerror}") from None
     if len(data) > limit:
         raise UnreadableError(
-            f"{path}: larger than {limit:,} bytes, so it was not read", path=str(path)
+            tr("{path}: larger than {limit:,} bytes, so it was not read", path=path, limit=limit),
+            path=str(path),
         )
     return data
 
@@ -61,14 +63,18 @@ def write_atomic(
     if overwrite and path.exists():
         path = path.resolve()
         if not path.is_file():
-            raise StorageError(f"{path} is no regular file; nothing was written", path=str(path))
+            raise StorageError(
+                tr("{path} is no regular file; nothing was written", path=path), path=str(path)
+            )
     from tempfile import mkstemp  # most commands write nothing, and it costs a start 5 ms
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; nothing was written") from None
+        raise StorageError(
+            tr("{path}: {why}; nothing was written", path=path, why=error.strerror)
+        ) from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -83,12 +89,14 @@ def write_atomic(
         _sync_directory(path.parent)
     except FileExistsError:
         raise StorageError(
-            f"{path} is already there and was left untouched",
-            advice="choose another name or folder, or move that file away",
+            tr("{path} is already there and was left untouched", path=path),
+            advice=tr("choose another name or folder, or move that file away"),
             path=str(path),
         ) from None
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; nothing was written") from None
+        raise StorageError(
+            tr("{path}: {why}; nothing was written", path=path, why=error.strerror)
+        ) from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
@@ -140,8 +148,8 @@ def require_absent(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists() or path.is_symlink():
             raise StorageError(
-                f"{path} is already there: nothing was written",
-                advice="choose another name or folder, or move that file away",
+                tr("{path} is already there: nothing was written", path=path),
+                advice=tr("choose another name or folder, or move that file away"),
                 path=str(path),
             )
 
@@ -154,8 +162,12 @@ def require_free(path: Path) -> None:
     require_absent([path])
     if not path.parent.is_dir():
         raise StorageError(
-            f"{path}: there is no folder {path.parent}; nothing was written",
-            advice="make it first, or choose another place",
+            tr(
+                "{path}: there is no folder {parent}; nothing was written",
+                path=path,
+                parent=path.parent,
+            ),
+            advice=tr("make it first, or choose another place"),
             path=str(path),
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .errors import UsageError
+from .messages import tr
 
 
 def luhn_valid(digits: str) -> bool:
@@ -139,7 +140,7 @@ class StructureId:
         """
         type_code, value, internal = _split(text.strip(), cls.TYPES, "structure identifier")
         if internal:
-            raise UsageError(f"{text!r} is not a structure identifier: it has a /")
+            raise UsageError(tr("{text!r} is not a structure identifier: it has a /", text=text))
         return cls(type_code, value)
 
     @property
@@ -190,7 +191,7 @@ def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str
     type_code, value = main[:digits], main[digits:]
     if type_code not in types:
         raise UsageError(
-            f"{text!r} is not a {what}",
+            tr("{text!r} is not a {what}", text=text, what=what),
             advice=_without_type(text, types)
             or "it starts with a type digit: "
             + ", ".join(f"{code} {name}" for code, (name, _) in types.items()),
@@ -198,7 +199,13 @@ def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str
     name, pattern = types[type_code]
     if not re.fullmatch(pattern, value, re.ASCII) or (slash and not _INTERNAL.fullmatch(internal)):
         raise UsageError(
-            f"{text!r} is not a {what}: a {name} number looks like {pattern}",
+            tr(
+                "{text!r} is not a {what}: a {name} number looks like {pattern}",
+                text=text,
+                what=what,
+                name=name,
+                pattern=pattern,
+            ),
             advice=_without_type(text, types),
         )
     return type_code, value, internal

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import UsageError
+from .messages import tr
 
 MAX_SECRET_BYTES = 1024
 COMMAND_SECONDS = 60
@@ -38,7 +39,7 @@ class Secret:
         try:
             return self._value.decode()
         except UnicodeDecodeError:
-            raise UsageError("the secret is not valid UTF-8 text") from None
+            raise UsageError(tr("the secret is not valid UTF-8 text")) from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._value == other._value
@@ -68,30 +69,38 @@ def read_secret(source: str) -> Secret:
     reader = _READERS.get(kind)
     if reader is None or not rest:
         raise UsageError(
-            "a secret is given as fd:N, env:NAME or cmd:COMMAND, never as a value",
-            advice="for example: --pin-source env:CPS_PIN",
+            tr("a secret is given as fd:N, env:NAME or cmd:COMMAND, never as a value"),
+            advice=tr("for example: --pin-source env:CPS_PIN"),
         )
     value = reader(rest).removesuffix(b"\n").removesuffix(b"\r")
     if not value:
-        raise UsageError(f"the secret source {kind}: gave nothing")
+        raise UsageError(tr("the secret source {kind}: gave nothing", kind=kind))
     if len(value) > MAX_SECRET_BYTES:
-        raise UsageError(f"the secret source {kind}: gave more than {MAX_SECRET_BYTES} bytes")
+        raise UsageError(
+            tr(
+                "the secret source {kind}: gave more than {max_secret_bytes} bytes",
+                kind=kind,
+                max_secret_bytes=MAX_SECRET_BYTES,
+            )
+        )
     return Secret(value)
 
 
 def _from_descriptor(number: str) -> bytes:
     if not re.fullmatch(r"[0-9]{1,7}", number):
-        raise UsageError("fd: wants the number of an open file descriptor")
+        raise UsageError(tr("fd: wants the number of an open file descriptor"))
     try:
         with os.fdopen(os.dup(int(number)), "rb") as stream:
             return stream.readline(MAX_SECRET_BYTES + 3)
     except OSError as error:
-        raise UsageError(f"file descriptor {number} can't be read: {error.strerror}") from None
+        raise UsageError(
+            tr("file descriptor {number} can't be read: {why}", number=number, why=error.strerror)
+        ) from None
 
 
 def _from_environment(name: str) -> bytes:
     if name not in os.environ:
-        raise UsageError(f"the environment variable {name} is not set")
+        raise UsageError(tr("the environment variable {name} is not set", name=name))
     return (
         os.environb[os.fsencode(name)] if os.supports_bytes_environ else os.environ[name].encode()
     )
@@ -106,14 +115,16 @@ def _from_command(command: str) -> bytes:
     except ValueError:
         words = []
     if not words:
-        raise UsageError("cmd: wants a command, its quotes closed")
+        raise UsageError(tr("cmd: wants a command, its quotes closed"))
     try:
         done = subprocess.run(  # noqa: S603 - the user names the command, and no shell runs it
             words, capture_output=True, timeout=COMMAND_SECONDS, check=True
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         program = Path(words[0]).name
-        raise UsageError(f"the command that gives the secret failed: {program}") from None
+        raise UsageError(
+            tr("the command that gives the secret failed: {program}", program=program)
+        ) from None
     return done.stdout.split(b"\n", 1)[0]
 
 

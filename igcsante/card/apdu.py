@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import CardError
+from ..messages import tr
 
 MAX_DATA = 255
 MAX_LE = 256
@@ -58,11 +59,15 @@ class CommandApdu:
 
     def __post_init__(self) -> None:
         if not all(0 <= byte <= 0xFF for byte in (self.cla, self.ins, self.p1, self.p2)):
-            raise CardError("the header of a command APDU is four bytes")
+            raise CardError(tr("the header of a command APDU is four bytes"))
         if len(self.data) > MAX_DATA:
-            raise CardError(f"a short command APDU holds at most {MAX_DATA} bytes of data")
+            raise CardError(
+                tr("a short command APDU holds at most {max_data} bytes of data", max_data=MAX_DATA)
+            )
         if self.le is not None and not 1 <= self.le <= MAX_LE:
-            raise CardError(f"the expected length of a short command APDU is 1 to {MAX_LE}")
+            raise CardError(
+                tr("the expected length of a short command APDU is 1 to {max_le}", max_le=MAX_LE)
+            )
 
     @property
     def header(self) -> bytes:
@@ -85,7 +90,7 @@ class CommandApdu:
     def parse(cls, raw: bytes) -> CommandApdu:
         """Read the bytes of a command. A lone fifth byte is taken as Le. Raises CardError."""
         if len(raw) < 4:
-            raise CardError("a command APDU has at least four bytes")
+            raise CardError(tr("a command APDU has at least four bytes"))
         header, body = raw[:4], raw[4:]
         data, le = b"", None
         if len(body) == 1:
@@ -93,7 +98,7 @@ class CommandApdu:
         elif body:
             length, rest = body[0], body[1:]
             if length == 0 or len(rest) not in (length, length + 1):
-                raise CardError("the lengths of the command APDU don't fit its bytes")
+                raise CardError(tr("the lengths of the command APDU don't fit its bytes"))
             data = rest[:length]
             le = (rest[length] or MAX_LE) if len(rest) > length else None
         return cls(header[0], header[1], header[2], header[3], data, le)

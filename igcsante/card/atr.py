@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import CardError
+from ..messages import tr
 
 MAX_ATR_BYTES = 33
 _COUNTRY, _PRE_ISSUING = 1, 6
@@ -57,7 +58,7 @@ class Atr:
     def parse(cls, raw: bytes) -> Atr:
         """Read an ATR. Raises CardError when its structure or check byte is wrong."""
         if not 2 <= len(raw) <= MAX_ATR_BYTES or raw[0] not in (0x3B, 0x3F):
-            raise CardError("that is no answer to reset", atr=raw[:MAX_ATR_BYTES].hex())
+            raise CardError(tr("that is no answer to reset"), atr=raw[:MAX_ATR_BYTES].hex())
         protocols: list[int] = []
         position, indicator = 2, raw[1] >> 4
         while indicator:
@@ -72,9 +73,9 @@ class Atr:
         position += raw[1] & 0x0F
         # §8.2.5: the check byte TCK is there unless T=0 is the only protocol.
         if len(raw) != position + (offered != (0,)):
-            raise CardError("the answer to reset has a wrong length", atr=raw.hex())
+            raise CardError(tr("the answer to reset has a wrong length"), atr=raw.hex())
         if offered != (0,) and _xor(raw[1:]):
-            raise CardError("the check byte of the answer to reset is wrong", atr=raw.hex())
+            raise CardError(tr("the check byte of the answer to reset is wrong"), atr=raw.hex())
         return cls(raw, offered, historical)
 
 

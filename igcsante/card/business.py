@@ -13,6 +13,7 @@ from datetime import datetime
 from ..certs import nomenclatures
 from ..errors import CardError, UsageError
 from ..identifiers import StructureId
+from ..messages import tr
 from . import tlv
 
 _ACTIVITY, _JOURNAL = 0xEE, 0xEC
@@ -79,7 +80,7 @@ def parse_activity(number: int, content: bytes) -> Activity:
     """CPS_ACTIVITY_nn_PS: ``EE``{84 name, 85 Struct_IdNat, 86 sector}. Raises CardError."""
     container = tlv.find(tlv.parse(content), _ACTIVITY)
     if container is None:
-        raise CardError(f"the card's activity {number} is not coded as one")
+        raise CardError(tr("the card's activity {number} is not coded as one", number=number))
     members = {found.tag: found.value for found in reversed(container.children())}
     return Activity(
         number=number,

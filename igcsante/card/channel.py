@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import CardError, CardStatusError
+from ..messages import tr
 from .apdu import (
     GET_RESPONSE,
     MAX_LE,
@@ -73,12 +74,18 @@ class Channel:
             if response.sw >> 8 != 0x61:
                 sw = SW_OK if response.sw == SW_END_OF_FILE else response.sw
                 return ResponseApdu(data, sw)
-        raise CardError("the card's answer has no end")
+        raise CardError(tr("the card's answer has no end"))
 
     def _exchange(self, command: CommandApdu) -> ResponseApdu:
         data, sw = self._transport.transmit(command.encode(self._transport.protocol))
         if len(data) > MAX_LE:
-            raise CardError(f"the card gave {len(data)} bytes at once: {MAX_LE} is the most")
+            raise CardError(
+                tr(
+                    "the card gave {count} bytes at once: {max_le} is the most",
+                    count=len(data),
+                    max_le=MAX_LE,
+                )
+            )
         return ResponseApdu(data, sw)
 
 
@@ -89,7 +96,12 @@ def checked(response: ResponseApdu, what: str) -> bytes:
     """
     if not response.ok:
         raise CardStatusError(
-            f"the card refused {what}: {response.sw:04X}, {status_name(response.sw)}",
+            tr(
+                "the card refused {what}: {sw:04X}, {sw_2}",
+                what=what,
+                sw=response.sw,
+                sw_2=status_name(response.sw),
+            ),
             status_word=response.sw,
         )
     return response.data

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import CardError, CardStatusError, PinRequiredError
+from ..messages import tr
 from . import tlv
 from .apdu import (
     GET_RESPONSE,
@@ -78,21 +79,27 @@ class Cps2terVolet:
             response = self._send(READ_BINARY, le=length, offset=len(content))
             part = _checked(response, name)
             if not 0 < len(part) <= length:
-                raise CardError(f"the card gave only a part of {name}")
+                raise CardError(tr("the card gave only a part of {name}", name=name))
             content += part
         return content
 
     def _size(self, available: int, name: str) -> int:
         """What the parameters of the file selected last say: ``85``{size, identifier, type}."""
         if available == 0:
-            raise CardError(f"the card gave no size for {name}")
+            raise CardError(tr("the card gave no size for {name}", name=name))
         answer = _checked(self._send(GET_RESPONSE, le=available), name)
         parameters = tlv.find(tlv.parse(answer), _PARAMETERS)
         if parameters is None or len(parameters.value) < 2:
-            raise CardError(f"the card's parameters of {name} make no sense")
+            raise CardError(tr("the card's parameters of {name} make no sense", name=name))
         size = int.from_bytes(parameters.value[:2], "big")
         if size > MAX_FILE_BYTES:
-            raise CardError(f"a file of {size:,} bytes: the limit is {MAX_FILE_BYTES:,}")
+            raise CardError(
+                tr(
+                    "a file of {size:,} bytes: the limit is {max_file_bytes:,}",
+                    size=size,
+                    max_file_bytes=MAX_FILE_BYTES,
+                )
+            )
         return size
 
     def _send(
@@ -112,13 +119,18 @@ def _available(response: ResponseApdu, name: str) -> int:
 def _checked(response: ResponseApdu, name: str) -> bytes:
     if response.sw in (_SW_PIN_WANTED, SW_PIN_REQUIRED):
         raise PinRequiredError(
-            f"the card wants its PIN before it gives {name}",
-            advice="verify the PIN; a reset, or another program, also makes the card forget it",
+            tr("the card wants its PIN before it gives {name}", name=name),
+            advice=tr("verify the PIN; a reset, or another program, also makes the card forget it"),
         )
     if response.sw != SW_OK:
         meaning = _NAMES.get(response.sw) or status_name(response.sw)
         raise CardStatusError(
-            f"the card refused to give {name}: {response.sw:04X}, {meaning}",
+            tr(
+                "the card refused to give {name}: {sw:04X}, {meaning}",
+                name=name,
+                sw=response.sw,
+                meaning=meaning,
+            ),
             status_word=response.sw,
         )
     return response.data

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..credentials import RsaScheme, hash_algorithm
 from ..errors import CardError
+from ..messages import tr
 from . import tlv
 from .apdu import (
     CHANGE_REFERENCE_DATA,
@@ -61,12 +62,12 @@ class Cps3(Generation):
     def select_file(self, path: bytes) -> FileControlParameters:
         response = self._send_first(SELECT, _BY_PATH, _WITH_FCP, path, le=MAX_LE)
         return FileControlParameters.parse(
-            checked(response, f"to select the file {path.hex().upper()}")
+            checked(response, tr("to select the file {path}", path=path.hex().upper()))
         )
 
     def select(self, path: bytes) -> None:
         response = self._send_first(SELECT, _BY_PATH, _WITHOUT_FCP, path)
-        checked(response, f"to select {path.hex().upper()}")
+        checked(response, tr("to select {path}", path=path.hex().upper()))
 
     def cps2ter_files(self) -> Iterator[tuple[str, bytes]]:
         return Cps2terVolet(self._channel, self.max_response).read_all()
@@ -74,12 +75,14 @@ class Cps3(Generation):
     def pin_status(self, reference: int, usual_tries: int = PIN_TRIES) -> PinStatus:
         """Read the counter in the PIN's security data object, which lies in the MF."""
         if not 0 < reference < 0x80:
-            raise CardError(f"a CPS3 has no PIN of reference {reference:02X}")
+            raise CardError(
+                tr("a CPS3 has no PIN of reference {reference:02X}", reference=reference)
+            )
         self.select(MASTER_FILE)
         data_object = bytes((0xBF, 0x81, reference))
         request = b"\x4d\x08\x70\x06" + data_object + b"\x02\xa0\x80"
         response = self._send(GET_DATA, 0x3F, 0xFF, request, le=MAX_LE)
-        answer = checked(response, "to tell how many PIN tries are left")
+        answer = checked(response, tr("to tell how many PIN tries are left"))
         return _pin_status(answer, int.from_bytes(data_object, "big"))
 
     def change_steps(self, reference: int) -> tuple[PinStep, ...]:
@@ -110,7 +113,7 @@ class Cps3(Generation):
             self._set_key(0xA4, _ALGORITHM_AUTHENTICATION, key)
             info = digest_info(digest, scheme)
             response = self._send(INTERNAL_AUTHENTICATE, 0x00, 0x00, info, le=MAX_LE)
-        return checked(response, "to sign")
+        return checked(response, tr("to sign"))
 
     def decipher(self, key: CardKey, ciphertext: bytes) -> bytes:
         """PSO DECIPHER: the card removes the padding itself."""
@@ -118,13 +121,13 @@ class Cps3(Generation):
         self._set_key(0xB8, _ALGORITHM_DECIPHER, key)
         command = self._command(PERFORM_SECURITY_OPERATION, 0x80, 0x86, le=MAX_LE)
         response = self._channel.send_chained(command, _CIPHERTEXT_INDICATOR + ciphertext)
-        return checked(response, "to decipher")
+        return checked(response, tr("to decipher"))
 
     def _set_key(self, template: int, algorithm: int, key: CardKey) -> None:
         # Tag 80 comes before 84, and 81 must not be sent (card.md §6.2).
         environment = bytes((0x80, 0x01, algorithm, 0x84, 0x01, key.reference))
         response = self._send(MANAGE_SECURITY_ENVIRONMENT, 0x41, template, environment)
-        checked(response, "to use its key")
+        checked(response, tr("to use its key"))
 
 
 def _fits(scheme: RsaScheme, key: CardKey) -> bool:
@@ -143,7 +146,7 @@ def _pin_status(answer: bytes, data_object: int) -> PinStatus:
     )
     most, left = values.get(0x9A), values.get(0x9B)
     if most is None or left is None or not 0 <= left <= most <= 0xFF:
-        raise CardError("the card's PIN counter makes no sense")
+        raise CardError(tr("the card's PIN counter makes no sense"))
     uses_left = values.get(0x9D)
     if uses_left == 0:  # as good as blocked
         left = 0

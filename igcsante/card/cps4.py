@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..credentials import RsaScheme
 from ..errors import CardError, CardUnsupportedError
+from ..messages import tr
 from .apdu import (
     CHANGE_REFERENCE_DATA,
     MANAGE_SECURITY_ENVIRONMENT,
@@ -79,8 +80,11 @@ class Cps4(Generation):
             response = self._select_by_name(APPLICATION)
         if not response.ok:
             raise CardUnsupportedError(
-                "the card's ChipDoc application can't be selected: "
-                f"{response.sw:04X}, {status_name(response.sw)}"
+                tr(
+                    "the card's ChipDoc application can't be selected: {sw:04X}, {sw_2}",
+                    sw=response.sw,
+                    sw_2=status_name(response.sw),
+                )
             )
 
     def recover(self, sw: int) -> None:
@@ -92,12 +96,12 @@ class Cps4(Generation):
     def select_file(self, path: bytes) -> FileControlParameters:
         response = self._send_first(SELECT, _BY_PATH, 0x00, _below_mf(path), le=MAX_LE)
         return FileControlParameters.parse(
-            checked(response, f"to select the file {path.hex().upper()}")
+            checked(response, tr("to select the file {path}", path=path.hex().upper()))
         )
 
     def select(self, path: bytes) -> None:
         response = self._send_first(SELECT, _BY_PATH, 0x00, _below_mf(path))
-        checked(response, f"to select {path.hex().upper()}")
+        checked(response, tr("to select {path}", path=path.hex().upper()))
 
     def pin_status(self, reference: int, usual_tries: int = PIN_TRIES) -> PinStatus:
         """Read the counter with a VERIFY without data, which counts as no try.
@@ -110,8 +114,8 @@ class Cps4(Generation):
             return PinStatus(usual_tries, usual_tries)
         left = tries_left(response.sw)
         if left is None:
-            checked(response, "to tell how many PIN tries are left")
-            raise CardError("the card's PIN counter makes no sense")
+            checked(response, tr("to tell how many PIN tries are left"))
+            raise CardError(tr("the card's PIN counter makes no sense"))
         return PinStatus(left, max(left, usual_tries))
 
     def change_steps(self, reference: int) -> tuple[PinStep, ...]:
@@ -140,7 +144,7 @@ class Cps4(Generation):
             environment = bytes((0x91, 0x02, _CDS_ALGORITHMS[scheme], key.reference | _LOCAL))
             self._set_environment(0x81, 0xB6, environment)
             response = self._send(PERFORM_SECURITY_OPERATION, 0x9E, 0x9A, digest, le=MAX_LE)
-            return checked(response, "to sign")
+            return checked(response, tr("to sign"))
         return self._raw_rsa(key, signature_block(digest, scheme, key.size), "to sign")
 
     def decipher(self, key: CardKey, ciphertext: bytes) -> bytes:
@@ -148,7 +152,7 @@ class Cps4(Generation):
         self.select(key.directory)
         block = self._raw_rsa(key, ciphertext, "to decipher")
         if len(block) != key.size:
-            raise CardError("the card deciphered to a block of the wrong length")
+            raise CardError(tr("the card deciphered to a block of the wrong length"))
         return encryption_message(block)
 
     def _raw_rsa(self, key: CardKey, block: bytes, what: str) -> bytes:
@@ -158,7 +162,7 @@ class Cps4(Generation):
 
     def _set_environment(self, p1: int, template: int, environment: bytes) -> None:
         response = self._send(MANAGE_SECURITY_ENVIRONMENT, p1, template, environment)
-        checked(response, "to use its key")
+        checked(response, tr("to use its key"))
 
     def _select_by_name(self, name: bytes) -> ResponseApdu:
         return self._send(SELECT, _BY_NAME, _WITHOUT_FCI, name)
@@ -166,5 +170,5 @@ class Cps4(Generation):
 
 def _below_mf(path: bytes) -> bytes:
     if not path.startswith(MASTER_FILE) or len(path) == len(MASTER_FILE):
-        raise CardError(f"{path.hex().upper()} is no path of a file below 3F00")
+        raise CardError(tr("{path} is no path of a file below 3F00", path=path.hex().upper()))
     return path[len(MASTER_FILE) :]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..certs.x509 import partial
 from ..certs.x509.partial import Beginning
 from ..errors import CardError, CardIncapableError, CardStatusError, CardUnsupportedError
+from ..messages import tr
 from . import pkcs15, tlv
 from .apdu import SW_FILE_NOT_FOUND
 from .cache import CachedFiles, CardCache
@@ -60,9 +61,9 @@ class CardDirectory:
         content = self._generation.read_object(_EF_SN, lambda _: _SERIAL_BYTES)
         digits = content[len(_SERIAL_PREFIX) : -1].hex()
         if len(content) != _SERIAL_BYTES or not content.startswith(_SERIAL_PREFIX):
-            raise CardUnsupportedError("the card's serial number is not that of a CPx card")
+            raise CardUnsupportedError(tr("the card's serial number is not that of a CPx card"))
         if not digits.isdecimal():
-            raise CardError("the card's serial number is not decimal")
+            raise CardError(tr("the card's serial number is not decimal"))
         return digits
 
     @cached_property
@@ -91,10 +92,12 @@ class CardDirectory:
         """
         applications = pkcs15.parse_applications(self._files.read_file(_EF_DIR))
         if self._generation.application_aid not in applications:
-            raise CardUnsupportedError("the card lists no CPx application in its EF.DIR")
+            raise CardUnsupportedError(tr("the card lists no CPx application in its EF.DIR"))
         path = applications[self._generation.application_aid]
         if path is None:
-            raise CardUnsupportedError("the card's EF.DIR gives no path for the CPx application")
+            raise CardUnsupportedError(
+                tr("the card's EF.DIR gives no path for the CPx application")
+            )
         return Path(path).absolute(MASTER_FILE)
 
     @cached_property
@@ -116,8 +119,8 @@ class CardDirectory:
         """What the AODF lists, PUK included."""
         if not self._generation.has_pin:
             raise CardIncapableError(
-                "a card in a contactless reader has no PIN",
-                advice="insert it in a contact reader, chip first",
+                tr("a card in a contactless reader has no PIN"),
+                advice=tr("insert it in a contact reader, chip first"),
             )
         return self._entries("AODF", pkcs15.parse_aodf)
 
@@ -133,14 +136,14 @@ class CardDirectory:
         for pin in self.pins:
             if not pin.flags & {"unblocking_pin", "so_pin"}:
                 return pin
-        raise CardError("the card has no PIN for its holder")
+        raise CardError(tr("the card has no PIN for its holder"))
 
     def private_key(self, identifier: bytes) -> PrivateKeyEntry:
         """The key that belongs to the certificate of that ID."""
         for key in self.private_keys:
             if key.id == identifier:
                 return key
-        raise CardError("the card has no private key for this certificate")
+        raise CardError(tr("the card has no private key for this certificate"))
 
     def key_directory(self, key: PrivateKeyEntry) -> bytes:
         """The directory that must be current when the key is used."""
@@ -179,7 +182,7 @@ class CardDirectory:
     def _entries(self, name: str, parse: Callable[[bytes], tuple[_T, ...]]) -> tuple[_T, ...]:
         paths = self._odf.get(name, ())
         if not paths:
-            raise CardError(f"the card has no {name}")
+            raise CardError(tr("the card has no {name}", name=name))
         entries: tuple[_T, ...] = ()
         for path in dict.fromkeys(path.absolute(self.application) for path in paths):
             entries += parse(self._files.read_file(path))
@@ -194,4 +197,6 @@ def _certificate(content: bytes, label: str) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(content)
     except ValueError:
-        raise CardError(f"the certificate {label!r} of the card can't be read") from None
+        raise CardError(
+            tr("the certificate {label!r} of the card can't be read", label=label)
+        ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import CardError
+from ..messages import tr
 from . import tlv
 
 MAX_FILE_BYTES = 0x8000  # READ BINARY offsets have 15 bits
@@ -35,12 +36,18 @@ class FileControlParameters:
         """
         objects = tlv.parse(data)
         if not objects or objects[0].tag not in _TEMPLATES:
-            raise CardError("the card's answer to SELECT is no file control template")
+            raise CardError(tr("the card's answer to SELECT is no file control template"))
         fields = {found.tag: found.value for found in reversed(objects[0].children())}
         size_field = fields.get(0x80, fields.get(0x81))
         size = None if size_field is None else int.from_bytes(size_field, "big")
         if size is not None and size > MAX_FILE_BYTES:
-            raise CardError(f"a file of {size:,} bytes: the limit is {MAX_FILE_BYTES:,}")
+            raise CardError(
+                tr(
+                    "a file of {size:,} bytes: the limit is {max_file_bytes:,}",
+                    size=size,
+                    max_file_bytes=MAX_FILE_BYTES,
+                )
+            )
         short_id = _first_byte(fields.get(0x88))
         return cls(
             size=size,

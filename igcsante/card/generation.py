@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..credentials import RsaScheme
 from ..errors import CardError
+from ..messages import tr
 from . import tlv
 from .apdu import (
     GET_CHALLENGE,
@@ -125,7 +126,9 @@ class Generation(ABC):
         """The contents of a transparent file, as long as its parameters say."""
         size = self.select_file(path).size
         if size is None:
-            raise CardError(f"the card gave no size for the file {path.hex().upper()}")
+            raise CardError(
+                tr("the card gave no size for the file {path}", path=path.hex().upper())
+            )
         return self._read_on(path, b"", lambda _: size)[:size]
 
     def read_object(
@@ -158,18 +161,18 @@ class Generation(ABC):
             part, ended = self._read(path, len(content), length)
             content += part
             ended = ended or not part
-        raise CardError(f"the card gave only a part of the file {path.hex().upper()}")
+        raise CardError(tr("the card gave only a part of the file {path}", path=path.hex().upper()))
 
     def _read(self, path: bytes, offset: int, length: int) -> tuple[bytes, bool]:
         """A part of the current file, and whether the card says that it is the last one."""
         if offset >= MAX_FILE_BYTES:
-            raise CardError(f"the file {path.hex().upper()} is too long")
+            raise CardError(tr("the file {path} is too long", path=path.hex().upper()))
         response = self._send(READ_BINARY, offset >> 8, offset & 0xFF, le=length)
         if len(response.data) > length:
-            raise CardError("the card gave more bytes than asked for")
+            raise CardError(tr("the card gave more bytes than asked for"))
         if response.sw == SW_END_OF_FILE and response.data:
             return response.data, True
-        return checked(response, f"to read the file {path.hex().upper()}"), False
+        return checked(response, tr("to read the file {path}", path=path.hex().upper())), False
 
     def cps2ter_files(self) -> Iterator[tuple[str, bytes]]:
         """Name and contents of the files of a part with class A0, where there is one."""
@@ -219,9 +222,9 @@ class Generation(ABC):
         found, before = b"", b""
         while len(found) < length:
             response = self._send_first(GET_CHALLENGE, 0x00, 0x00, le=CHALLENGE_BYTES)
-            block = checked(response, "to give random bytes")
+            block = checked(response, tr("to give random bytes"))
             if len(block) != CHALLENGE_BYTES or block == before:
-                raise CardError("the card's random generator doesn't work")
+                raise CardError(tr("the card's random generator doesn't work"))
             found, before = found + block, block
         return found[:length]
 

@@ -7,6 +7,7 @@ from cryptography import x509
 from ..certs.profile import CertificateProfile, decode
 from ..errors import CardError, UsageError
 from ..identifiers import NationalId
+from ..messages import tr
 
 
 def holder_of(certificate: x509.Certificate) -> NationalId:
@@ -16,7 +17,7 @@ def holder_of(certificate: x509.Certificate) -> NationalId:
     """
     profile = decode(certificate)
     if profile.national_id is None:
-        raise CardError("the card's authentication certificate names no national identifier")
+        raise CardError(tr("the card's authentication certificate names no national identifier"))
     check_holder(profile)
     return profile.national_id
 
@@ -33,13 +34,17 @@ def check_holder(profile: CertificateProfile) -> None:
         repeated = NationalId.from_upn(profile.upn)
     except UsageError:
         raise CardError(
-            "the user principal name in the card's certificate is no national identifier",
+            tr("the user principal name in the card's certificate is no national identifier"),
             common_name=named,
         ) from None
     if repeated != profile.national_id:
         raise CardError(
-            "the card's certificate names two different holders: "
-            f"{named} (CN) and {repeated.masked} (UPN)",
+            tr(
+                "the card's certificate names two different holders: "
+                "{named} (CN) and {masked} (UPN)",
+                named=named,
+                masked=repeated.masked,
+            ),
             common_name=named,
             upn=repeated.masked,
         )

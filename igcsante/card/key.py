@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import utils
 
 from ..credentials import SHA1_SCHEMES, RsaScheme, cryptography_padding, hash_algorithm
 from ..errors import CardError, CardStatusError, PinRequiredError
+from ..messages import tr
 from .apdu import SW_PIN_REQUIRED
 from .generation import CardKey, Generation
 
@@ -43,9 +44,15 @@ class CardSigner:
         no signature by the certificate's key.
         """
         if scheme not in self.schemes:
-            raise CardError(f"this key can't sign with {scheme.label}")
+            raise CardError(tr("this key can't sign with {label}", label=scheme.label))
         if len(digest) != hash_algorithm(scheme).digest_size:
-            raise CardError(f"a digest of {len(digest)} bytes is not by {scheme.hash_name}")
+            raise CardError(
+                tr(
+                    "a digest of {count} bytes is not by {hash_name}",
+                    count=len(digest),
+                    hash_name=scheme.hash_name,
+                )
+            )
         with self._transaction(), _pin_required_named():
             signature = self._generation.sign(self._key, digest, scheme)
         self._check(signature, digest, scheme)
@@ -57,16 +64,20 @@ class CardSigner:
         Raises as :meth:`sign_digest`; CardError when the key may not decipher.
         """
         if not self._key.may_decipher:
-            raise CardError("this key of the card can't decipher")
+            raise CardError(tr("this key of the card can't decipher"))
         if len(ciphertext) != self._key.size:
-            raise CardError(f"a ciphertext for this key is {self._key.size} bytes")
+            raise CardError(tr("a ciphertext for this key is {size} bytes", size=self._key.size))
         with self._transaction(), _pin_required_named():
             return self._generation.decipher(self._key, ciphertext)
 
     def _check(self, signature: bytes, digest: bytes, scheme: RsaScheme) -> None:
         if len(signature) != self._key.size:
             raise CardError(
-                f"the card gave {len(signature)} bytes of signature instead of {self._key.size}"
+                tr(
+                    "the card gave {count} bytes of signature instead of {size}",
+                    count=len(signature),
+                    size=self._key.size,
+                )
             )
         try:
             self._key.public_key.verify(
@@ -77,8 +88,8 @@ class CardSigner:
             )
         except InvalidSignature:
             raise CardError(
-                "the card's signature doesn't fit its certificate",
-                advice="take the card out, insert it again, and try once more",
+                tr("the card's signature doesn't fit its certificate"),
+                advice=tr("take the card out, insert it again, and try once more"),
             ) from None
 
 
@@ -90,6 +101,6 @@ def _pin_required_named() -> Iterator[None]:
         if error.status_word != SW_PIN_REQUIRED:
             raise
         raise PinRequiredError(
-            "the card wants its PIN before it uses this key",
-            advice="verify the PIN first; a reset of the card also makes it forget",
+            tr("the card wants its PIN before it uses this key"),
+            advice=tr("verify the PIN first; a reset of the card also makes it forget"),
         ) from error

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from ..errors import CardError
+from ..messages import tr
 from .apdu import (
     CHAINING_BIT,
     GET_RESPONSE,
@@ -115,7 +116,12 @@ class MonitoredTransport:
         """A command to the reader itself; the monitor gets its answer and no command."""
         control = getattr(self._transport, "control", None)
         if control is None:
-            raise CardError(f"{self.reader_name}: the reader takes no commands of its own")
+            raise CardError(
+                tr(
+                    "{reader_name}: the reader takes no commands of its own",
+                    reader_name=self.reader_name,
+                )
+            )
         answer = bytes(control(code, data))
         self._monitor(Exchange(b"", b"", int.from_bytes(answer[-2:]), self._link))
         return answer

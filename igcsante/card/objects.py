@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from ..errors import CardError, CardStatusError, PinRequiredError, UsageError
+from ..messages import tr
 from .apdu import SW_FILE_NOT_FOUND, SW_PIN_REQUIRED
 from .business import Activity, UpdateJournal, parse_activity, parse_update_journal, specialty_of
 from .directory import CardDirectory
@@ -79,7 +80,7 @@ class CardObjects:
                 if entry.label == label:
                     return self._content(entry)
         raise UsageError(
-            f"the card has no data object {label!r}",
+            tr("the card has no data object {label!r}", label=label),
             advice="there are: " + (", ".join(self.labels()) or "none"),
         )
 
@@ -167,6 +168,6 @@ def _pin_required_named(label: str) -> Iterator[None]:
         if error.status_word != SW_PIN_REQUIRED:
             raise
         raise PinRequiredError(
-            f"the card wants its PIN before it gives {label}",
-            advice="verify the PIN; a reset, or another program, also makes the card forget it",
+            tr("the card wants its PIN before it gives {label}", label=label),
+            advice=tr("verify the PIN; a reset, or another program, also makes the card forget it"),
         ) from error

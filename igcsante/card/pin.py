@@ -14,6 +14,7 @@ from ..errors import (
     PinRefusedError,
     PinWrongError,
 )
+from ..messages import tr
 from ..secret import Secret
 from .apdu import (
     SW_OK,
@@ -41,7 +42,10 @@ def check_counter(status: PinStatus, *, use_last_try: bool, field: PinField = Pi
     name = field.value
     if status.blocked:
         raise PinBlockedError(
-            f"the card's {name} is blocked", advice=_UNBLOCK[field], tries_left=0, secret=name
+            tr("the card's {name} is blocked", name=name),
+            advice=_UNBLOCK[field],
+            tries_left=0,
+            secret=name,
         )
     if status.tries_left < 2 and not use_last_try:
         raise PinRefusedError(
@@ -50,7 +54,7 @@ def check_counter(status: PinStatus, *, use_last_try: bool, field: PinField = Pi
                 "a wrong one would block "
                 + ("the card" if field is PinField.PIN else "it for good")
             ),
-            advice=f"give --use-last-try if you are sure of the {name}",
+            advice=tr("give --use-last-try if you are sure of the {name}", name=name),
             tries_left=status.tries_left,
             secret=name,
         )
@@ -80,8 +84,8 @@ def encoded_pin(pin: Secret, entry: PinEntry, field: PinField = PinField.PIN) ->
     if not least <= len(value) <= most or not value.isdigit():
         length = f"{least}" if least == most else f"{least} to {most}"
         raise PinFormatError(
-            f"that can't be the card's {name}; it was not sent",
-            advice=f"a {name} is {length} digits",
+            tr("that can't be the card's {name}; it was not sent", name=name),
+            advice=tr("a {name} is {length} digits", name=name, length=length),
             secret=name,
         )
     return value.ljust(padded_length(entry) or 0, entry.pad_char[:1])
@@ -90,7 +94,9 @@ def encoded_pin(pin: Secret, entry: PinEntry, field: PinField = PinField.PIN) ->
 def check_coding(entry: PinEntry) -> None:
     """Raise CardError for a PIN that the card wants coded in a way that we don't know."""
     if entry.type not in _TEXT_TYPES:
-        raise CardError(f"the card wants its PIN coded as {entry.type}, which is not supported")
+        raise CardError(
+            tr("the card wants its PIN coded as {type}, which is not supported", type=entry.type)
+        )
 
 
 def check_verified(sw: int, before: PinStatus, field: PinField = PinField.PIN) -> None:
@@ -106,22 +112,33 @@ def check_verified(sw: int, before: PinStatus, field: PinField = PinField.PIN) -
         left = before.tries_left - 1
     if left is None:
         raise CardStatusError(
-            f"the card refused the {name} command: {sw:04X}, {status_name(sw)}", status_word=sw
+            tr(
+                "the card refused the {name} command: {sw:04X}, {sw_2}",
+                name=name,
+                sw=sw,
+                sw_2=status_name(sw),
+            ),
+            status_word=sw,
         )
     if left == 0:
         wrong = (
             "" if sw in (SW_PIN_BLOCKED, SW_REFERENCE_UNUSABLE) else f"the {name} is wrong, and "
         )
         raise PinBlockedError(
-            f"{wrong}the card's {name} is now blocked",
+            tr("{wrong}the card's {name} is now blocked", wrong=wrong, name=name),
             advice=_UNBLOCK[field],
             tries_left=0,
             secret=name,
         )
     raise PinWrongError(
-        f"the {name} is wrong: {left} {'try' if left == 1 else 'tries'} left",
+        tr(
+            "the {name} is wrong: {left} {which} left",
+            name=name,
+            left=left,
+            which="try" if left == 1 else "tries",
+        ),
         tries_left=left,
-        advice="it is not sent again by itself",
+        advice=tr("it is not sent again by itself"),
         secret=name,
     )
 
@@ -131,7 +148,7 @@ def check_new_pin(sw: int, *, unblocking: bool) -> None:
     if sw == SW_OK:
         return
     raise CardStatusError(
-        f"the card refused the new PIN: {sw:04X}, {status_name(sw)}",
+        tr("the card refused the new PIN: {sw:04X}, {sw_2}", sw=sw, sw_2=status_name(sw)),
         status_word=sw,
         advice="the old PIN still counts"
         + ("; see whether it has tries again: igc card pin status" if unblocking else ""),

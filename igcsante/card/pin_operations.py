@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ..errors import CardError, CardRemovedError, CardResetError, PinRefusedError, UsageError
+from ..messages import tr
 from ..secret import Secret
 from . import pin as policy
 from .directory import CardDirectory
@@ -66,8 +67,10 @@ class PinOperations:
         found = self.puk_entry()
         if found is None:
             raise CardError(
-                "the card lists no PUK",
-                advice="its PIN can't be unblocked with igcsante: use your card's official tool",
+                tr("the card lists no PUK"),
+                advice=tr(
+                    "its PIN can't be unblocked with igcsante: use your card's official tool"
+                ),
             )
         return found
 
@@ -128,8 +131,8 @@ class PinOperations:
         """All checks first, the counter last of them; then each step once."""
         if self._sent:
             raise PinRefusedError(
-                "a PIN was already sent to this card: it is not sent again",
-                advice="run the command again to give the PIN once more",
+                tr("a PIN was already sent to this card: it is not sent again"),
+                advice=tr("run the command again to give the PIN once more"),
             )
         steps = self._steps(operation)
         values = {
@@ -169,9 +172,11 @@ class PinOperations:
             return
         if self._pad is None or not self._pad.can_enter(step, self.entry(typed[0])):
             raise UsageError(
-                f"this reader has no keypad to type the {typed[0].value} on",
-                advice="give the PIN by a source or on the terminal",
+                tr("this reader has no keypad to type the {value} on", value=typed[0].value),
+                advice=tr("give the PIN by a source or on the terminal"),
             )
         if len(typed) < len(step.fields):
-            raise UsageError("this card wants both PINs by the same way: both typed on the reader")
+            raise UsageError(
+                tr("this card wants both PINs by the same way: both typed on the reader")
+            )
         policy.check_coding(self.entry(typed[0]))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
 from ..errors import CardError, PinFormatError, PinRefusedError, TimeoutExceededError
+from ..messages import tr
 from . import pin as policy
 from .apdu import VERIFY, status_name
 from .generation import PinField, PinStep
@@ -97,11 +98,11 @@ class PinPad:
         """
         code = self._code(step)
         if code is None:
-            raise CardError("this reader has no keypad for that")
+            raise CardError(tr("this reader has no keypad for that"))
         make = _verify_structure if step.command.ins == VERIFY else _modify_structure
         answer = self.reader.control(code, make(step, entry))
         if len(answer) != 2:
-            raise CardError("the reader gave no status for the PIN that was typed")
+            raise CardError(tr("the reader gave no status for the PIN that was typed"))
         sw = int.from_bytes(answer)
         _check_reader(sw, step)
         return sw
@@ -189,16 +190,25 @@ def _check_reader(sw: int, step: PinStep) -> None:
         unsent, advice = "nothing was sent to the card", "run the command again"
     if sw == _TIMEOUT:
         raise TimeoutExceededError(
-            f"no PIN was typed on the reader in time; {unsent}", advice=advice
+            tr("no PIN was typed on the reader in time; {unsent}", unsent=unsent), advice=advice
         )
     if sw == _CANCELLED:
-        raise PinRefusedError(f"the entry was cancelled on the reader; {unsent}", advice=advice)
+        raise PinRefusedError(
+            tr("the entry was cancelled on the reader; {unsent}", unsent=unsent), advice=advice
+        )
     if sw == _DIFFERENT:
-        raise PinFormatError(f"the two new PINs differ; {unsent}", advice=advice)
+        raise PinFormatError(tr("the two new PINs differ; {unsent}", unsent=unsent), advice=advice)
     if sw == _LENGTH:
-        raise PinFormatError(f"the PIN is too short or too long; {unsent}", advice=advice)
+        raise PinFormatError(
+            tr("the PIN is too short or too long; {unsent}", unsent=unsent), advice=advice
+        )
     if sw == _NOT_UNDERSTOOD:
         raise CardError(
-            f"the reader doesn't take this PIN command: {sw:04X}, {status_name(sw)}; {unsent}",
-            advice="give the PIN on this machine instead, with --pin-source",
+            tr(
+                "the reader doesn't take this PIN command: {sw:04X}, {sw_2}; {unsent}",
+                sw=sw,
+                sw_2=status_name(sw),
+                unsent=unsent,
+            ),
+            advice=tr("give the PIN on this machine instead, with --pin-source"),
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import CardError
+from ..messages import tr
 from . import asn1, tlv
 
 MAX_PATH_BYTES = 32
@@ -149,7 +150,7 @@ def _reading(name: str, read: Callable[[], _T]) -> _T:
     try:
         return read()
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
-        raise CardError(f"the card's {name} can't be read") from None
+        raise CardError(tr("the card's {name} can't be read", name=name)) from None
 
 
 def _records(data: bytes) -> Iterator[bytes]:
@@ -229,7 +230,7 @@ def _path(path: asn1.Path) -> Path:
 
 def _checked_path(path: bytes, *, may_be_empty: bool = False) -> bytes:
     if len(path) % 2 or len(path) > MAX_PATH_BYTES or not (path or may_be_empty):
-        raise CardError(f"{path[:MAX_PATH_BYTES].hex().upper()!r} is no file path")
+        raise CardError(tr("{path!r} is no file path", path=path[:MAX_PATH_BYTES].hex().upper()))
     return path
 
 

@@ -18,6 +18,7 @@ from ..errors import (
     ReaderAbsentError,
     UsageError,
 )
+from ..messages import tr
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
 from .monitor import Monitor
@@ -61,7 +62,9 @@ def system_readers() -> list[Reader]:
         from smartcard.System import readers
     except ImportError as error:
         raise PcscUnavailableError(
-            "card readers can't be reached: pyscard is not installed, or libpcsclite is missing",
+            tr(
+                "card readers can't be reached: pyscard is not installed, or libpcsclite is missing"
+            ),
             advice=INSTALL,
         ) from error
     try:
@@ -73,8 +76,11 @@ def system_readers() -> list[Reader]:
         if hresult & 0xFFFFFFFF == _SCARD_E_NO_READERS:
             return []
         raise PcscUnavailableError(
-            f"the PC/SC service can't be reached (error {hresult & 0xFFFFFFFF:08X})",
-            advice="is pcscd installed and running?",
+            tr(
+                "the PC/SC service can't be reached (error {hresult:08X})",
+                hresult=hresult & 0xFFFFFFFF,
+            ),
+            advice=tr("is pcscd installed and running?"),
         ) from error
 
 
@@ -163,8 +169,8 @@ def _with_serial(serial: str, readers: Sequence[Reader], waiting: Waiting | None
     if busy:
         raise busy[0]
     raise CardAbsentError(
-        f"no reader holds the card {serial}, and none has that name",
-        advice="insert the card, or choose a reader: igc readers",
+        tr("no reader holds the card {serial}, and none has that name", serial=serial),
+        advice=tr("insert the card, or choose a reader: igc readers"),
         readers=[str(reader) for reader in readers],
     )
 
@@ -172,7 +178,8 @@ def _with_serial(serial: str, readers: Sequence[Reader], waiting: Waiting | None
 def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
     if not readers:
         raise ReaderAbsentError(
-            "no card reader", advice="plug one in, or try a simulated one: igc sim run --pcscd"
+            tr("no card reader"),
+            advice=tr("plug one in, or try a simulated one: igc sim run --pcscd"),
         )
     if name is None:
         return list(readers)
@@ -180,7 +187,7 @@ def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
     alike = exact or [reader for reader in readers if name.lower() in str(reader).lower()]
     if not alike:
         raise ReaderAbsentError(
-            f"no reader is called {name!r}",
+            tr("no reader is called {name!r}", name=name),
             advice="there are: " + ", ".join(map(str, readers)),
             readers=[str(reader) for reader in readers],
         )
@@ -215,13 +222,13 @@ def _not_one(
         names = [found.reader_name for found in usable]
         return UsageError(
             "several readers hold a CPx card: " + ", ".join(names),
-            advice="choose one with --reader and a part of its name",
+            advice=tr("choose one with --reader and a part of its name"),
             readers=names,
         )
     if connected:
         found = "; ".join(f"{card.reader_name}: {describe(card.atr)}" for card in connected)
         return CardUnsupportedError(
-            f"no CPS3 or CPS4 card ({found})",
+            tr("no CPS3 or CPS4 card ({found})", found=found),
             advice=advice_for(connected[0].atr),
             atrs=[card.atr.hex().upper() for card in connected],
         )
@@ -231,7 +238,7 @@ def _not_one(
         names = [str(error.fields.get("reader", "")) for error in failures]
         return CardAbsentError(
             "no card is inserted in any reader: " + ", ".join(names),
-            advice="insert the card",
+            advice=tr("insert the card"),
             readers=names,
         )
     return failures[0]

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import read_bounded, write_atomic
+from ..messages import tr
 from .apdu import (
     CHANGE_REFERENCE_DATA,
     GET_RESPONSE,
@@ -77,8 +78,8 @@ class Recording:
                 exchanges.append(_exchange(json.loads(text), link))
         except (ValueError, TypeError, KeyError, RecursionError):
             raise UsageError(
-                f"{name}: not a recording of a card (line {number})",
-                advice="make one with: igc card record FILE -- card id",
+                tr("{name}: not a recording of a card (line {number})", name=name, number=number),
+                advice=tr("make one with: igc card record FILE -- card id"),
             ) from None
         return cls(link, tuple(exchanges))
 
@@ -110,12 +111,12 @@ class Recorder:
         """What was recorded. Raises UsageError when that is nothing, or of several cards."""
         links = {exchange.link for exchange in self._exchanges}
         if not links:
-            raise UsageError("nothing was recorded: the command did not talk to a card")
+            raise UsageError(tr("nothing was recorded: the command did not talk to a card"))
         if len(links) > 1:
             names = sorted(link.reader_name for link in links)
             raise UsageError(
                 "the command used several cards: " + ", ".join(names),
-                advice="choose one with --reader and a part of its name",
+                advice=tr("choose one with --reader and a part of its name"),
             )
         return Recording(links.pop(), tuple(self._exchanges))
 

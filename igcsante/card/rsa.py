@@ -6,6 +6,7 @@ import hmac
 
 from ..credentials import DIGEST_INFO, RsaScheme
 from ..errors import CardError
+from ..messages import tr
 
 _MIN_FILL = 8
 
@@ -20,7 +21,7 @@ def signature_block(digest: bytes, scheme: RsaScheme, size: int) -> bytes:
     info = digest_info(digest, scheme)
     fill = size - len(info) - 3
     if fill < _MIN_FILL:
-        raise CardError("the key is too short for this hash")
+        raise CardError(tr("the key is too short for this hash"))
     return b"\x00\x01" + b"\xff" * fill + b"\x00" + info
 
 
@@ -33,5 +34,5 @@ def encryption_message(block: bytes) -> bytes:
     separator = block.find(0, 2)
     well_formed = hmac.compare_digest(block[:2], b"\x00\x02") & (separator >= 2 + _MIN_FILL)
     if not well_formed:
-        raise CardError("the ciphertext can't be deciphered")
+        raise CardError(tr("the ciphertext can't be deciphered"))
     return block[separator + 1 :]

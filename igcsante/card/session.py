@@ -34,6 +34,7 @@ from ..errors import (
     UsageError,
 )
 from ..identifiers import NationalId
+from ..messages import tr
 from ..secret import Secret
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
@@ -110,7 +111,11 @@ class CpsCard:
         kind = GENERATIONS.get(generation_of(transport.atr) or "")
         if kind is None:
             raise CardUnsupportedError(
-                f"{transport.reader_name}: {describe(transport.atr)}, which is not supported",
+                tr(
+                    "{reader_name}: {atr}, which is not supported",
+                    reader_name=transport.reader_name,
+                    atr=describe(transport.atr),
+                ),
                 advice=advice_for(transport.atr),
                 atr=transport.atr.hex().upper(),
             )
@@ -295,9 +300,9 @@ class CpsCard:
         try:
             public_key = found.certificate.public_key()
         except KEY_ERRORS:
-            raise CardError("the key in the card's certificate can't be read") from None
+            raise CardError(tr("the key in the card's certificate can't be read")) from None
         if not isinstance(public_key, rsa.RSAPublicKey):
-            raise CardError("the card's certificate has no RSA key")
+            raise CardError(tr("the card's certificate has no RSA key"))
         with self._transport.transaction():
             entry = self._directory.private_key(found.id)
         key = CardKey(
@@ -329,8 +334,8 @@ class CpsCard:
                 if found.purpose == purpose:
                     return found
         raise CardIncapableError(
-            f"the card has no {purpose} certificate",
-            advice="" if self.has_pin else "insert the card in a contact reader, chip first",
+            tr("the card has no {purpose} certificate", purpose=purpose),
+            advice="" if self.has_pin else tr("insert the card in a contact reader, chip first"),
         )
 
     def _candidates(self, purpose: str) -> list[CertificateEntry]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import CardError
+from ..messages import tr
 
 MAX_BYTES = 0x10000
 MAX_OBJECTS = 256
@@ -38,12 +39,20 @@ class Tlv:
 def parse(data: bytes) -> tuple[Tlv, ...]:
     """The objects that ``data`` is made of. Raises CardError when it is cut or too large."""
     if len(data) > MAX_BYTES:
-        raise CardError(f"BER-TLV data of {len(data):,} bytes: the limit is {MAX_BYTES:,}")
+        raise CardError(
+            tr(
+                "BER-TLV data of {count:,} bytes: the limit is {max_bytes:,}",
+                count=len(data),
+                max_bytes=MAX_BYTES,
+            )
+        )
     objects = []
     for found in _objects(data):
         objects.append(found)
         if len(objects) > MAX_OBJECTS:
-            raise CardError(f"more than {MAX_OBJECTS} BER-TLV objects in a row")
+            raise CardError(
+                tr("more than {max_objects} BER-TLV objects in a row", max_objects=MAX_OBJECTS)
+            )
     return tuple(objects)
 
 
@@ -72,7 +81,7 @@ def _objects(data: bytes) -> Iterator[Tlv]:
         tag, position = _read_tag(data, position)
         length, position = _read_length(data, position)
         if length > len(data) - position:
-            raise CardError("a BER-TLV object is cut short")
+            raise CardError(tr("a BER-TLV object is cut short"))
         yield Tlv(tag, data[position : position + length], data[start : position + length])
         position += length
 
@@ -88,7 +97,7 @@ def _read_tag(data: bytes, position: int) -> tuple[int, int]:
             if not following & 0x80:
                 break
         else:
-            raise CardError("a BER-TLV tag is too long")
+            raise CardError(tr("a BER-TLV tag is too long"))
     return tag, position
 
 
@@ -99,12 +108,12 @@ def _read_length(data: bytes, position: int) -> tuple[int, int]:
         return first, position
     count = first & 0x7F
     if not 1 <= count <= _MAX_LENGTH_BYTES:
-        raise CardError("a BER-TLV length is indefinite or too long")
+        raise CardError(tr("a BER-TLV length is indefinite or too long"))
     _byte(data, position + count - 1)
     return int.from_bytes(data[position : position + count], "big"), position + count
 
 
 def _byte(data: bytes, position: int) -> int:
     if position >= len(data):
-        raise CardError("a BER-TLV object is cut short")
+        raise CardError(tr("a BER-TLV object is cut short"))
     return data[position]

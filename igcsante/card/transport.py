@@ -25,6 +25,7 @@ from ..errors import (
     PcscUnavailableError,
     ReaderAbsentError,
 )
+from ..messages import tr
 from .waiting import Waiting, patiently
 
 SHARE_SHARED = 2
@@ -84,7 +85,12 @@ class PcscTransport:
             with _errors_named(reader_name, _AT_CONNECTION):
                 self.atr, protocol = self._patiently(self._connect)
             if protocol is None:
-                raise CardError(f"{reader_name}: the card was reached with neither T=0 nor T=1")
+                raise CardError(
+                    tr(
+                        "{reader_name}: the card was reached with neither T=0 nor T=1",
+                        reader_name=reader_name,
+                    )
+                )
             self.protocol = protocol
         except CardError:
             self.close()
@@ -112,7 +118,12 @@ class PcscTransport:
             data, sw1, sw2 = self._connection.transmit(list(command))
             return bytes(data), sw1 << 8 | sw2
         except (TypeError, ValueError):
-            raise CardError(f"{self.reader_name}: the reader gave an answer of no shape") from None
+            raise CardError(
+                tr(
+                    "{reader_name}: the reader gave an answer of no shape",
+                    reader_name=self.reader_name,
+                )
+            ) from None
         except Exception as error:
             self._failed(error)
 
@@ -174,7 +185,12 @@ class PcscTransport:
         try:
             return bytes(self._connection.control(code, list(data)))
         except (TypeError, ValueError):
-            raise CardError(f"{self.reader_name}: the reader gave an answer of no shape") from None
+            raise CardError(
+                tr(
+                    "{reader_name}: the reader gave an answer of no shape",
+                    reader_name=self.reader_name,
+                )
+            ) from None
         except Exception as error:
             self._failed(error)
 
@@ -196,15 +212,20 @@ class PcscTransport:
 
     def _check_open(self) -> None:
         if not self._open:
-            raise CardError(f"{self.reader_name}: the connection to the card is closed")
+            raise CardError(
+                tr(
+                    "{reader_name}: the connection to the card is closed",
+                    reader_name=self.reader_name,
+                )
+            )
 
     def _failed(self, error: Exception) -> NoReturn:
         code = _code(error)
         if code in _RESET:
             self._reconnect()
             raise CardResetError(
-                f"{self.reader_name}: another program reset the card",
-                advice="its PIN state is lost; run the command again",
+                tr("{reader_name}: another program reset the card", reader_name=self.reader_name),
+                advice=tr("its PIN state is lost; run the command again"),
             ) from error
         if code in _AMBIGUOUS and not self._card_stays():
             code = _REMOVED
@@ -255,7 +276,7 @@ def _begun(connection: Any) -> Callable[[], Any]:
 
 class _PcscError(Exception):
     def __init__(self, hresult: int) -> None:
-        super().__init__(f"PC/SC error {hresult & 0xFFFFFFFF:08X}")
+        super().__init__(tr("PC/SC error {hresult:08X}", hresult=hresult & 0xFFFFFFFF))
         self.hresult = hresult
 
 
@@ -325,7 +346,9 @@ def _raise_named(error: Exception, code: int | None, reader_name: str, kinds: _K
         kind, message, advice = kinds[code]
         raise kind(f"{reader_name}: {message}", advice=advice, reader=reader_name) from error
     raise CardError(
-        f"{reader_name}: PC/SC error {code:08X}", reader=reader_name, hresult=f"{code:08X}"
+        tr("{reader_name}: PC/SC error {code:08X}", reader_name=reader_name, code=code),
+        reader=reader_name,
+        hresult=f"{code:08X}",
     ) from error
 
 

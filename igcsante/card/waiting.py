@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ..errors import CardBusyError
+from ..messages import tr
 
 TOLD_SECONDS, MOST_SECONDS = 1.0, 30.0
 
@@ -41,9 +42,13 @@ def patiently(
                 waiting(reader_name)
             if not pending.ended.wait(MOST_SECONDS - TOLD_SECONDS):
                 raise CardBusyError(
-                    f"{reader_name}: another program has been using the card for "
-                    f"{MOST_SECONDS:g} seconds",
-                    advice="close the other program, or wait for it to finish",
+                    tr(
+                        "{reader_name}: another program has been using the card for "
+                        "{most_seconds:g} seconds",
+                        reader_name=reader_name,
+                        most_seconds=MOST_SECONDS,
+                    ),
+                    advice=tr("close the other program, or wait for it to finish"),
                     reader=reader_name,
                 )
     except BaseException:  # Ctrl-C above all

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from ..errors import PcscUnavailableError, TimeoutExceededError
+from ..messages import tr
 from .atr import generation_of
 from .readers import INSTALL, is_meant
 
@@ -182,7 +183,7 @@ class ReaderWatch:
             kind = _ServiceGoneError if code in _SERVICE_GONE else PcscUnavailableError
             raise kind(
                 f"the PC/SC service can't be reached (error {code:08X})",
-                advice="is pcscd installed and running?",
+                advice=tr("is pcscd installed and running?"),
             )
         return answer
 
@@ -200,7 +201,8 @@ def wait_for_card(name: str | None = None, seconds: float | None = None) -> Read
             event = watch.next(left)
             if event is None:
                 raise TimeoutExceededError(
-                    f"no CPx card was inserted within {seconds:g} s", advice="insert the card"
+                    tr("no CPx card was inserted within {seconds:g} s", seconds=seconds),
+                    advice=tr("insert the card"),
                 )
             if event.generation and is_meant(name, event.reader):
                 return event
@@ -211,7 +213,9 @@ def _scard() -> Any:
         from smartcard import scard
     except ImportError as error:
         raise PcscUnavailableError(
-            "card readers can't be reached: pyscard is not installed, or libpcsclite is missing",
+            tr(
+                "card readers can't be reached: pyscard is not installed, or libpcsclite is missing"
+            ),
             advice=INSTALL,
         ) from error
     return scard

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from ..errors import CertificateInvalidError, NetworkError
+from ..messages import tr
 from .anchors import PinnedAnchor, fingerprint
 from .load import load_certificates
 from .network.access import Access
@@ -30,9 +31,15 @@ def require_access(pins: Iterable[PinnedAnchor], allowed: Access | Iterable[str]
     if refused:
         hosts = ", ".join(refused)
         raise NetworkError(
-            f"{hosts}: not among the hosts that may be contacted; no authority was fetched",
-            advice=f"name {hosts} in http_hosts of the profile, or import the certificates from "
-            "files: igc trust import FILE",
+            tr(
+                "{hosts}: not among the hosts that may be contacted; no authority was fetched",
+                hosts=hosts,
+            ),
+            advice=tr(
+                "name {hosts} in http_hosts of the profile, or import the certificates from "
+                "files: igc trust import FILE",
+                hosts=hosts,
+            ),
         )
 
 
@@ -49,8 +56,10 @@ def fetch_anchor(
         if fingerprint(certificate) == pin.sha256:
             return certificate
     raise CertificateInvalidError(
-        f"{pin.url}: not the certificate whose fingerprint is pinned; it was not kept",
-        advice="something on the way may have changed it: try from another network, or import "
-        "a copy that you trust with `igc trust import`",
+        tr("{url}: not the certificate whose fingerprint is pinned; it was not kept", url=pin.url),
+        advice=tr(
+            "something on the way may have changed it: try from another network, or import "
+            "a copy that you trust with `igc trust import`"
+        ),
         expected=pin.sha256,
     )

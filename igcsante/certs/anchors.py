@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..config import data_directory
 from ..errors import CertificateInvalidError, StorageError, UsageError
 from ..files import private_directory, write_atomic
+from ..messages import tr
 from .load import certificates_from_path
 from .x509.signatures import is_self_signed
 
@@ -264,8 +265,12 @@ def find_anchor(name: str, directory: Path | None = None) -> AnchorEntry:
     ]
     if len(found) != 1:
         raise UsageError(
-            f"{'several authorities are' if found else 'no authority is'} called {name!r}",
-            advice="name it as `igc trust list` does, or by the start of its SHA-256",
+            tr(
+                "{which} called {name!r}",
+                which="several authorities are" if found else "no authority is",
+                name=name,
+            ),
+            advice=tr("name it as `igc trust list` does, or by the start of its SHA-256"),
         )
     return found[0]
 
@@ -273,11 +278,13 @@ def find_anchor(name: str, directory: Path | None = None) -> AnchorEntry:
 def remove_anchor(entry: AnchorEntry) -> None:
     """Forget an imported certificate; a pin stays known. Raises UsageError, StorageError."""
     if entry.path is None:
-        raise UsageError("its certificate was not imported, so there is nothing to remove")
+        raise UsageError(tr("its certificate was not imported, so there is nothing to remove"))
     try:
         entry.path.unlink()
     except OSError as error:
-        raise StorageError(f"{entry.path}: {error.strerror}; it was left in place") from None
+        raise StorageError(
+            tr("{path}: {why}; it was left in place", path=entry.path, why=error.strerror)
+        ) from None
 
 
 def imported_store(directory: Path | None = None) -> TrustStore:
@@ -295,8 +302,11 @@ def _imported(folder: Path) -> list[AnchorEntry]:
         return entries
     if os.name == "posix" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise CertificateInvalidError(
-            f"{folder}: others than its owner may write there, so nothing in it is trusted",
-            advice="look at what is in it, then: chmod 700 the folder",
+            tr(
+                "{folder}: others than its owner may write there, so nothing in it is trusted",
+                folder=folder,
+            ),
+            advice=tr("look at what is in it, then: chmod 700 the folder"),
         )
     for path in sorted(folder.glob("*.pem")):
         for certificate in certificates_from_path(path):
@@ -304,8 +314,8 @@ def _imported(folder: Path) -> list[AnchorEntry]:
             expected = pin.name if pin else _UNPINNED_PREFIX + fingerprint(certificate)
             if path.stem != expected:
                 raise CertificateInvalidError(
-                    f"{path}: not the certificate that this name stands for",
-                    advice="remove that file, then `igc trust import` the right one",
+                    tr("{path}: not the certificate that this name stands for", path=path),
+                    advice=tr("remove that file, then `igc trust import` the right one"),
                     sha256=fingerprint(certificate),
                 )
             entries.append(AnchorEntry(pin, certificate, path))

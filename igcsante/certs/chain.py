@@ -16,6 +16,7 @@ from itertools import islice
 
 from cryptography import x509
 
+from ..messages import tr
 from .anchors import TrustStore
 from .path.validation import PathRules, PathState
 from .policy import Policy
@@ -202,18 +203,26 @@ class ChainBuilder:
     def _no_anchor(self, path: tuple[x509.Certificate, ...]) -> Reason:
         last, limit = path[-1], self._policy.path.max_length
         if len(path) >= limit and self._candidates(last):
-            return Reason("chain.too_long", f"no anchor within {limit} certificates")
+            return Reason(
+                "chain.too_long", tr("no anchor within {limit} certificates", limit=limit)
+            )
         try:
             shown = names.display(last.issuer)
             name = names.comparable(last.issuer)
             self_issued = name == names.comparable(last.subject)
         except names.PARSE_ERRORS:
-            return Reason("chain.unreadable", "its names can't be read")
+            return Reason("chain.unreadable", tr("its names can't be read"))
         namesakes = [item for item in self._pool.get(name, ()) if item != last]
         if self_issued and not namesakes:
-            return Reason("chain.untrusted", f"{shown} is self-issued and not among the anchors")
+            return Reason(
+                "chain.untrusted",
+                tr("{shown} is self-issued and not among the anchors", shown=shown),
+            )
         more = " (a certificate of that name is known, with another key)" if namesakes else ""
-        return Reason("chain.issuer_missing", f"no certificate of the issuer {shown}{more}")
+        return Reason(
+            "chain.issuer_missing",
+            tr("no certificate of the issuer {shown}{more}", shown=shown, more=more),
+        )
 
 
 def build_chain(

@@ -13,6 +13,7 @@ from datetime import datetime
 from cryptography import x509
 
 from ..errors import UsageError
+from ..messages import tr
 from .anchors import TrustStore
 from .chain import ChainBuilder
 from .policy import Policy, Requirement, Source
@@ -51,8 +52,8 @@ class Checker:
         """
         if not store.roots:
             raise UsageError(
-                "no trust anchor is known, so no certificate can be checked",
-                advice="import the ANS's with `igc trust import`, or give --anchors",
+                tr("no trust anchor is known, so no certificate can be checked"),
+                advice=tr("import the ANS's with `igc trust import`, or give --anchors"),
             )
         self._policy = policy or Policy()
         untrusted = tuple(untrusted)
@@ -70,7 +71,7 @@ class Checker:
         certificate is in the verdict.
         """
         if at.tzinfo is None:
-            raise UsageError("the time of a check has a time zone")
+            raise UsageError(tr("the time of a check has a time zone"))
         chain = self._chains.build(certificate, at)
         if not chain.valid:
             return Verdict(
@@ -102,7 +103,7 @@ class Checker:
         for a naive ``at``.
         """
         if at.tzinfo is None:
-            raise UsageError("the time of a check has a time zone")
+            raise UsageError(tr("the time of a check has a time zone"))
         chain = self._chains.build_unseen(issuer, at)
         name, above = self._policy.name, chain.certificates
         if not chain.valid:
@@ -179,7 +180,7 @@ def _together(told: list[RevocationStatus], who: str) -> RevocationStatus:
 
 
 def _not_looked_at(who: str) -> RevocationStatus:
-    reason = Reason("revocation.off", f"{who}: its revocation is not looked at")
+    reason = Reason("revocation.off", tr("{who}: its revocation is not looked at", who=who))
     return RevocationStatus(Kind.UNKNOWN, (reason,))
 
 

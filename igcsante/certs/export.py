@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
 from ..errors import CertificateInvalidError, UsageError
 from ..files import require_absent, write_atomic, write_together
+from ..messages import tr
 from ..secret import Secret
 from .requests import key_pem
 from .x509.signatures import KEY_ERRORS
@@ -152,7 +153,7 @@ def require_bundle_free(directory: Path, stem: str) -> None:
 def file_stem(stem: str) -> str:
     """``stem``, when files can be named after it. Raises UsageError."""
     if stem != Path(stem).name or stem in ("", ".", "..") or "\\" in stem or not stem.isprintable():
-        raise UsageError(f"{stem!r} can't be the name of files")
+        raise UsageError(tr("{stem!r} can't be the name of files", stem=stem))
     return stem
 
 
@@ -163,12 +164,12 @@ def require_pair(public_key: PublicKeyTypes, certificate: x509.Certificate) -> N
     except KEY_ERRORS:
         pair = False
     if not pair:
-        raise CertificateInvalidError("the private key is not that of the certificate")
+        raise CertificateInvalidError(tr("the private key is not that of the certificate"))
 
 
 def _pkcs12_encryption(password: Secret, profile: Pkcs12Profile) -> KeySerializationEncryption:
     if not len(password):
-        raise UsageError("a PKCS#12 file needs a password")
+        raise UsageError(tr("a PKCS#12 file needs a password"))
     encryption, mac_hash = profile.value
     return (
         PrivateFormat.PKCS12.encryption_builder()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..errors import UsageError
 from ..files import read_bounded, write_together
+from ..messages import tr
 from ..secret import Secret
 from .export import (
     BUNDLE_SUFFIXES,
@@ -142,11 +143,16 @@ def _pkcs12_legacy(material: Material, protection: Protection, stem: str) -> dic
 def _java(material: Material, protection: Protection, stem: str) -> dict[str, bytes]:
     password = _p12_password(protection)
     if len(password) < MIN_JAVA_PASSWORD:
-        raise UsageError(f"Java wants a password of {MIN_JAVA_PASSWORD} characters at least")
+        raise UsageError(
+            tr(
+                "Java wants a password of {min_java_password} characters at least",
+                min_java_password=MIN_JAVA_PASSWORD,
+            )
+        )
     if not material.authorities:
         raise UsageError(
-            "the issuers are not known, so Java could trust nobody",
-            advice="give their certificates too, or import them: igc trust import FILE",
+            tr("the issuers are not known, so Java could trust nobody"),
+            advice=tr("give their certificates too, or import them: igc trust import FILE"),
         )
     return {
         "keystore": _pkcs12_octets(material, protection, stem, Pkcs12Profile.MODERN),
@@ -166,8 +172,10 @@ def _apache(material: Material, protection: Protection, stem: str) -> dict[str, 
         return _program(material, protection, stem)
     if protection.locks_keys or (material.key_was_locked and not protection.plain_key):
         raise UsageError(
-            "Apache presents a client certificate only with a key in clear: nothing was written",
-            advice="give --plain-key if the folder is safe",
+            tr(
+                "Apache presents a client certificate only with a key in clear: nothing was written"
+            ),
+            advice=tr("give --plain-key if the folder is safe"),
         )
     key = key_pem_pkcs1(_require_key(material))
     return {"apache_client": certificate_pem(material.certificate) + key, **_authorities(material)}
@@ -202,8 +210,10 @@ def _key(material: Material, protection: Protection) -> dict[str, bytes]:
     key = _require_key(material)
     if material.key_was_locked and not protection.locks_keys and not protection.plain_key:
         raise UsageError(
-            "the key was protected, and would be written in clear: nothing was written",
-            advice="give --key-passphrase-source to lock it, or --plain-key if the folder is safe",
+            tr("the key was protected, and would be written in clear: nothing was written"),
+            advice=tr(
+                "give --key-passphrase-source to lock it, or --plain-key if the folder is safe"
+            ),
         )
     return {"key": key_pem(key, protection.key_passphrase if protection.locks_keys else None)}
 
@@ -224,7 +234,7 @@ def _pkcs12_octets(
 def _p12_password(protection: Protection) -> Secret:
     if protection.p12_password is None:
         raise UsageError(
-            "a PKCS#12 file needs a password", advice="give it with --p12-password-source"
+            tr("a PKCS#12 file needs a password"), advice=tr("give it with --p12-password-source")
         )
     return protection.p12_password
 
@@ -232,7 +242,7 @@ def _p12_password(protection: Protection) -> Secret:
 def _require_key(material: Material) -> rsa.RSAPrivateKey:
     if material.key is None:
         raise UsageError(
-            "this form needs the private key, which is not among the files",
-            advice="give its file too; a key in a card or a token can't be exported",
+            tr("this form needs the private key, which is not among the files"),
+            advice=tr("give its file too; a key in a card or a token can't be exported"),
         )
     return material.key

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from ..errors import UnreadableError, UsageError
 from ..files import MAX_INPUT_BYTES, read_bounded
+from ..messages import tr
 from ..secret import Secret
 from .x509 import der
 from .x509.certificate_list import Crl
@@ -54,7 +55,7 @@ def load(data: bytes, password: Secret | None = None, *, source: str = "") -> Co
     Raises UnreadableError, also for a PKCS#12 without its right password.
     """
     if not data.strip():
-        raise UnreadableError(f"{source or 'the input'} is empty")
+        raise UnreadableError(tr("{source} is empty", source=source or "the input"))
     try:
         if b"-----BEGIN " in data:
             return _pem(data, source)
@@ -72,7 +73,7 @@ def load_certificates(
     """The certificates in the octets of a file, at least one. Raises UnreadableError."""
     found = load(data, password, source=source).certificates
     if not found:
-        raise UnreadableError(f"{source or 'the input'} holds no certificate")
+        raise UnreadableError(tr("{source} holds no certificate", source=source or "the input"))
     return found
 
 
@@ -80,7 +81,7 @@ def load_crls(data: bytes, *, source: str = "") -> tuple[Crl, ...]:
     """The CRLs in the octets of a file, at least one. Raises UnreadableError."""
     found = load(data, source=source).crls
     if not found:
-        raise UnreadableError(f"{source or 'the input'} holds no CRL")
+        raise UnreadableError(tr("{source} holds no CRL", source=source or "the input"))
     return found
 
 
@@ -132,7 +133,7 @@ def _files(path: Path, suffixes: set[str]) -> list[Path]:
 
 def _nothing(path: Path, what: str, suffixes: set[str]) -> Any:
     raise UnreadableError(
-        f"{path}: no {what} in this folder",
+        tr("{path}: no {what} in this folder", path=path, what=what),
         advice="files right in it are read when they end in " + " ".join(sorted(suffixes)),
     )
 
@@ -158,7 +159,9 @@ class PemBlock:
         try:
             return base64.b64decode(b"".join(self.body.split()), validate=True)
         except binascii.Error:
-            raise UnreadableError(f"a PEM block {self.label} is not base64") from None
+            raise UnreadableError(
+                tr("a PEM block {label} is not base64", label=self.label)
+            ) from None
 
 
 def pem_blocks(data: bytes) -> Iterator[PemBlock]:
@@ -168,7 +171,7 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
         label = begin.group(1)
         end = data.find(b"-----END " + label + b"-----", begin.end())
         if end < 0:
-            raise UnreadableError(f"a PEM block {label.decode()} has no end")
+            raise UnreadableError(tr("a PEM block {label} has no end", label=label.decode()))
         position = end
         yield PemBlock(label.decode(), data[begin.end() : end])
 
@@ -202,9 +205,9 @@ def _der(data: bytes, password: Secret | None, source: str) -> Contents:
     if first == _PKCS12_VERSION:
         return Contents("PKCS#12", _pkcs12(data, password))
     if first[:1] == bytes((der.INTEGER,)):
-        raise UnreadableError("a private key, or something else that is no certificate")
+        raise UnreadableError(tr("a private key, or something else that is no certificate"))
     if first[:1] != bytes((der.SEQUENCE,)):
-        raise UnreadableError("neither a certificate, nor a CRL, nor a container of them")
+        raise UnreadableError(tr("neither a certificate, nor a CRL, nor a container of them"))
     try:
         return Contents("DER", certificates=(_certificate(data),))
     except UnreadableError as error:
@@ -235,7 +238,9 @@ def _certificate(octets: bytes) -> x509.Certificate:
         with _without_warnings():
             return x509.load_der_x509_certificate(octets)
     except KEY_ERRORS as error:
-        raise UnreadableError(f"not a certificate that can be read: {error}") from None
+        raise UnreadableError(
+            tr("not a certificate that can be read: {error}", error=error)
+        ) from None
 
 
 def _pkcs7(octets: bytes) -> tuple[x509.Certificate, ...]:
@@ -245,7 +250,9 @@ def _pkcs7(octets: bytes) -> tuple[x509.Certificate, ...]:
         with _without_warnings():
             return tuple(pkcs7.load_der_pkcs7_certificates(octets))
     except KEY_ERRORS as error:
-        raise UnreadableError(f"not a PKCS#7 bundle that can be read: {error}") from None
+        raise UnreadableError(
+            tr("not a PKCS#7 bundle that can be read: {error}", error=error)
+        ) from None
 
 
 def _pkcs12(octets: bytes, password: Secret | None) -> tuple[x509.Certificate, ...]:
@@ -270,10 +277,10 @@ def open_pkcs12(octets: bytes, password: Secret | None = None) -> pkcs12.PKCS12K
         except KEY_ERRORS:
             continue
     raise UnreadableError(
-        "a PKCS#12 file that this password does not open"
+        tr("a PKCS#12 file that this password does not open")
         if password
-        else "a PKCS#12 file that needs its password",
-        advice="give the password that was chosen when the file was made",
+        else tr("a PKCS#12 file that needs its password"),
+        advice=tr("give the password that was chosen when the file was made"),
     )
 
 
@@ -288,14 +295,19 @@ def _bound_key_derivation(octets: bytes) -> None:
             counts.append(pfx["mac_data"]["iterations"].native)
             kind = pfx["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
             if not kind.startswith("sha"):  # PBMAC1, RFC 9579: counts its iterations elsewhere
-                raise UnreadableError("a PKCS#12 file with a kind of MAC that is not read")
+                raise UnreadableError(tr("a PKCS#12 file with a kind of MAC that is not read"))
         for content in pfx.authenticated_safe:
             if content["content_type"].native == "encrypted_data":
                 encrypted = content["content"]["encrypted_content_info"]
                 counts.append(encrypted["content_encryption_algorithm"].kdf_iterations)
     except KEY_ERRORS as error:
-        raise UnreadableError(f"not a PKCS#12 file that can be read: {error}") from None
+        raise UnreadableError(
+            tr("not a PKCS#12 file that can be read: {error}", error=error)
+        ) from None
     if any(count > MAX_KDF_ITERATIONS for count in counts):
         raise UnreadableError(
-            f"a PKCS#12 file that asks for more than {MAX_KDF_ITERATIONS:,} iterations"
+            tr(
+                "a PKCS#12 file that asks for more than {max_kdf_iterations:,} iterations",
+                max_kdf_iterations=MAX_KDF_ITERATIONS,
+            )
         )

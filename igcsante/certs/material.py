@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..errors import CertificateInvalidError, UnreadableError, UsageError
 from ..files import read_bounded
+from ..messages import tr
 from ..secret import Secret
 from .anchors import TrustStore
 from .chain import issuers_of
@@ -70,7 +71,7 @@ def read_material(
         held += found[0]
         keys += found[1]
     if len(keys) > 1:
-        raise UsageError("the files hold several private keys: give those of one certificate")
+        raise UsageError(tr("the files hold several private keys: give those of one certificate"))
     key, locked = keys[0] if keys else (None, False)
     certificate = _meant(dict.fromkeys(held), key)
     store = TrustStore.from_certificates(held) + (known or TrustStore())
@@ -96,7 +97,7 @@ def _read(
         return contents.certificates, []
     own = open_pkcs12(data, p12_password).key
     if own is not None and not isinstance(own, rsa.RSAPrivateKey):
-        raise UnreadableError(f"{path}: not an RSA key")
+        raise UnreadableError(tr("{path}: not an RSA key", path=path))
     return contents.certificates, [(own, True)] if own else []
 
 
@@ -109,10 +110,10 @@ def _meant(
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        raise UsageError("the files hold several certificates: give those of one")
+        raise UsageError(tr("the files hold several certificates: give those of one"))
     if key is not None:
-        raise CertificateInvalidError("the private key is that of no certificate in the files")
-    raise UsageError("the files hold no certificate of a person, a server or an organisation")
+        raise CertificateInvalidError(tr("the private key is that of no certificate in the files"))
+    raise UsageError(tr("the files hold no certificate of a person, a server or an organisation"))
 
 
 def _is_pair(key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> bool:

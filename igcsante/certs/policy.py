@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..errors import ConfigError
 from ..files import read_bounded
+from ..messages import tr
 from ..text import did_you_mean
 from .x509.signatures import AlgorithmPolicy
 
@@ -122,15 +123,22 @@ def load_policy(name_or_path: str) -> Policy:
     path = Path(name_or_path)
     if not path.is_file():
         raise ConfigError(
-            f"there is no policy {name_or_path!r}, nor a file of that name",
+            tr(
+                "there is no policy {name_or_path!r}, nor a file of that name",
+                name_or_path=name_or_path,
+            ),
             advice=f"{did_you_mean(name_or_path, shipped)} Shipped: {', '.join(shipped)}; "
             "see: igc policy show".lstrip(),
         )
     policy = parse_policy(read_bounded(path, MAX_POLICY_BYTES), name_or_path)
     if shipped.get(policy.name, policy) != policy:
         raise ConfigError(
-            f"{name_or_path}: this policy is called {policy.name!r}, and so is a shipped one",
-            advice='give it a name of its own: name = "…"',
+            tr(
+                "{name_or_path}: this policy is called {policy!r}, and so is a shipped one",
+                name_or_path=name_or_path,
+                policy=policy.name,
+            ),
+            advice=tr('give it a name of its own: name = "…"'),
         )
     return policy
 
@@ -158,7 +166,9 @@ def parse_policy(data: bytes, origin: str) -> Policy:
     try:
         table = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{origin}: not a TOML file: {error}") from None
+        raise ConfigError(
+            tr("{origin}: not a TOML file: {error}", origin=origin, error=error)
+        ) from None
     table = {"name": Path(origin).stem, "description": "", **table}
     return _built(Policy(), table, origin)
 
@@ -170,11 +180,13 @@ def _built(base: _T, table: Mapping[str, Any], where: str) -> _T:
     for key, value in table.items():
         if key not in known:
             hint = did_you_mean(key, known) or "known: " + ", ".join(sorted(known))
-            raise ConfigError(f"{where}: unknown key {key!r}", advice=hint)
+            raise ConfigError(tr("{where}: unknown key {key!r}", where=where, key=key), advice=hint)
         default = getattr(base, key)
         if is_dataclass(default):
             if not isinstance(value, dict):
-                raise ConfigError(f"{where}: {key} is a table, as in [{key}]")
+                raise ConfigError(
+                    tr("{where}: {key} is a table, as in [{key}]", where=where, key=key)
+                )
             values[key] = _built(default, value, f"{where}: [{key}]")
         else:
             values[key] = _value(key, default, value, where)
@@ -186,7 +198,9 @@ def _value(key: str, default: object, value: Any, where: str) -> Any:
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{where}: {key} is {expected}") from None
+        raise ConfigError(
+            tr("{where}: {key} is {expected}", where=where, key=key, expected=expected)
+        ) from None
 
 
 _Kind = tuple[str, Callable[[Any], Any]]

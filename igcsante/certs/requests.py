@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from ..errors import UnreadableError, UsageError
 from ..files import read_bounded
+from ..messages import tr
 from ..secret import Secret
 
 KEY_BITS = (2048, 3072, 4096)
@@ -34,7 +35,13 @@ _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     """A new RSA key, of 2048, 3072 or 4096 bits. Raises UsageError for another size."""
     if bits not in KEY_BITS:
-        raise UsageError(f"an RSA key has {', '.join(map(str, KEY_BITS))} bits, not {bits}")
+        raise UsageError(
+            tr(
+                "an RSA key has {str} bits, not {bits}",
+                str=", ".join(map(str, KEY_BITS)),
+                bits=bits,
+            )
+        )
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
@@ -63,7 +70,7 @@ def build_csr(
         (NameOID.COMMON_NAME, common_name),
     )
     if not common_name.strip():
-        raise UsageError("a certificate request needs a common name")
+        raise UsageError(tr("a certificate request needs a common name"))
     try:
         subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in wanted if value])
         builder = x509.CertificateSigningRequestBuilder(subject)
@@ -72,7 +79,9 @@ def build_csr(
             builder = builder.add_extension(alternatives, critical=False)
         return builder.sign(private_key, hashes.SHA256())
     except (ValueError, TypeError) as error:
-        raise UsageError(f"the certificate request can't be made: {error}") from None
+        raise UsageError(
+            tr("the certificate request can't be made: {error}", error=error)
+        ) from None
 
 
 def csr_pem(request: x509.CertificateSigningRequest) -> bytes:
@@ -89,8 +98,8 @@ def read_csr(data: bytes, *, source: str = "the request") -> x509.CertificateSig
     """
     if b"PRIVATE KEY-----" in data:
         raise UsageError(
-            f"{source} holds a private key: nothing was sent",
-            advice="give the request alone; openssl req -new -key KEY -out CSR makes one",
+            tr("{source} holds a private key: nothing was sent", source=source),
+            advice=tr("give the request alone; openssl req -new -key KEY -out CSR makes one"),
         )
     load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
     try:
@@ -103,17 +112,28 @@ def read_csr(data: bytes, *, source: str = "the request") -> x509.CertificateSig
             signed_with = request.signature_hash_algorithm
     except (ValueError, TypeError):
         raise UnreadableError(
-            f"{source} is no certificate request", advice="PKCS#10, PEM or DER, is read"
+            tr("{source} is no certificate request", source=source),
+            advice=tr("PKCS#10, PEM or DER, is read"),
         ) from None
     except UnsupportedAlgorithm:
         key, intact, signed_with = None, True, None
     if not intact:
-        raise UnreadableError(f"{source}: its signature is wrong: it was changed or is damaged")
+        raise UnreadableError(
+            tr("{source}: its signature is wrong: it was changed or is damaged", source=source)
+        )
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in KEY_BITS:
         sizes = ", ".join(map(str, KEY_BITS))
-        raise UsageError(f"{source}: IGC-Santé certifies RSA keys, of {sizes} bits")
+        raise UsageError(
+            tr(
+                "{source}: IGC-Santé certifies RSA keys, of {sizes} bits",
+                source=source,
+                sizes=sizes,
+            )
+        )
     if not isinstance(signed_with, _HASHES):
-        raise UsageError(f"{source}: it must be signed with SHA-256, SHA-384 or SHA-512")
+        raise UsageError(
+            tr("{source}: it must be signed with SHA-256, SHA-384 or SHA-512", source=source)
+        )
     return request
 
 
@@ -130,7 +150,7 @@ def key_pem(private_key: rsa.RSAPrivateKey, passphrase: Secret | None = None) ->
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         if not len(passphrase):
-            raise UsageError("the passphrase of the key is empty")
+            raise UsageError(tr("the passphrase of the key is empty"))
         encryption = BestAvailableEncryption(passphrase.reveal())
     return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
@@ -147,11 +167,11 @@ def load_key(data: bytes, passphrase: Secret | None = None, *, source: str) -> r
     except TypeError:
         raise UsageError(
             f"{source}: this key " + ("has no" if passphrase else "needs its") + " passphrase",
-            advice="" if passphrase else "give --key-passphrase-source",
+            advice="" if passphrase else tr("give --key-passphrase-source"),
         ) from None
     except ValueError:
         what = "the passphrase is wrong, or the file is damaged" if passphrase else "no PEM key"
         raise UnreadableError(f"{source}: {what}") from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise UnreadableError(f"{source}: not an RSA key")
+        raise UnreadableError(tr("{source}: not an RSA key", source=source))
     return key

@@ -17,6 +17,7 @@ from cryptography import x509
 
 from ..errors import IgcError, UnreadableError
 from ..instants import iso
+from ..messages import tr
 from .anchors import TrustStore
 from .crl.choice import Authenticated, choose
 from .crl.scope import (
@@ -212,7 +213,9 @@ class CrlSource:
         if not found:
             refusals += [unusable(delta, _ONLY_DELTA) for delta, _ in deltas.values()]
         lists = choose(found.values(), deltas.values(), at, self._policy.revocation)
-        none = Reason("revocation.no_crl", f"no CRL of {names.display(issuer.subject)}")
+        none = Reason(
+            "revocation.no_crl", tr("no CRL of {subject}", subject=names.display(issuer.subject))
+        )
         return ScopedLists(
             issuer,
             scope,

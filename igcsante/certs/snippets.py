@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import UsageError
+from ..messages import tr
 from .material import Material
 
 Lines = Sequence[tuple[str, str]]
@@ -97,8 +98,12 @@ def _serves(material: Material, program: str) -> bool:
 
 def _unfit(program: str, wanted: str) -> UsageError:
     return UsageError(
-        f"{program} wants a certificate for {wanted}, which this one isn't: nothing was written",
-        advice="see what it is for: igc inspect FILE",
+        tr(
+            "{program} wants a certificate for {wanted}, which this one isn't: nothing was written",
+            program=program,
+            wanted=wanted,
+        ),
+        advice=tr("see what it is for: igc inspect FILE"),
     )
 
 
@@ -111,11 +116,13 @@ def _directives(where: str, lines: Iterable[tuple[str, str]], end: str = "") -> 
 def _quoted(path: Path) -> str:
     """For nginx and Apache: both take what follows a ``$`` for a variable, quoted or not."""
     if "$" in str(path):
-        raise UsageError(f"{path}: a $ in a path can't be written in this configuration")
+        raise UsageError(
+            tr("{path}: a $ in a path can't be written in this configuration", path=path)
+        )
     return f'"{_escaped(path)}"'
 
 
 def _escaped(path: Path) -> str:
     if not str(path).isprintable():
-        raise UsageError("the folder's name holds what can't be written in a configuration")
+        raise UsageError(tr("the folder's name holds what can't be written in a configuration"))
     return str(path).replace("\\", "\\\\").replace('"', '\\"')

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from ..secret import Secret, read_secret
 from .output import is_interactive, talk
 
@@ -21,8 +22,14 @@ def secret(
         return read_secret(source)
     if not is_interactive():
         raise UsageError(
-            f"{prompt} is needed{why} and there is no terminal to ask it on",
-            advice=f"give {option} fd:N, env:NAME or cmd:COMMAND (see: igc help secrets)",
+            tr(
+                "{prompt} is needed{why} and there is no terminal to ask it on",
+                prompt=prompt,
+                why=why,
+            ),
+            advice=tr(
+                "give {option} fd:N, env:NAME or cmd:COMMAND (see: igc help secrets)", option=option
+            ),
         )
     answer = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return Secret(answer)
@@ -39,7 +46,13 @@ def card_secret(
     """As :func:`secret`; None when the holder is to type it on the reader's ``keypad``."""
     if not keypad:
         return secret(source, prompt, option, confirm=confirm)
-    talk(f"{prompt}: type it on the reader{', twice' if confirm else ''}.")
+    talk(
+        tr(
+            "{prompt}: type it on the reader{which}.",
+            prompt=prompt,
+            which=", twice" if confirm else "",
+        )
+    )
     return None
 
 
@@ -54,18 +67,19 @@ def agreement(given: bool, question: str, option: str) -> None:
         return
     if not is_interactive():
         raise UsageError(
-            f"{question} There is no terminal to ask it on: nothing was done",
-            advice=f"say yes with {option}",
+            tr("{question} There is no terminal to ask it on: nothing was done", question=question),
+            advice=tr("say yes with {option}", option=option),
         )
     if not click.confirm(question, err=True):
-        raise UsageError("You did not agree: nothing was done.")
+        raise UsageError(tr("You did not agree: nothing was done."))
 
 
 def retyped(expected: str, question: str) -> None:
     """Raises UsageError unless the person types ``expected``."""
     if not is_interactive():
         raise UsageError(
-            "there is no terminal to confirm this on: nothing was done", advice="say yes with --yes"
+            tr("there is no terminal to confirm this on: nothing was done"),
+            advice=tr("say yes with --yes"),
         )
     if click.prompt(question, err=True).strip().lower() != expected.lower():
-        raise UsageError("That is not it: nothing was done.")
+        raise UsageError(tr("That is not it: nothing was done."))

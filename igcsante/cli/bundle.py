@@ -12,6 +12,7 @@ import click
 
 from ..errors import CertificateInvalidError, UnreadableError
 from ..instants import iso, parse_instant
+from ..messages import tr
 from ..text import printable
 from . import ask
 from .check_options import check_options
@@ -173,7 +174,11 @@ def bundle_check(
         raise UnreadableError(f"{file}: {error.message}", advice=error.advice) from None
     if sha256 and sha256.replace(":", "").lower() != found.sha256:
         raise CertificateInvalidError(
-            f"{file}: another bundle than the one asked for: its SHA-256 is {found.sha256}"
+            tr(
+                "{file}: another bundle than the one asked for: its SHA-256 is {sha256}",
+                file=file,
+                sha256=found.sha256,
+            )
         )
     if settings.json:
         emit(
@@ -201,15 +206,21 @@ def _outcome(file: Path, found: Examination, *, insisting: bool, policy: str | N
             f"{file}: its verdict is not believed, since it rests on an anchor that "
             + ("--anchors doesn't hold" if insisting else "only the bundle vouches for")
             + f": {names}",
-            advice="if you know that anchor by other means, give yours with --anchors, or "
-            "import it with `igc trust import --unpinned`",
+            advice=tr(
+                "if you know that anchor by other means, give yours with --anchors, or "
+                "import it with `igc trust import --unpinned`"
+            ),
         )
     elif not found.policy_expected:
         refusal = _other_policy(file, found.bundle.policy, policy)
     elif found.differences:
         refusal = CertificateInvalidError(
-            f"{file}: the check doesn't give the recorded verdict: {found.differences[0]}",
-            advice="the verdict above is that of the check that was made now",
+            tr(
+                "{file}: the check doesn't give the recorded verdict: {differences}",
+                file=file,
+                differences=found.differences[0],
+            ),
+            advice=tr("the verdict above is that of the check that was made now"),
         )
     if refusal is None:
         return max((int(v.exit_code) for v in found.verdicts), key=_severity)
@@ -227,8 +238,13 @@ def _other_policy(file: Path, made_with: Policy, asked: str | None) -> Certifica
         what = f"its own, under the name of the shipped one {made_with.name!r}"
     wanted = f", and not {asked!r}, which --policy asks for" if asked else ""
     return CertificateInvalidError(
-        f"{file}: its verdict is not believed, since the policy is {what}{wanted}",
-        advice="if it was to be made with a policy that you know, give that one with --policy",
+        tr(
+            "{file}: its verdict is not believed, since the policy is {what}{wanted}",
+            file=file,
+            what=what,
+            wanted=wanted,
+        ),
+        advice=tr("if it was to be made with a policy that you know, give that one with --policy"),
     )
 
 
@@ -329,12 +345,19 @@ def _say_bundle(file: Path, bundle: Bundle, sha256: str) -> None:
     say("")
     say_pairs(
         [
-            ("Bundle", str(file)),
-            ("SHA-256", sha256),
-            ("At", iso(bundle.at)),
-            ("Policy", f"{bundle.policy.name} ({known})"),
-            *(("Anchor", _anchor_text(root)) for root in bundle.store.roots),
-            ("Evidence", f"{len(bundle.crls)} CRL, {len(bundle.responses)} OCSP responses"),
+            (tr("Bundle"), str(file)),
+            (tr("SHA-256"), sha256),
+            (tr("At"), iso(bundle.at)),
+            (tr("Policy"), f"{bundle.policy.name} ({known})"),
+            *((tr("Anchor"), _anchor_text(root)) for root in bundle.store.roots),
+            (
+                tr("Evidence"),
+                tr(
+                    "{count} CRL, {count_2} OCSP responses",
+                    count=len(bundle.crls),
+                    count_2=len(bundle.responses),
+                ),
+            ),
         ]
     )
 

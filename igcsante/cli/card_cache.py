@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..messages import tr
 from .output import Settings, card_options, emit, say
 
 
@@ -40,4 +41,4 @@ def cache_clear(settings: Settings) -> None:
     if settings.json:
         emit({"cards": cards, "directory": directory}, schema="igc.card.cache/1")
     else:
-        say(f"{cards} {'card' if cards == 1 else 'cards'} forgotten.")
+        say(tr("{cards} {which} forgotten.", cards=cards, which="card" if cards == 1 else "cards"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..messages import tr
 from .card_export import distinct
 from .key_holder import key_holder
 from .output import Settings, card_options, emit, say_table, talk
@@ -73,9 +74,9 @@ def certs_command(settings: Settings, out: Path | None) -> None:
                 schema="igc.card.certificate/1",
             )
         elif path:
-            talk(f"Wrote {path}")
+            talk(tr("Wrote {path}", path=path))
     if not settings.json:
-        say_table(("Purpose", "Label", "From", "Validity", "Issuer"), rows)
+        say_table((tr("Purpose"), tr("Label"), tr("From"), tr("Validity"), tr("Issuer")), rows)
 
 
 def _file_names(serial: str, entries: Sequence[CardCertificate | TokenCertificate]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from ..messages import tr
 from ..text import printable
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
@@ -53,7 +54,7 @@ def export_command(
                 schema="igc.card.export/1",
             )
         else:
-            talk(f"Wrote {path}")
+            talk(tr("Wrote {path}", path=path))
 
 
 class _File(NamedTuple):
@@ -79,7 +80,13 @@ def _files(card: CpsCard, *, private: bool) -> Iterator[_File]:
             try:
                 contents.append((found.label, card.objects.read(found.label)))
             except CardStatusError as error:
-                talk(f"Left out: {printable(found.label)}: {error.message}")
+                talk(
+                    tr(
+                        "Left out: {label}: {message}",
+                        label=printable(found.label),
+                        message=error.message,
+                    )
+                )
     if private:
         contents += card.objects.cps2ter_files()
     for label, content in contents:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..messages import tr
 from ..text import printable
 from .connect import inserted_card
 from .key_holder import key_holder
@@ -29,7 +30,7 @@ def id_command(settings: Settings) -> None:
     with key_holder(settings) as holder:
         identifier = holder.national_id()
     for warning in identifier.warnings:
-        talk(f"Warning: {printable(warning)}")
+        talk(tr("Warning: {warning}", warning=printable(warning)))
     if settings.json:
         emit({"national_id": str(identifier), "type": identifier.type_name}, schema="igc.card.id/1")
     else:
@@ -128,17 +129,17 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
     card_type = _TYPES_IN_WORDS.get(info["card_type"], info["card_type"])
     say_pairs(
         [
-            ("Card", " ".join(filter(None, (info["generation"], world, card_type)))),
-            ("Card number", info["card_number"] or ""),
-            ("Serial", info["serial"]),
-            ("Label", info["label"]),
-            ("Updated", (info["updated"] or "").replace("T", " ")),
-            ("Reader", info["reader"]),
-            ("ATR", info["atr"].hex(" ").upper()),
+            (tr("Card"), " ".join(filter(None, (info["generation"], world, card_type)))),
+            (tr("Card number"), info["card_number"] or ""),
+            (tr("Serial"), info["serial"]),
+            (tr("Label"), info["label"]),
+            (tr("Updated"), (info["updated"] or "").replace("T", " ")),
+            (tr("Reader"), info["reader"]),
+            (tr("ATR"), info["atr"].hex(" ").upper()),
             ("", ""),
             *_holder_pairs(holder),
             ("", ""),
-            ("PIN", _pin_text(pin)),
+            (tr("PIN"), _pin_text(pin)),
             *(
                 (
                     entry["purpose"].capitalize(),
@@ -146,11 +147,11 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
                 )
                 for entry in info["certificates"]
             ),
-            ("Data objects", f"{info['data_objects']} (igc card objects)"),
+            (tr("Data objects"), tr("{info} (igc card objects)", info=info["data_objects"])),
         ]
     )
     for warning in info["warnings"]:
-        talk(f"Warning: {printable(warning)}")
+        talk(tr("Warning: {warning}", warning=printable(warning)))
 
 
 def _holder_pairs(holder: dict[str, Any]) -> list[tuple[str, str]]:

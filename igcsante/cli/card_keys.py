@@ -14,6 +14,7 @@ import click
 
 from ..credentials import AUTHENTICATION, SHA1_SCHEMES, SIGNATURE, TECHNICAL, RsaScheme
 from ..errors import CardIncapableError, UsageError
+from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, profile_of, trust_store, with_chain
 from .key_holder import key_holder
@@ -83,10 +84,11 @@ def sign_command(
     scheme, form = SCHEMES[scheme_name], "cms" if as_cms else "raw"
     if scheme in SHA1_SCHEMES and not allow_sha1:
         raise UsageError(
-            "SHA-1 is broken for signatures", advice="if you must: give --allow-sha1 as well"
+            tr("SHA-1 is broken for signatures"),
+            advice=tr("if you must: give --allow-sha1 as well"),
         )
     if out is None and file == _STDIN:
-        raise UsageError("what comes on standard input has no name to write beside: give --out")
+        raise UsageError(tr("what comes on standard input has no name to write beside: give --out"))
     target = out or Path(file + _SUFFIXES[form])
     require_free(target)
     digest = _digest(file, scheme)
@@ -96,7 +98,12 @@ def sign_command(
         credential = with_chain(own, trust_store(profile_of(settings)))
         if scheme not in credential.schemes:
             raise CardIncapableError(
-                f"the {purpose} key of {holder.name} can't sign with {scheme_name}",
+                tr(
+                    "the {purpose} key of {holder} can't sign with {scheme_name}",
+                    purpose=purpose,
+                    holder=holder.name,
+                    scheme_name=scheme_name,
+                ),
                 advice="it can with " + _names(credential.schemes),
             )
         _warn_of_validity(credential, purpose, at)
@@ -125,7 +132,7 @@ def sign_command(
             schema="igc.card.signature/1",
         )
     else:
-        talk(f"Wrote {target}")
+        talk(tr("Wrote {target}", target=target))
 
 
 @click.command("random")
@@ -146,14 +153,15 @@ def _digest(file: str, scheme: RsaScheme) -> bytes:
     try:
         if file == _STDIN:
             if sys.stdin is None:
-                raise UsageError("standard input is closed; nothing was signed")
+                raise UsageError(tr("standard input is closed; nothing was signed"))
             stdin: Any = sys.stdin.buffer
             return hashlib.file_digest(stdin, scheme.hash_name).digest()
         if not stat.S_ISREG(Path(file).stat().st_mode):  # a device or a pipe may have no end
             raise UsageError(
-                f"{file}: not a regular file; nothing was signed",
-                advice="to sign what a program writes, give - and let it write to igc's "
-                "standard input",
+                tr("{file}: not a regular file; nothing was signed", file=file),
+                advice=tr(
+                    "to sign what a program writes, give - and let it write to igc's standard input"
+                ),
             )
         with Path(file).open("rb") as stream:
             return hashlib.file_digest(stream, scheme.hash_name).digest()
@@ -175,7 +183,7 @@ def _warn_of_validity(credential: Credential, purpose: str, at: datetime) -> Non
     certificate = credential.certificate
     period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if warning := validity_warning(purpose, *period, at):
-        talk(f"Warning: {warning}.")
+        talk(tr("Warning: {warning}.", warning=warning))
 
 
 def _names(schemes: frozenset[RsaScheme]) -> str:

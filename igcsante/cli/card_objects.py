@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
 from .connect import inserted_card, verify_pin
 from .output import Settings, card_options, emit, emit_bytes, say, say_pairs, say_table, talk
@@ -54,7 +55,7 @@ def objects_command(
             emit(_as_json(found, content), schema="igc.card.object/1")
     elif content is None and objects:
         say_table(
-            ("Label", "Application", "Access", "Bytes"),
+            (tr("Label"), tr("Application"), tr("Access"), tr("Bytes")),
             [
                 (found.label, found.application, _access(found), str(found.size or "?"))
                 for found in objects
@@ -105,10 +106,10 @@ def activities_command(settings: Settings, pin_source: str | None, use_last_try:
 
 def _say_none(what: str, *, contactless: bool) -> None:
     if contactless:
-        talk(f"This interface of the card shows no {what}; the card may have some.")
-        talk("Insert it in a contact reader, chip first.")
+        talk(tr("This interface of the card shows no {what}; the card may have some.", what=what))
+        talk(tr("Insert it in a contact reader, chip first."))
     else:
-        talk(f"The card has no {what}.")
+        talk(tr("The card has no {what}.", what=what))
 
 
 def _show_cps2ter(files: tuple[tuple[str, bytes], ...], *, as_json: bool) -> None:
@@ -124,7 +125,7 @@ def _show_cps2ter(files: tuple[tuple[str, bytes], ...], *, as_json: bool) -> Non
             for line in _dump(content):
                 say(f"  {line}")
     if not files:
-        talk("The card shows no CPS2ter part. (A CPS4 has it among its data objects.)")
+        talk(tr("The card shows no CPS2ter part. (A CPS4 has it among its data objects.)"))
 
 
 def _as_json(found: DataObject, content: bytes | None) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..messages import tr
 from . import ask
 from .connect import inserted_card, verify_pin
 from .output import Settings, card_options, emit, say, say_pairs, talk
@@ -59,14 +60,19 @@ def pin_status(settings: Settings) -> None:
         return
     say_pairs(
         [
-            ("PIN", _counter_text(pin)),
-            ("PUK", _counter_text(puk) if puk else "not listed by the card"),
-            ("Length", f"{least} digits" if least == most else f"{least} to {most} digits"),
-            ("Keypad", "the reader has one" if keypad else ""),
+            (tr("PIN"), _counter_text(pin)),
+            (tr("PUK"), _counter_text(puk) if puk else tr("not listed by the card")),
+            (
+                tr("Length"),
+                tr("{least} digits", least=least)
+                if least == most
+                else tr("{least} to {most} digits", least=least, most=most),
+            ),
+            (tr("Keypad"), tr("the reader has one") if keypad else ""),
         ]
     )
     if pin.blocked and puk and not puk.blocked:
-        talk("Set a new PIN with the PUK: igc card pin unblock")
+        talk(tr("Set a new PIN with the PUK: igc card pin unblock"))
 
 
 @pin_command.command("verify")
@@ -99,8 +105,10 @@ def pin_change(
         card.check_pin_policy(use_last_try=use_last_try)
         ask.agreement(yes, f"Change the PIN of the card {card.serial}?", "--yes")
         keypad = not (pin_source or new_pin_source) and card.keypad_for("change")
-        pin = ask.card_secret(keypad, pin_source, "Present PIN of the card", "--pin-source")
-        new = ask.card_secret(keypad, new_pin_source, "New PIN", "--new-pin-source", confirm=True)
+        pin = ask.card_secret(keypad, pin_source, tr("Present PIN of the card"), "--pin-source")
+        new = ask.card_secret(
+            keypad, new_pin_source, tr("New PIN"), "--new-pin-source", confirm=True
+        )
         card.change_pin(pin, new, use_last_try=use_last_try)
     _done(settings, "changed", "The PIN is changed.")
 
@@ -126,15 +134,24 @@ def pin_unblock(
             _say_tries(puk_status, "PUK")
         ask.agreement(yes, f"Set a new PIN on the card {card.serial} with its PUK?", "--yes")
         keypad = not (puk_source or new_pin_source) and card.keypad_for("unblock")
-        puk = ask.card_secret(keypad, puk_source, "PUK of the card", "--puk-source")
-        new = ask.card_secret(keypad, new_pin_source, "New PIN", "--new-pin-source", confirm=True)
+        puk = ask.card_secret(keypad, puk_source, tr("PUK of the card"), "--puk-source")
+        new = ask.card_secret(
+            keypad, new_pin_source, tr("New PIN"), "--new-pin-source", confirm=True
+        )
         card.unblock_pin(puk, new, use_last_try=use_last_try)
     _done(settings, "unblocked", "The PIN is changed, and has all its tries.")
 
 
 def _say_tries(status: PinStatus, name: str) -> None:
     if status.tries_left < status.max_tries:
-        talk(f"Careful: {status.tries_left} of {status.max_tries} {name} tries left.")
+        talk(
+            tr(
+                "Careful: {tries_left} of {max_tries} {name} tries left.",
+                tries_left=status.tries_left,
+                max_tries=status.max_tries,
+                name=name,
+            )
+        )
 
 
 def _done(settings: Settings, action: str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..messages import tr
 from .output import Settings, card_options, talk
 
 
@@ -44,6 +45,12 @@ def record_command(
     finally:
         if recorder.talked:
             recorder.recording().save(file)
-            talk(f"Recorded {len(recorder.recording().exchanges)} exchanges in {file}")
+            talk(
+                tr(
+                    "Recorded {count} exchanges in {file}",
+                    count=len(recorder.recording().exchanges),
+                    file=file,
+                )
+            )
         else:
-            talk("Nothing was recorded: the command did not talk to a card.")
+            talk(tr("Nothing was recorded: the command did not talk to a card."))

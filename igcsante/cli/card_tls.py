@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, TlsError, UsageError
+from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
 from .connect import profile_of, trust_store, with_chain
 from .key_holder import key_holder
@@ -57,8 +58,8 @@ def tls_check_command(
     store = trust_store(profile_of(settings), anchors)
     if not store.roots:
         raise ConfigError(
-            "no trust anchor: the server could not be verified",
-            advice="name its root with --anchors, or import it: igc trust import FILE",
+            tr("no trust anchor: the server could not be verified"),
+            advice=tr("name its root with --anchors, or import it: igc trust import FILE"),
         )
     probes = []
     with key_holder(settings) as holder:
@@ -72,13 +73,16 @@ def tls_check_command(
     if not settings.json:
         _print(probes, credential)
     if all(found.outcome is not Outcome.ACCEPTED for found in probes):
-        raise TlsError(f"{server} was not seen to accept the card")
+        raise TlsError(tr("{server} was not seen to accept the card", server=server))
 
 
 def _host_and_port(server: str) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:/\s]+)):([0-9]{1,5})", server)
     if not found or not 0 < int(found[3]) < 65536:
-        raise UsageError(f"{server!r} is not HOST:PORT", advice="for example: example.org:443")
+        raise UsageError(
+            tr("{server!r} is not HOST:PORT", server=server),
+            advice=tr("for example: example.org:443"),
+        )
     return found[1] or found[2], int(found[3])
 
 
@@ -118,18 +122,18 @@ def _print(probes: list[Probe], credential: Credential) -> None:
         )
         for found in probes
     ]
-    say_table(("Version", "Outcome", "HTTP", ""), rows)
+    say_table((tr("Version"), tr("Outcome"), tr("HTTP"), ""), rows)
     for found in probes:
         if found.authorities:
             say("")
-            say("Authorities that the server asks for:")
+            say(tr("Authorities that the server asks for:"))
             for name in found.authorities:
                 say(f"  {_display(name)}")
             if not _issuer_listed(found, credential):
-                talk("Warning: none of them is an issuer of the card's certificate.")
+                talk(tr("Warning: none of them is an issuer of the card's certificate."))
             break
     if any(found.http_status in (400, 401, 403, 495, 496) for found in probes):
-        talk("The HTTP status may mean that the server refuses the certificate after all.")
+        talk(tr("The HTTP status may mean that the server refuses the certificate after all."))
 
 
 def _display(name: bytes) -> str:

@@ -16,6 +16,7 @@ import click
 
 from ..errors import StorageError, UsageError
 from ..instants import iso, parse_instant
+from ..messages import tr
 from . import ask
 from .check_options import check_options
 from .output import HeadedCommand, Settings, grouped, quiet_card_options, talk
@@ -146,7 +147,7 @@ class _Asked:
         """The format. Raises UsageError."""
         chosen: str | None = self.telling["kind"]
         if self.settings.json and chosen not in (None, "json", "ndjson"):
-            raise UsageError(f"--json and --format {chosen} can't both be had")
+            raise UsageError(tr("--json and --format {chosen} can't both be had", chosen=chosen))
         return chosen or ("ndjson" if self.settings.json else "text")
 
     @property
@@ -167,8 +168,8 @@ def _check(asked: _Asked) -> int:
     cluster = _cluster(asked.working)
     if (jobs > 1 or cluster) and policy.fetch:
         raise UsageError(
-            "with several jobs, or a cluster, nothing is fetched during the check",
-            advice="fetch the lists before with `igc crl update`, then give --offline",
+            tr("with several jobs, or a cluster, nothing is fetched during the check"),
+            advice=tr("fetch the lists before with `igc crl update`, then give --offline"),
         )
     intake = Intake()
     with contextlib.closing(intake.subjects):
@@ -188,8 +189,12 @@ def _fail_on(text: str | None) -> frozenset[Outcome]:
         return frozenset()
     if wrong := [word for word in words if word not in _FAILURES]:
         raise UsageError(
-            f"--fail-on: {wrong[0]!r} is none of its kinds",
-            advice=f"they are {', '.join(_FAILURES)}, with commas between, or {_NONE} alone",
+            tr("--fail-on: {wrong!r} is none of its kinds", wrong=wrong[0]),
+            advice=tr(
+                "they are {failures}, with commas between, or {none} alone",
+                failures=", ".join(_FAILURES),
+                none=_NONE,
+            ),
         )
     return outcomes(words)
 
@@ -202,9 +207,12 @@ def _cluster(working: dict[str, Any]) -> str | None:
     scheme, _, address = engine.partition("://")
     host, _, port = address.rpartition(":")
     if scheme != "dask" or not host or not port.isdigit():
-        raise UsageError(f"--engine {engine}: no engine", advice="one is named dask://HOST:PORT")
+        raise UsageError(
+            tr("--engine {engine}: no engine", engine=engine),
+            advice=tr("one is named dask://HOST:PORT"),
+        )
     if working["jobs"] > 1:
-        raise UsageError("--engine and --jobs can't both be had")
+        raise UsageError(tr("--engine and --jobs can't both be had"))
     return address
 
 
@@ -219,9 +227,14 @@ def _instant(at: str | None, resume: Path | None) -> datetime | None:
     instant = state_instant(resume)
     if instant is not None and datetime.now(UTC) - instant > _RESUMABLE:
         raise UsageError(
-            f"{resume}: the check that was begun there is as of {iso(instant)}, more than "
-            f"{_RESUMABLE // timedelta(hours=1)} hours ago; nothing was checked",
-            advice="remove it to check as of now, or go on with --at and that instant",
+            tr(
+                "{resume}: the check that was begun there is as of {instant}, more than "
+                "{resumable} hours ago; nothing was checked",
+                resume=resume,
+                instant=iso(instant),
+                resumable=_RESUMABLE // timedelta(hours=1),
+            ),
+            advice=tr("remove it to check as of now, or go on with --at and that instant"),
         )
     return instant
 
@@ -249,10 +262,11 @@ def _take_in(intake: Intake, asked: _Asked) -> None:
     reading = asked.reading
     serials, issuer = reading["serials"], reading["issuer"]
     if bool(serials) != bool(issuer):
-        raise UsageError("--serials and --issuer are given together")
+        raise UsageError(tr("--serials and --issuer are given together"))
     if not (asked.inputs or serials or reading["card"]):
         raise UsageError(
-            "nothing was given to check", advice="name a file, folder or HOST:PORT; see --help"
+            tr("nothing was given to check"),
+            advice=tr("name a file, folder or HOST:PORT; see --help"),
         )
     take(intake, asked.inputs, _how_to_read(reading))
     if serials:
@@ -276,9 +290,9 @@ def _how_to_read(reading: dict[str, Any]) -> Reading:
 
         name = str(ServerName.parse(name))
         if reading["any_name"]:
-            raise UsageError("--server-name and --any-name can't both be had")
+            raise UsageError(tr("--server-name and --any-name can't both be had"))
         if reading["serials"] or reading["card"]:
-            raise UsageError("--server-name is about certificates of servers: files, HOST:PORT")
+            raise UsageError(tr("--server-name is about certificates of servers: files, HOST:PORT"))
     return Reading(
         password=ask.optional_secret(reading["password_source"]),
         recursive=not reading["no_recursive"],
@@ -314,14 +328,21 @@ def _require_place(out: Path | None) -> None:
         return
     if not out.resolve().parent.is_dir():
         raise StorageError(
-            f"{out}: there is no folder {out.resolve().parent}; nothing was checked",
-            advice="make it first, or choose another place",
+            tr(
+                "{out}: there is no folder {parent}; nothing was checked",
+                out=out,
+                parent=out.resolve().parent,
+            ),
+            advice=tr("make it first, or choose another place"),
         )
     if out.exists() and (not out.is_file() or _is_standard_output(out)):
         raise StorageError(
-            f"{out} can't be written whole or not at all: it is no regular file, or the standard "
-            "output itself; nothing was checked",
-            advice="without --out the report goes to the standard output",
+            tr(
+                "{out} can't be written whole or not at all: it is no regular file, or the "
+                "standard output itself; nothing was checked",
+                out=out,
+            ),
+            advice=tr("without --out the report goes to the standard output"),
         )
 
 

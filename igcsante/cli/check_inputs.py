@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import IgcError, UnreadableError, UsageError
+from ..messages import tr
 from .check_spool import Entry, Spool
 
 if TYPE_CHECKING:
@@ -143,12 +144,15 @@ def _standard_input() -> BinaryIO:
     from ..certs.load import MAX_CONTAINER_BYTES
 
     if sys.stdin is None:
-        raise UsageError("stdin: there is none, for it was closed")
+        raise UsageError(tr("stdin: there is none, for it was closed"))
     data = sys.stdin.buffer.read(MAX_CONTAINER_BYTES + 1)
     if len(data) > MAX_CONTAINER_BYTES:
         raise UnreadableError(
-            f"stdin: more than {MAX_CONTAINER_BYTES:,} bytes, so it was not read",
-            advice="give the file, or the folder",
+            tr(
+                "stdin: more than {max_container_bytes:,} bytes, so it was not read",
+                max_container_bytes=MAX_CONTAINER_BYTES,
+            ),
+            advice=tr("give the file, or the folder"),
         )
     return io.BytesIO(data)
 
@@ -173,7 +177,7 @@ def _take_folder(intake: Intake, folder: Path, reading: Reading) -> None:
             intake.add_error(str(path), error)
     if not found:
         raise UnreadableError(
-            f"{folder}: no certificate in this folder",
+            tr("{folder}: no certificate in this folder", folder=folder),
             advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
         )
 
@@ -230,7 +234,7 @@ def _take_octets(
     if found:
         intake.add(source, found, reading.server_name)
     elif alone:
-        raise UnreadableError(f"{source} holds no certificate")
+        raise UnreadableError(tr("{source} holds no certificate", source=source))
 
 
 def _take_archive(intake: Intake, source: str, stream: BinaryIO, reading: Reading) -> None:
@@ -253,7 +257,7 @@ def _take_archive(intake: Intake, source: str, stream: BinaryIO, reading: Readin
         raise UnreadableError(f"{source}: {error.message}", advice=error.advice) from None
     if not found:
         raise UnreadableError(
-            f"{source}: no certificate in this archive",
+            tr("{source}: no certificate in this archive", source=source),
             advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
         )
 
@@ -308,12 +312,17 @@ def take_serials(intake: Intake, path: Path, issuer: x509.Certificate) -> None:
             intake.add_error(
                 source,
                 UnreadableError(
-                    f"{source}: {written[:80]!r} is no serial number",
-                    advice="one a line: 1 to 20 octets in hexadecimal, not zero, never decimal",
+                    tr(
+                        "{source}: {written!r} is no serial number",
+                        source=source,
+                        written=written[:80],
+                    ),
+                    advice=tr("one a line: 1 to 20 octets in hexadecimal, not zero, never decimal"),
                 ),
             )
     if not found:
         error = UnreadableError(
-            f"{path}: no serial number in this file", advice="one a line, in hexadecimal"
+            tr("{path}: no serial number in this file", path=path),
+            advice=tr("one a line, in hexadecimal"),
         )
         intake.add_error(str(path), error)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from ..text import did_you_mean
 from .output import Command, grouped
 
@@ -108,8 +109,11 @@ def policy_from(
 def _world(wanted: str, accepted: frozenset[str]) -> frozenset[str]:
     if wanted not in accepted:
         raise UsageError(
-            f"the policy accepts no certificate of the world {wanted}",
-            advice=f"it accepts {', '.join(sorted(accepted))}: choose another with --policy",
+            tr("the policy accepts no certificate of the world {wanted}", wanted=wanted),
+            advice=tr(
+                "it accepts {accepted}: choose another with --policy",
+                accepted=", ".join(sorted(accepted)),
+            ),
         )
     return frozenset({wanted})
 
@@ -117,7 +121,8 @@ def _world(wanted: str, accepted: frozenset[str]) -> frozenset[str]:
 def _policy_oid(text: str) -> str:
     if not _OID.fullmatch(text):
         raise UsageError(
-            f"{text!r} is no policy OID", advice="write it dotted: 1.2.250.1.213.1.7.1.1.2.4.1"
+            tr("{text!r} is no policy OID", text=text),
+            advice=tr("write it dotted: 1.2.250.1.213.1.7.1.1.2.4.1"),
         )
     return text
 
@@ -128,7 +133,7 @@ def _usage(text: str) -> str:
     if text in PURPOSES.values() or _OID.fullmatch(text):
         return text
     raise UsageError(
-        f"{text!r} is no extended key usage",
+        tr("{text!r} is no extended key usage", text=text),
         advice=f"{did_you_mean(text, PURPOSES.values())} Known: {', '.join(PURPOSES.values())}; "
         "any other by its OID".lstrip(),
     )

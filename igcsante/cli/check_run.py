@@ -23,6 +23,7 @@ from ..certs.policy import Policy, Source
 from ..certs.verdict import SerialVerdict, Verdict
 from ..certs.x509.certificate_list import Crl
 from ..instants import iso
+from ..messages import tr
 from .check_inputs import Intake
 from .check_spool import Entry
 from .connect import access_of, profile_of, trust_store
@@ -100,19 +101,27 @@ class Run:
                     CheckState.open(resume, self.snapshot, CrlStore().secret())
                 )
                 if state.renewed:
-                    talk(f"The check in {resume} was finished: a new one begins.")
+                    talk(tr("The check in {resume} was finished: a new one begins.", resume=resume))
                 if state.resumed:
                     talk(
-                        f"Going on with {resume}, as of {iso(self.at)}: {len(state)} were checked "
-                        "before."
+                        tr(
+                            "Going on with {resume}, as of {at}: {count} were checked before.",
+                            resume=resume,
+                            at=iso(self.at),
+                            count=len(state),
+                        )
                     )
             found = _findings(self.intake, check, state)
             ended = _Ended(found, datetime.now(UTC) if state and state.resumed else self.at)
             yield ended
             if ended.count:
                 talk(
-                    f"Of these, {ended.count} rest on a list or answer that has ended since "
-                    f"{iso(self.at)}: update the lists, and check anew."
+                    tr(
+                        "Of these, {count} rest on a list or answer that has ended since "
+                        "{at}: update the lists, and check anew.",
+                        count=ended.count,
+                        at=iso(self.at),
+                    )
                 )
             if state is not None:  # all of it was told
                 state.finish()

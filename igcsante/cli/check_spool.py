@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import StorageError
+from ..messages import tr
 
 _IN_MEMORY = 64 * 1024 * 1024
 
@@ -49,8 +50,11 @@ class Spool:
             self._stream.write(json.dumps(head, default=str).encode() + b"\n" + entry.certificate)
         except OSError as error:  # past a size, it goes to a file
             raise StorageError(
-                f"what was read to be checked can't be kept: {error.strerror}; nothing was checked",
-                advice="have room in the folder for temporary files, or name another in TMPDIR",
+                tr(
+                    "what was read to be checked can't be kept: {why}; nothing was checked",
+                    why=error.strerror,
+                ),
+                advice=tr("have room in the folder for temporary files, or name another in TMPDIR"),
             ) from None
 
     def __iter__(self) -> Iterator[Entry]:

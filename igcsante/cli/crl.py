@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from ..errors import ExitCode, UnreadableError, UsageError
+from ..messages import tr
 from ..text import printable
 from .crl_kept import lookup, matching, open_store, the_one
 from .crl_print import (
@@ -110,10 +111,10 @@ def crl_list(settings: Settings) -> None:
             emit(described(stored), schema="igc.crl/1")
         return
     if not found:
-        talk("No list is kept yet: igc crl update fetches those of the known authorities.")
+        talk(tr("No list is kept yet: igc crl update fetches those of the known authorities."))
         return
     say_table(
-        ("Issuer", "Number", "Entries", "Made", "Valid until", "State"),
+        (tr("Issuer"), tr("Number"), tr("Entries"), tr("Made"), tr("Valid until"), tr("State")),
         [
             (
                 common_name(stored),
@@ -163,7 +164,13 @@ def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, 
             emit(described(stored), schema="igc.crl/1")
         else:
             entries = count(stored.entries)
-            say(f"kept: {printable(common_name(stored))}, {entries} entries")
+            say(
+                tr(
+                    "kept: {stored}, {entries} entries",
+                    stored=printable(common_name(stored)),
+                    entries=entries,
+                )
+            )
 
 
 @crl_command.command("export")
@@ -194,7 +201,9 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
         return
     if out is None:
         if kind == "parquet":
-            raise UsageError("a Parquet file is not for a terminal", advice="name it with --out")
+            raise UsageError(
+                tr("a Parquet file is not for a terminal"), advice=tr("name it with --out")
+            )
         for piece in csv_octets(table):
             click.echo(piece, nl=False)
         return
@@ -202,7 +211,7 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
     if settings.json:
         emit({"file": out, "format": kind, "size": out.stat().st_size}, schema="igc.crl.export/1")
     else:
-        talk(f"written: {printable(str(out))}")
+        talk(tr("written: {out}", out=printable(str(out))))
 
 
 # -- updating --------------------------------------------------------------------------------
@@ -213,7 +222,7 @@ def _wait(hours: float) -> None:
     from ..config import data_directory
 
     seconds = own_delay(hours, data_directory()).total_seconds()
-    talk(f"Waiting {seconds / 60:.0f} minutes, as every day on this machine.")
+    talk(tr("Waiting {seconds:.0f} minutes, as every day on this machine.", seconds=seconds / 60))
     _sleep(seconds)
 
 
@@ -241,9 +250,10 @@ def _updater(
     trust = trust_store(profile, anchors)
     if not trust.roots:
         raise UsageError(
-            "no trust anchor is known, so no list can be verified",
-            advice="import the ANS's with `igc trust import` or `igc trust fetch`, or give "
-            "--anchors",
+            tr("no trust anchor is known, so no list can be verified"),
+            advice=tr(
+                "import the ANS's with `igc trust import` or `igc trust fetch`, or give --anchors"
+            ),
         )
     untrusted = [c for path in profile.untrusted for c in certificates_from_path(path)]
     given = [c for path in files for c in certificates_from_path(path)]
@@ -263,8 +273,11 @@ def _tell_without_address(authorities: Iterable[x509.Certificate]) -> None:
 
     if unknown := ", ".join(dict.fromkeys(map(names.label, authorities))):
         talk(
-            f"Not asked for, as no address is known: the lists of {printable(unknown)}. A "
-            "certificate that such an authority issued names it: igc crl update FILE"
+            tr(
+                "Not asked for, as no address is known: the lists of {unknown}. A "
+                "certificate that such an authority issued names it: igc crl update FILE",
+                unknown=printable(unknown),
+            )
         )
 
 
@@ -275,7 +288,12 @@ def _update_all(
     silent: set[str | None] = set()
     for published in wanted:
         if silent & {urlsplit(url).hostname for url in published.urls}:
-            talk(f"{printable(published.name)}: not asked for, its server has enough of us")
+            talk(
+                tr(
+                    "{published}: not asked for, its server has enough of us",
+                    published=printable(published.name),
+                )
+            )
             continue
         update = updater.update(published, at=at, force=force)
         if update.error and update.error.fields.get("status") == _TOO_MANY:
@@ -301,7 +319,7 @@ def _tell(update: Update, as_json: bool) -> None:
 
 def _print_updates(updates: list[Update]) -> None:
     say_table(
-        ("List", "Outcome", "Number", "Made", "Valid until", "Entries"),
+        (tr("List"), tr("Outcome"), tr("Number"), tr("Made"), tr("Valid until"), tr("Entries")),
         [
             (
                 update.published.name,
@@ -341,4 +359,6 @@ def _der_of(path: Path) -> bytes:
     try:
         return load_pem_x509_crl(octets).public_bytes(Encoding.DER)
     except PARSE_ERRORS as error:
-        raise UnreadableError(f"{path}: no CRL that can be read: {error}") from None
+        raise UnreadableError(
+            tr("{path}: no CRL that can be read: {error}", path=path, error=error)
+        ) from None

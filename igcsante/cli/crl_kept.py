@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..instants import iso
+from ..messages import tr
 from ..text import printable
 from .crl_print import common_name
 from .output import talk
@@ -21,12 +22,21 @@ def open_store() -> CrlStore:
     store = CrlStore()
     for error in store.damaged():
         talk(
-            f"Warning: {printable(error.message)}. No certificate of its issuer is good until "
-            "it is fetched or indexed again"
+            tr(
+                "Warning: {message}. No certificate of its issuer is good until "
+                "it is fetched or indexed again",
+                message=printable(error.message),
+            )
         )
     for stored in store.lists():
         if damage := _damage(store, stored):
-            talk(f"Warning: {printable(str(stored.path))}: {damage}; fetch or index it again")
+            talk(
+                tr(
+                    "Warning: {path}: {damage}; fetch or index it again",
+                    path=printable(str(stored.path)),
+                    damage=damage,
+                )
+            )
     return store
 
 
@@ -55,7 +65,10 @@ def matching(store: CrlStore, name: str) -> tuple[StoredCrl, ...]:
         if wanted in item.issuer.casefold() or wanted in item.source.casefold()
     ]
     if not found:
-        raise UsageError(f"no list of {name!r} is kept", advice="see them all with: igc crl list")
+        raise UsageError(
+            tr("no list of {name!r} is kept", name=name),
+            advice=tr("see them all with: igc crl list"),
+        )
     return tuple(found)
 
 
@@ -64,7 +77,14 @@ def the_one(store: CrlStore, name: str) -> StoredCrl:
     found = matching(store, name)
     if len(found) > 1:
         several = "; ".join(common_name(item) for item in found)
-        raise UsageError(f"{len(found)} lists have {name!r} in their name: {several}")
+        raise UsageError(
+            tr(
+                "{count} lists have {name!r} in their name: {several}",
+                count=len(found),
+                name=name,
+                several=several,
+            )
+        )
     return found[0]
 
 
@@ -79,7 +99,8 @@ def lookup(store: CrlStore, stored: StoredCrl, serial: str) -> dict[str, str | N
     value = read_serial(serial)
     if value is None:
         raise UsageError(
-            f"{serial[:80]!r} is no serial number", advice="1 to 20 octets in hexadecimal, not zero"
+            tr("{serial!r} is no serial number", serial=serial[:80]),
+            advice=tr("1 to 20 octets in hexadecimal, not zero"),
         )
     require_intact(stored)
     found = store.open(stored).lookup(value)

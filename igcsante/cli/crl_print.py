@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..instants import iso
+from ..messages import tr
 from .output import say_pairs
 
 if TYPE_CHECKING:
@@ -36,18 +37,18 @@ def print_stored(stored: StoredCrl) -> None:
     kind = f"delta, completes {stored.base_number}" if stored.base_number is not None else ""
     say_pairs(
         [
-            ("Issuer", stored.issuer),
-            ("Number", number(stored)),
-            ("Kind", kind or "complete"),
-            ("Made", iso(stored.this_update)),
-            ("Valid until", iso(stored.next_update) or "not said"),
-            ("State", state(stored, datetime.now(UTC))),
-            ("Entries", count(stored.entries)),
-            ("Size", f"{stored.size:,} bytes"),
-            ("SHA-256", stored.sha256),
-            ("From", stored.source),
-            ("Fetched", iso(stored.fetched_at) or ""),
-            ("Kept as", str(stored.path)),
+            (tr("Issuer"), stored.issuer),
+            (tr("Number"), number(stored)),
+            (tr("Kind"), kind or "complete"),
+            (tr("Made"), iso(stored.this_update)),
+            (tr("Valid until"), iso(stored.next_update) or tr("not said")),
+            (tr("State"), state(stored, datetime.now(UTC))),
+            (tr("Entries"), count(stored.entries)),
+            (tr("Size"), tr("{size:,} bytes", size=stored.size)),
+            (tr("SHA-256"), stored.sha256),
+            (tr("From"), stored.source),
+            (tr("Fetched"), iso(stored.fetched_at) or ""),
+            (tr("Kept as"), str(stored.path)),
         ]
     )
 

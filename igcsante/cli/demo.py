@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import IgcError, UsageError
+from ..messages import tr
 from .output import Settings, common_options, emit, print_error, say, talk
 
 
@@ -39,7 +40,8 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
 
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise UsageError(
-            f"{keep} is not empty", advice="name a folder that is new or empty: --keep DIR"
+            tr("{keep} is not empty", keep=keep),
+            advice=tr("name a folder that is new or empty: --keep DIR"),
         )
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="igc-demo-")))
@@ -61,7 +63,7 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
             print_error(error, as_json=False)
             return int(error.exit_code)
     if keep:
-        talk(f"\nThe files are in {keep}.")
+        talk(tr("\nThe files are in {keep}.", keep=keep))
     elif not settings.json:
-        talk("\nNothing was left behind. --keep DIR keeps the files; --json is for programs.")
+        talk(tr("\nNothing was left behind. --keep DIR keeps the files; --json is for programs."))
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from . import ask
 from .connect import open_journal, profile_of, trust_store
 from .order_keys import PLATFORM
@@ -139,8 +140,12 @@ def _order(
         certificates = [one for path in paths for one in certificates_from_path(path)]
     else:
         raise UsageError(
-            f"order {entry.id} has no certificate here: {entry.state.meaning}",
-            advice=f"retrieve it first: igc retrieve {entry.id}",
+            tr(
+                "order {id} has no certificate here: {meaning}",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            ),
+            advice=tr("retrieve it first: igc retrieve {id}", id=entry.id),
         )
     files = []
     if with_key and entry.key_path:

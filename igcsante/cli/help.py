@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import ExitCode, UsageError
+from ..messages import tr
 from ..text import did_you_mean
 from .output import say, say_table
 
@@ -34,13 +35,16 @@ _EXIT_CODES = {
 def help_command(ctx: click.Context, topic: tuple[str, ...]) -> None:
     """Explain TOPIC: exit-codes, json or secrets, or a command. Without one, list the commands."""
     if topic == ("exit-codes",):
-        say_table(("Code", "Meaning"), [(str(int(code)), _EXIT_CODES[code]) for code in ExitCode])
+        say_table(
+            (tr("Code"), tr("Meaning")), [(str(int(code)), _EXIT_CODES[code]) for code in ExitCode]
+        )
     elif topic == ("json",):
         from .schemas import names, schema
 
         say(_JSON)
         say_table(
-            ("Schema", "What it describes"), [(name, schema(name)["title"]) for name in names()]
+            (tr("Schema"), tr("What it describes")),
+            [(name, schema(name)["title"]) for name in names()],
         )
     elif topic == ("secrets",):
         say(_SECRETS)
@@ -56,7 +60,11 @@ def _of_command(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
         below = group.get_command(ctx, word) if isinstance(group, click.Group) else None
         if below is None:
             raise UsageError(
-                f"{word!r} is no topic, nor a command of {ctx.command_path}",
+                tr(
+                    "{word!r} is no topic, nor a command of {command_path}",
+                    word=word,
+                    command_path=ctx.command_path,
+                ),
                 advice=f"{did_you_mean(word, known)} See: igc help".lstrip(),
             )
         ctx = click.Context(below, info_name=word, parent=ctx)

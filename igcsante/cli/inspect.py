@@ -13,6 +13,7 @@ import click
 
 from ..errors import ExitCode, IgcError, UnreadableError, UsageError
 from ..instants import parse_instant
+from ..messages import tr
 from . import ask
 from .output import Settings, common_options, emit, print_error, say
 
@@ -139,7 +140,7 @@ def _within(folder: Path) -> list[Path]:
     files = [item for item in inside if item.is_file()]
     if not files:
         raise UnreadableError(
-            f"{folder}: nothing to show in this folder",
+            tr("{folder}: nothing to show in this folder", folder=folder),
             advice="files right in it are read when they end in " + " ".join(sorted(_SUFFIXES)),
         )
     return files
@@ -153,7 +154,12 @@ def _read(path: Path) -> bytes:
         return read_bounded(path, MAX_CRL_BYTES)
     data = sys.stdin.buffer.read(MAX_CRL_BYTES + 1) if sys.stdin else b""
     if len(data) > MAX_CRL_BYTES:
-        raise UnreadableError(f"more than {MAX_CRL_BYTES:,} bytes on the standard input")
+        raise UnreadableError(
+            tr(
+                "more than {max_crl_bytes:,} bytes on the standard input",
+                max_crl_bytes=MAX_CRL_BYTES,
+            )
+        )
     return data
 
 

@@ -22,6 +22,7 @@ from ..certs.x509.certificate_list import Crl
 from ..certs.x509.extensions import uris
 from ..certs.x509.signatures import KEY_ERRORS
 from ..instants import iso
+from ..messages import tr
 from ..text import printable
 from .output import say, say_pairs, wrapped
 
@@ -115,17 +116,17 @@ class View:
         may, may_not = words.uses(profile)
         say_pairs(
             [
-                ("What", words.summary(profile)),
+                (tr("What"), words.summary(profile)),
                 *_holder(profile),
                 *_names(profile),
                 *_origin(certificate, profile),
-                *(("Its CRL at", url) for url in profile.crl_urls),
-                *(("Its delta CRL at", url) for url in profile.delta_crl_urls),
-                ("OCSP at", profile.ocsp_url),
-                ("Key", _key_text(certificate)),
-                ("Key usage", ", ".join((*profile.key_usages, *profile.extended_key_usages))),
-                ("May be used to", "; ".join(use.text for use in may)),
-                ("Not to", "" if profile.authority else "; ".join(use.text for use in may_not)),
+                *((tr("Its CRL at"), url) for url in profile.crl_urls),
+                *((tr("Its delta CRL at"), url) for url in profile.delta_crl_urls),
+                (tr("OCSP at"), profile.ocsp_url),
+                (tr("Key"), _key_text(certificate)),
+                (tr("Key usage"), ", ".join((*profile.key_usages, *profile.extended_key_usages))),
+                (tr("May be used to"), "; ".join(use.text for use in may)),
+                (tr("Not to"), "" if profile.authority else "; ".join(use.text for use in may_not)),
             ]
         )
         _say_advice(self._about(certificate, profile))
@@ -133,11 +134,11 @@ class View:
     def _say_request(self, request: x509.CertificateSigningRequest) -> None:
         say_pairs(
             [
-                ("What", "certificate request (CSR)"),
-                ("Subject", _display(request, "subject")),
-                ("Servers", ", ".join(_dns_names(request))),
-                ("Key", _key_text(request)),
-                ("Public key", _key_facts(request)["public_key_sha256"]),
+                (tr("What"), tr("certificate request (CSR)")),
+                (tr("Subject"), _display(request, "subject")),
+                (tr("Servers"), ", ".join(_dns_names(request))),
+                (tr("Key"), _key_text(request)),
+                (tr("Public key"), _key_facts(request)["public_key_sha256"]),
             ]
         )
         _say_advice(advising.about_request(request))
@@ -146,15 +147,15 @@ class View:
         delta = f"delta, completes number {crl.base_number}" if crl.base_number is not None else ""
         say_pairs(
             [
-                ("What", "certificate revocation list (CRL)"),
-                ("Issuer", names.display(crl.issuer)),
-                ("Number", "" if crl.number is None else str(crl.number)),
-                ("Kind", delta),
-                ("Scope", _scope(crl)),
-                ("Made", iso(crl.this_update)),
-                ("Valid until", iso(crl.next_update) or "not said"),
-                ("Entries", f"{len(crl):,}"),
-                ("SHA-256", crl.sha256),
+                (tr("What"), tr("certificate revocation list (CRL)")),
+                (tr("Issuer"), names.display(crl.issuer)),
+                (tr("Number"), "" if crl.number is None else str(crl.number)),
+                (tr("Kind"), delta),
+                (tr("Scope"), _scope(crl)),
+                (tr("Made"), iso(crl.this_update)),
+                (tr("Valid until"), iso(crl.next_update) or tr("not said")),
+                (tr("Entries"), f"{len(crl):,}"),
+                (tr("SHA-256"), crl.sha256),
             ]
         )
         _say_advice(advising.about_crl(crl, self.at))
@@ -218,9 +219,17 @@ def _say_key(key: PrivateKey, parts: tuple[Part, ...], mode: int | None) -> None
     state = "encrypted" if key.encrypted else "not encrypted by itself"
     say_pairs(
         [
-            ("What", f"{kind} ({key.form}), {state}; it is not shown"),
-            ("Belongs to", ", ".join(owners) if key.public_key_sha256 else ""),
-            ("Public key", key.public_key_sha256),
+            (
+                tr("What"),
+                tr(
+                    "{kind} ({form}), {state}; it is not shown",
+                    kind=kind,
+                    form=key.form,
+                    state=state,
+                ),
+            ),
+            (tr("Belongs to"), ", ".join(owners) if key.public_key_sha256 else ""),
+            (tr("Public key"), key.public_key_sha256),
         ]
     )
     _say_advice(advising.about_key(key, None if key.form == "PKCS#12" else mode))
@@ -230,9 +239,9 @@ def _say_container(container: Container) -> None:
     holds = f"{container.certificates} certificates" if container.opened else "not opened"
     say_pairs(
         [
-            ("What", f"{container.form} file, {holds}"),
-            ("Its name", container.friendly_name),
-            ("Protection", container.protection),
+            (tr("What"), tr("{form} file, {holds}", form=container.form, holds=holds)),
+            (tr("Its name"), container.friendly_name),
+            (tr("Protection"), container.protection),
         ]
     )
 

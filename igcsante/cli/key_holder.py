@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..credentials import AUTHENTICATION
 from ..errors import UsageError
+from ..messages import tr
 from . import ask
 from .connect import inserted_card, pin_verified, profile_of, token_module
 from .output import Settings, talk
@@ -74,8 +75,8 @@ def key_holder(settings: Settings) -> Iterator[KeyHolder]:
 
     if settings.trace or settings.recorder is not None:
         raise UsageError(
-            "what a PKCS#11 module says to its token can't be traced or recorded",
-            advice="use the card in a reader, without the module",
+            tr("what a PKCS#11 module says to its token can't be traced or recorded"),
+            advice=tr("use the card in a reader, without the module"),
         )
     with open_token(module, name=settings.reader or profile.reader) as token:
         yield _Token(token)
@@ -138,7 +139,7 @@ class _Token(KeyHolder):
         self._token.check_pin_policy(use_last_try=use_last_try)
         on_reader = self._token.wants_pin_on_reader
         if on_reader:
-            talk("Type the PIN on the reader.")
+            talk(tr("Type the PIN on the reader."))
         pin = None if on_reader else ask.secret(source, "PIN of the token", "--pin-source")
         self._token.login(pin, use_last_try=use_last_try)
         yield

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, IgcError, UsageError
+from ..messages import tr
 from ..ws.vocabulary import RevocationReason
 from . import ask
 from .connect import Target, access_of, connected, open_journal, target_of
@@ -51,7 +52,7 @@ def habilitations_command(settings: Settings, pin_source: str | None, use_last_t
             )
         return
     say_table(
-        ("Structure", "Name", "Offre", "Usages", "Scope"),
+        (tr("Structure"), tr("Name"), tr("Offre"), tr("Usages"), tr("Scope")),
         [
             (
                 str(line.structure.national_id),
@@ -121,7 +122,14 @@ def revoke_command(
         line = {**entry.to_dict(), "revoked_on": revoked_at, "published": told}
         emit(line, schema="igc.revocation/1")
         return
-    say(f"Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {entry.label}, serial {entry.serial}")
+    say(
+        tr(
+            "Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}",
+            revoked_at=revoked_at,
+            label=entry.label,
+            serial=entry.serial,
+        )
+    )
     for item in seen:
         say(f"{item.source.upper()}: {_in_words(item)}")
 
@@ -144,7 +152,9 @@ def _known(journal: Journal, name: str, platform: str) -> Entry | None:
             return None
         raise
     if not entry.product_id or not entry.serial:
-        raise UsageError(f"order {entry.id} has no certificate: {entry.state.meaning}")
+        raise UsageError(
+            tr("order {id} has no certificate: {meaning}", id=entry.id, meaning=entry.state.meaning)
+        )
     check_platform(entry, platform)
     return entry
 
@@ -165,16 +175,27 @@ def _found(platform: Platform, journal: Journal, serial: str, about: dict[str, s
     found = platform.search_products(ProductSearch(serial=serial)).products
     if len(found) != 1:
         raise UsageError(
-            f"neither the journal nor the platform shows a certificate of serial {serial}: "
-            "nothing was revoked",
-            advice="list them with: igc status",
+            tr(
+                "neither the journal nor the platform shows a certificate of serial {serial}: "
+                "nothing was revoked",
+                serial=serial,
+            ),
+            advice=tr("list them with: igc status"),
         )
     return adopt(journal, found[0], at=_now(), **about)
 
 
 def _confirmed(entry: Entry, yes: bool, source: str | None) -> Secret:
     if not yes:
-        talk(f"{entry.offre} {entry.usage} {entry.label}, serial {entry.serial}")
+        talk(
+            tr(
+                "{offre} {usage} {label}, serial {serial}",
+                offre=entry.offre,
+                usage=entry.usage,
+                label=entry.label,
+                serial=entry.serial,
+            )
+        )
         ask.retyped(entry.serial[-6:], "Revoking is final. Last six characters of the serial")
     return ask.secret(source, "Revocation code", "--revocation-code-source")
 
@@ -189,12 +210,12 @@ def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Publishe
         if not kept and entry.certificate_path:
             kept = list(certificates_from_path(Path(entry.certificate_path)))
         if not kept:
-            talk("The certificate is not on this machine, so CRL and OCSP were not asked.")
+            talk(tr("The certificate is not on this machine, so CRL and OCSP were not asked."))
             return ()
         access = access_of(target.profile)
         return published(kept[0], target.store, access, untrusted=kept[1:], at=_now())
     except IgcError as error:
-        talk(f"CRL and OCSP could not be asked: {error.message}")
+        talk(tr("CRL and OCSP could not be asked: {message}", message=error.message))
         return ()
 
 

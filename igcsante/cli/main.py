@@ -18,6 +18,7 @@ import click
 
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
+from ..messages import tr
 from .lazy import LazyGroup
 from .output import Settings, platform_options, print_error
 
@@ -113,8 +114,8 @@ def _run(arguments: list[str]) -> int:
         if os.environ.get("IGC_DEBUG"):
             raise
         unexpected = IgcError(
-            f"unexpected {type(error).__name__}",
-            advice="this is a defect of igcsante: run again with IGC_DEBUG=1 and report it",
+            tr("unexpected {name}", name=type(error).__name__),
+            advice=tr("this is a defect of igcsante: run again with IGC_DEBUG=1 and report it"),
         )
         return _told(unexpected, arguments)
     return code if isinstance(code, int) else int(ExitCode.GOOD)
@@ -129,9 +130,11 @@ def _require_no_empty(arguments: list[str]) -> None:
         option = before if before.startswith("-") else ""
         if not argument:
             where = f" after {option}" if option else ""
-            raise UsageError(f"an argument{where} is empty; nothing was done")
+            raise UsageError(tr("an argument{where} is empty; nothing was done", where=where))
         if re.fullmatch(r"--[\w-]+=", argument):
-            raise UsageError(f"{argument[:-1]} is given an empty value; nothing was done")
+            raise UsageError(
+                tr("{argument} is given an empty value; nothing was done", argument=argument[:-1])
+            )
 
 
 def _told(error: IgcError, arguments: list[str]) -> int:
@@ -141,7 +144,7 @@ def _told(error: IgcError, arguments: list[str]) -> int:
         return int(error.exit_code)
     from .check_formats import nagios_line
 
-    click.echo(f"IGC UNKNOWN - {nagios_line(error.message)}")
+    click.echo(tr("IGC UNKNOWN - {message}", message=nagios_line(error.message)))
     return _NAGIOS_UNKNOWN
 
 
@@ -157,7 +160,9 @@ def _output_lost(error: OSError) -> int:
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - else Python flushes it once more
     if not isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):
-            click.echo(f"Error: the output can't be written: {error.strerror}", err=True)
+            click.echo(
+                tr("Error: the output can't be written: {why}", why=error.strerror), err=True
+            )
     return int(ExitCode.FAILURE)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import ExitCode, IgcError
+from ..messages import tr
 from . import ask
 from .connect import connected, connection, open_journal, target_of
 from .order_batch import batch_options, order_batch
@@ -92,7 +93,7 @@ def order_command(
     fields = request_fields(**wanted)
     request = draft(out, **fields)
     for warning in request.warnings(meant_for):
-        talk(f"Warning: {warning}")
+        talk(tr("Warning: {warning}", warning=warning))
     check_protection(key_choice, sources)
     asked = _ask(sources, order_only=order_only, by_platform=made_by_platform(key_choice))
     source = key_source(settings, asked.p12_password, **key_choice)
@@ -115,7 +116,14 @@ def order_command(
                 key_passphrase=asked.key_passphrase,
                 **link.about,
             )
-            talk(f"Order {entry.id} is placed: product {entry.product_id}, {entry.state.meaning}.")
+            talk(
+                tr(
+                    "Order {id} is placed: product {product_id}, {meaning}.",
+                    id=entry.id,
+                    product_id=entry.product_id,
+                    meaning=entry.state.meaning,
+                )
+            )
             _go_on(settings, entry, link.platform, journal, asked.delivery)
     return ExitCode.GOOD
 
@@ -154,14 +162,14 @@ def _go_on(
         show_entry(entry, settings.json)
         if not entry.certificate_path:
             wait = f"igc orders wait {entry.id}, then " if pending else ""
-            talk(f"Next: {wait}igc retrieve {entry.id}")
+            talk(tr("Next: {wait}igc retrieve {id}", wait=wait, id=entry.id))
         return
     check_within_reach(entry, journal)
     try:
         issued = bring_home(entry, platform, journal, delivery, at=datetime.now(UTC))
     except IgcError:
         if journal.get(str(entry.id)).state is OrderState.ORDERED:
-            talk(f"Order {entry.id} stays, to be finished with: igc retrieve {entry.id}")
+            talk(tr("Order {id} stays, to be finished with: igc retrieve {id}", id=entry.id))
         raise
     if issued is not None:
         show_issued(issued, settings.json)

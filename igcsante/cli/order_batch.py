@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ExitCode, IgcError, UsageError
+from ..messages import tr
 from ..ws.orders.entries import OrderState
 from . import ask
 from .connect import connected, open_journal, target_of
@@ -81,7 +82,7 @@ def order_batch(
 
     target = target_of(settings)
     if key_choice["key"] != HERE or key_choice["csr"]:
-        raise UsageError("the keys of a batch are made here: --key and --csr are for one order")
+        raise UsageError(tr("the keys of a batch are made here: --key and --csr are for one order"))
     rows = read_rows(batching["batch"], COLUMNS)
     common = {**wanted, "for": meant_for, "key_bits": key_choice["key_bits"]}
     jobs = _checked(rows, common, out=out, campaign=batching["campaign"])
@@ -151,7 +152,17 @@ class Report:
         elif entry is not None:
             where = f", {entry.certificate_path}" if entry.certificate_path else ""
             since = ", since revoked" if entry.state is OrderState.REVOKED else ""
-            say(f"{about} {entry.label}: {_word(outcome)}, order {entry.id}{where}{since}")
+            say(
+                tr(
+                    "{about} {label}: {outcome}, order {id}{where}{since}",
+                    about=about,
+                    label=entry.label,
+                    outcome=_word(outcome),
+                    id=entry.id,
+                    where=where,
+                    since=since,
+                )
+            )
 
     def end(self) -> ExitCode:
         """The whole; its exit code."""
@@ -162,14 +173,21 @@ class Report:
             emit({**line, "not_begun": self._total - begun}, schema="igc.batch.report/1")
         else:
             told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-            talk(f"{self._path}: {told or 'nothing done'} of {self._total}.")
+            talk(
+                tr(
+                    "{path}: {told} of {total}.",
+                    path=self._path,
+                    told=told or "nothing done",
+                    total=self._total,
+                )
+            )
         if self._stuck:
             shown = ", ".join(self._stuck[:STUCK_SHOWN])
             more = len(self._stuck) - STUCK_SHOWN
             shown += f" and {more} more" if more > 0 else ""
-            talk(f"Only you can bring these further, as told above: {shown}.")
+            talk(tr("Only you can bring these further, as told above: {shown}.", shown=shown))
         if begun < self._total or counts["failed"]:
-            talk("Run the same command again to go on: what is done is not done twice.")
+            talk(tr("Run the same command again to go on: what is done is not done twice."))
         return self._code
 
     def _show_progress(self, done: int) -> None:
@@ -202,17 +220,25 @@ def _checked(rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, campaign
         bits, meant_for = cells.pop("key_bits"), cells.pop("for", "")
         try:
             if bits not in KEY_BITS:
-                raise UsageError(f"key_bits: one of {', '.join(KEY_BITS)}", field="key_bits")
+                raise UsageError(
+                    tr("key_bits: one of {key_bits}", key_bits=", ".join(KEY_BITS)),
+                    field="key_bits",
+                )
             fields = request_fields(**{"usage": "", "structure": "", "email": (), **cells})
             request = draft(folder, **fields)
             reference = fields["client_reference"]
             if reference and reference in places:
                 raise UsageError(
-                    f"reference: {reference} is that of {places[reference]}", field="reference"
+                    tr(
+                        "reference: {reference} is that of {places}",
+                        reference=reference,
+                        places=places[reference],
+                    ),
+                    field="reference",
                 )
             places[reference] = row.place
             for warning in request.warnings(meant_for):
-                talk(f"Warning: {row.place}: {warning}")
+                talk(tr("Warning: {place}: {warning}", place=row.place, warning=warning))
             made.append((row, fields, folder, int(bits)))
             asked.append((replace(request, client_reference=reference), int(bits)))
         except IgcError as error:
@@ -220,8 +246,12 @@ def _checked(rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, campaign
             wrong.append(error)
     if wrong:
         raise UsageError(
-            f"{len(wrong)} of {len(rows)} rows can't be ordered: nothing was sent",
-            advice="correct the rows named above",
+            tr(
+                "{count} of {count_2} rows can't be ordered: nothing was sent",
+                count=len(wrong),
+                count_2=len(rows),
+            ),
+            advice=tr("correct the rows named above"),
             **wrong[0].fields,
         )
     return [
@@ -240,8 +270,14 @@ def _tell_elsewhere(journal: Journal, endpoint: str, jobs: Sequence[Job]) -> Non
     others = Counter(entry.platform for entry in found if entry)
     for platform, count in others.items():
         talk(
-            f"Warning: {count} of {len(jobs)} rows were ordered before, at {platform}. "
-            f"They are ordered at {endpoint} as well."
+            tr(
+                "Warning: {count} of {count_2} rows were ordered before, at {platform}. "
+                "They are ordered at {endpoint} as well.",
+                count=count,
+                count_2=len(jobs),
+                platform=platform,
+                endpoint=endpoint,
+            )
         )
 
 
@@ -265,7 +301,12 @@ def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
 
 
 def _wait(seconds: float) -> None:
-    talk(f"What became of the rows in doubt can be told in {seconds:.0f} s: waiting.")
+    talk(
+        tr(
+            "What became of the rows in doubt can be told in {seconds:.0f} s: waiting.",
+            seconds=seconds,
+        )
+    )
     time.sleep(seconds)
 
 

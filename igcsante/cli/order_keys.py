@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from ..secret import Secret
 from . import ask
 from .connect import profile_of, token_module
@@ -55,9 +56,13 @@ def check_protection(key_choice: dict[str, Any], sources: dict[str, Any]) -> Non
     """Raise UsageError for a password of something that this choice of key doesn't make."""
     here = key_choice["key"] == HERE and key_choice["csr"] is None
     if sources["key_passphrase_source"] and not here:
-        raise UsageError("--key-passphrase-source: the key isn't made here, so no file holds it")
+        raise UsageError(
+            tr("--key-passphrase-source: the key isn't made here, so no file holds it")
+        )
     if sources["p12_password_source"] and not (here or made_by_platform(key_choice)):
-        raise UsageError("--p12-password-source: a PKCS#12 needs the key, which isn't made here")
+        raise UsageError(
+            tr("--p12-password-source: a PKCS#12 needs the key, which isn't made here")
+        )
 
 
 def made_by_platform(key_choice: dict[str, Any]) -> bool:
@@ -89,7 +94,9 @@ def key_source(
 
     if csr is not None:
         if key != HERE:
-            raise UsageError("--csr and --key: a request says where its key is, give one of them")
+            raise UsageError(
+                tr("--csr and --key: a request says where its key is, give one of them")
+            )
         return GivenRequest(read_bounded(csr, MAX_CSR_BYTES), str(csr))
     if key == CARD:
         return None
@@ -100,7 +107,8 @@ def key_source(
     if key.startswith(_URI):
         return _key_of_uri(settings, key, key_pin_source)
     raise UsageError(
-        f"--key: {key[:40]!r} is no place of a key", advice="here, platform, card, or pkcs11:…"
+        tr("--key: {key!r} is no place of a key", key=key[:40]),
+        advice=tr("here, platform, card, or pkcs11:…"),
     )
 
 
@@ -111,8 +119,8 @@ def _key_of_uri(settings: Settings, text: str, pin_source: str | None) -> KeySou
     module = uri.module or token_module(settings, profile_of(settings))
     if module is None:
         raise UsageError(
-            "--key: the URI names no module",
-            advice="add ?module-path=/usr/lib/MODULE.so to it, or give --pkcs11",
+            tr("--key: the URI names no module"),
+            advice=tr("add ?module-path=/usr/lib/MODULE.so to it, or give --pkcs11"),
         )
     return _UriKey(uri, module, pin_source)
 
@@ -133,7 +141,7 @@ class _UriKey:
             token.check_pin_policy()
             on_reader = token.wants_pin_on_reader
             if on_reader:
-                talk("Type the PIN of the key's token on its reader.")
+                talk(tr("Type the PIN of the key's token on its reader."))
             token.login(None if on_reader else self._pin(token.label))
             key = token.private_key(label=self.uri.label, key_id=self.uri.key_id)
             return TokenKey(key).order_key(common_name, dns_names)

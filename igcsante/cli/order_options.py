@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from .output import grouped
 
 
@@ -85,7 +86,9 @@ def request_fields(
 
     for name, value in {"usage": usage, "structure": structure, "email": email}.items():
         if not value:
-            raise UsageError(f"--{name} is needed", advice="see: igc order --help", field=name)
+            raise UsageError(
+                tr("--{name} is needed", name=name), advice=tr("see: igc order --help"), field=name
+            )
     person = surname or given_name or national_id
     return {
         "offre": Offre.parse(offre),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..messages import tr
 from ..text import printable
 from .output import Settings, common_options, emit, say, say_table
 
@@ -33,7 +34,7 @@ def policy_list(settings: Settings) -> None:
     rows = [
         (policy.name, _worlds(policy), _asked(policy), policy.description) for policy in policies
     ]
-    say_table(("Policy", "Worlds", "Revocation", "What it is"), rows)
+    say_table((tr("Policy"), tr("Worlds"), tr("Revocation"), tr("What it is")), rows)
 
 
 @policy_command.command("show")

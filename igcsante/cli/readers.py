@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ReaderAbsentError, UsageError
+from ..messages import tr
 from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def readers_command(settings: Settings, watch: bool, wait: float | None) -> None
     time. Exit code 3 when there is no reader.
     """
     if watch and wait is not None:
-        raise UsageError("--watch goes on until it is interrupted: --wait doesn't go with it")
+        raise UsageError(tr("--watch goes on until it is interrupted: --wait doesn't go with it"))
     if watch:
         _watch(settings)
     elif wait is not None:
@@ -98,17 +99,18 @@ def _list(settings: Settings) -> None:
             )
     elif statuses:
         say_table(
-            ("Reader", "Card"),
+            (tr("Reader"), tr("Card")),
             [(status.name, _card_text(status)) for status in statuses],
         )
     if not statuses:
         raise ReaderAbsentError(
-            "no card reader", advice="plug one in, or try a simulated one: igc sim run --pcscd"
+            tr("no card reader"),
+            advice=tr("plug one in, or try a simulated one: igc sim run --pcscd"),
         )
     if not any(status.card_present for status in statuses):
-        talk("No card is inserted.")
+        talk(tr("No card is inserted."))
     elif sum(status.card_present for status in statuses) > 1:
-        talk("Choose one with --reader and part of its name, or the card's serial number.")
+        talk(tr("Choose one with --reader and part of its name, or the card's serial number."))
 
 
 def _card_text(status: ReaderStatus) -> str:

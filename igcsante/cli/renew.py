@@ -19,6 +19,7 @@ from ..errors import (
     UsageError,
 )
 from ..files import read_bounded
+from ..messages import tr
 from . import ask
 from .connect import connected, open_journal, target_of
 from .order_options import pin_options, retrieval_options
@@ -117,15 +118,19 @@ class Renewing:
         if mode == KeyPlace.PLATFORM:
             if self.delivery is None or self.delivery.p12_password is None:
                 raise UsageError(
-                    "the platform makes the key of this one, and wants a password for it",
-                    advice="give --p12-password-source, or --key-bits 2048 to make the key here",
+                    tr("the platform makes the key of this one, and wants a password for it"),
+                    advice=tr(
+                        "give --p12-password-source, or --key-bits 2048 to make the key here"
+                    ),
                 )
             return PlatformKey(self.delivery.p12_password)
         if mode in (KeyPlace.REQUEST, KeyPlace.TOKEN):
             raise UsageError(
-                "the key of this one was not made here: nothing was ordered",
-                advice="give the request of its new key with --csr, or --key-bits 2048 to make "
-                "one here",
+                tr("the key of this one was not made here: nothing was ordered"),
+                advice=tr(
+                    "give the request of its new key with --csr, or --key-bits 2048 to make "
+                    "one here"
+                ),
             )
         return NewKey(int(bits or 2048))
 
@@ -155,9 +160,11 @@ def renew_command(
     done is not done twice. One connection and one signature of the card serve all of them.
     """
     if bool(orders) == which["due"]:
-        raise UsageError("name the orders to renew, or give --due", advice="see: igc status")
+        raise UsageError(
+            tr("name the orders to renew, or give --due"), advice=tr("see: igc status")
+        )
     if keys["csr"] and len(orders) != 1:
-        raise UsageError("a request is for one key: --csr goes with a single order")
+        raise UsageError(tr("a request is for one key: --csr goes with a single order"))
     early = which["early"] or (which["due"] and which["within"] > 60)
     target = target_of(settings)
     with open_journal() as journal:
@@ -196,7 +203,7 @@ def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> 
         else:
             _show(product, entry, issued, as_json)
     if not count:
-        talk("Nothing is due.")
+        talk(tr("Nothing is due."))
     return code
 
 
@@ -222,7 +229,9 @@ def _with_product(entry: Entry, platform: str) -> Entry:
 
     check_platform(entry, platform)
     if not entry.product_id:
-        raise UsageError(f"order {entry.id} can't be renewed: {entry.state.meaning}")
+        raise UsageError(
+            tr("order {id} can't be renewed: {meaning}", id=entry.id, meaning=entry.state.meaning)
+        )
     return entry
 
 
@@ -255,11 +264,24 @@ def _show(product: Product, entry: Entry, issued: Issued | None, as_json: bool) 
         line = {"renews": product.product_id, "label": product.label, "files": files}
         emit({**line, "order": entry.to_dict(), "error": None}, schema="igc.renewal/1")
         return
-    say(f"{product.label}: order {entry.id}, {entry.state.meaning}")
+    say(
+        tr(
+            "{label}: order {id}, {meaning}",
+            label=product.label,
+            id=entry.id,
+            meaning=entry.state.meaning,
+        )
+    )
     if issued is not None:
         say_pairs(
             [
-                ("  Valid", f"until {issued.certificate.not_valid_after_utc:%Y-%m-%d}"),
+                (
+                    tr("  Valid"),
+                    tr(
+                        "until {not_valid_after_utc:%Y-%m-%d}",
+                        not_valid_after_utc=issued.certificate.not_valid_after_utc,
+                    ),
+                ),
                 *((f"  {kind}", str(path)) for kind, path in issued.files.items()),
             ]
         )

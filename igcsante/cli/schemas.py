@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from ..errors import UsageError
+from ..messages import tr
 
 _FOLDER = resources.files("igcsante.cli") / "schemas"
 _REFERENCE = re.compile(r'"\$ref": "urn:x-igcsante-toolkit:json:([^#"]+)#')
@@ -29,7 +30,9 @@ def schema(name: str) -> dict[str, Any]:
     That is the bundling of JSON Schema Core 2020-12 §9.3. Raises UsageError.
     """
     if name not in names():
-        raise UsageError(f"there is no JSON schema {name!r}", advice="list them: igc help json")
+        raise UsageError(
+            tr("there is no JSON schema {name!r}", name=name), advice=tr("list them: igc help json")
+        )
     found: dict[str, dict[str, Any]] = {}
     _read(name, found)
     whole = found.pop(name)

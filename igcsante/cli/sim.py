@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..messages import tr
 from . import stopping
 from .connect import simulated_world_directory
 from .output import Settings, common_options, emit, say, talk
@@ -82,7 +83,7 @@ def sim_run(
 
     card: SimulatedCard | ReplayedCard
     if replay and state:
-        raise UsageError("a recording keeps no state: --state goes with --card")
+        raise UsageError(tr("a recording keeps no state: --state goes with --card"))
     if replay:
         card, name, pin = _replayed(replay), replay.name, ""
         about = "Any PIN is taken for the one that was recorded."
@@ -130,11 +131,18 @@ def _emit(card: str, pin: str, port: int, environment: dict[str, str]) -> None:
 
 
 def _announce(card: str, about: str, port: int, environment: dict[str, str]) -> None:
-    talk(f"Simulated {card} card inserted (vpcd port {port}). {about}")
+    talk(
+        tr(
+            "Simulated {card} card inserted (vpcd port {port}). {about}",
+            card=card,
+            port=port,
+            about=about,
+        )
+    )
     for name, value in environment.items():
-        talk("In the terminal that shall see it, type:")
-        say(f"export {name}={value}")
-    talk("Ctrl-C takes it out.")
+        talk(tr("In the terminal that shall see it, type:"))
+        say(tr("export {name}={value}", name=name, value=value))
+    talk(tr("Ctrl-C takes it out."))
 
 
 for _command in (

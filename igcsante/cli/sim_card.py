@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..messages import tr
 from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def sim_card_list(settings: Settings) -> None:
             emit(_described(profile), schema="igc.sim.card/1")
         return
     say_table(
-        ("Name", "Generation", "Type", "Identifier", "What it is"),
+        (tr("Name"), tr("Generation"), tr("Type"), tr("Identifier"), tr("What it is")),
         [(p.name, p.generation, p.card_type, str(p.national_id), p.note) for p in profiles],
     )
 
@@ -77,7 +78,7 @@ def sim_card_new(settings: Settings, file: Path, like: str) -> None:
     if settings.json:
         emit(_described(profile), schema="igc.sim.card/1")
     else:
-        talk(f"{file} is written: edit it, then: igc sim run --card {file} --pcscd")
+        talk(tr("{file} is written: edit it, then: igc sim run --card {file} --pcscd", file=file))
 
 
 def _described(profile: CardProfile) -> dict[str, Any]:

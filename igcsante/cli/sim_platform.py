@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..instants import iso, parse_instant
+from ..messages import tr
 from . import stopping
 from .connect import simulated_world_directory
 from .output import Settings, common_options, emit, say, talk
@@ -72,9 +73,19 @@ def sim_platform(
                 schema="igc.sim.platform/1",
             )
         else:
-            talk("Mock platform and simulated PKI are running; Ctrl-C stops them.")
-            talk(f"Products, mails and settings in a browser: {world.portal_url}")
-            talk(f"Commands reach them with --profile {world.profile.name}, which stands for:")
+            talk(tr("Mock platform and simulated PKI are running; Ctrl-C stops them."))
+            talk(
+                tr(
+                    "Products, mails and settings in a browser: {portal_url}",
+                    portal_url=world.portal_url,
+                )
+            )
+            talk(
+                tr(
+                    "Commands reach them with --profile {profile}, which stands for:",
+                    profile=world.profile.name,
+                )
+            )
             say(world.profile_toml().rstrip())
         stop.wait()
     talk("Stopped.")
@@ -113,7 +124,7 @@ def sim_clock(settings: Settings, advance: int | None, instant: str | None, real
     and renew hold to be due. Other commands go by real time: give them --at where they have it.
     """
     if sum((advance is not None, instant is not None, real)) > 1:
-        raise UsageError("one of --advance, --to and --real, not several")
+        raise UsageError(tr("one of --advance, --to and --real, not several"))
     world = _existing_world()
     if real:
         world.clock.reset()
@@ -176,7 +187,7 @@ def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
         if settings.json:
             emit({"kind": kind, "meaning": known[kind]}, schema="igc.sim.fault/1")
         else:
-            say(f"planned: {kind}")
+            say(tr("planned: {kind}", kind=kind))
 
 
 @click.command("decide")
@@ -194,6 +205,7 @@ def _existing_world() -> SimulatedWorld:
     directory = simulated_world_directory()
     if not (directory / "pki").is_dir():
         raise UsageError(
-            "there is no simulated world yet", advice="igc sim platform makes one and runs it"
+            tr("there is no simulated world yet"),
+            advice=tr("igc sim platform makes one and runs it"),
         )
     return SimulatedWorld(directory)

@@ -9,6 +9,7 @@ import click
 
 from ..errors import CertificateInvalidError, ExitCode, IgcError
 from ..instants import iso
+from ..messages import tr
 from ..text import printable
 from .output import (
     Settings,
@@ -54,15 +55,25 @@ def trust_list(settings: Settings) -> None:
         for entry in entries
         if entry.pin
     ]
-    say_table(("Authority", "World", "Role", "Pin", "Imported"), rows)
+    say_table((tr("Authority"), tr("World"), tr("Role"), tr("Pin"), tr("Imported")), rows)
     for entry in entries:
         if entry.pin is None and entry.certificate is not None:
             subject = printable(display_subject(entry.certificate))
-            say(f"Imported without a pin: {subject} ({fingerprint(entry.certificate)})")
+            say(
+                tr(
+                    "Imported without a pin: {subject} ({certificate})",
+                    subject=subject,
+                    certificate=fingerprint(entry.certificate),
+                )
+            )
+    say("")
     say(
-        "\nPin official: equal to the list that the ANS prints. Pin observed: the same wherever the"
+        tr(
+            "Pin official: equal to the list that the ANS prints. Pin observed: the same wherever\n"
+            "the certificate was found, but no official list prints it. --json adds fingerprints\n"
+            "and URLs."
+        )
     )
-    say("certificate was found, but no official list prints it. --json adds fingerprints and URLs.")
 
 
 @trust_command.command("import")
@@ -92,13 +103,16 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
         if settings.json:
             emit({**_anchor(refused), "outcome": "refused"}, schema="igc.trust.import/1")
         talk(
-            f"refused, its fingerprint is not pinned: {printable(_name(refused))} "
-            f"({fingerprint(certificate)})"
+            tr(
+                "refused, its fingerprint is not pinned: {refused} ({certificate})",
+                refused=printable(_name(refused)),
+                certificate=fingerprint(certificate),
+            )
         )
     if report.refused and not (report.imported or report.already):
         raise CertificateInvalidError(
-            "none of these certificates is a known IGC-Santé authority: nothing was imported",
-            advice="--unpinned imports them all the same, on your own responsibility",
+            tr("none of these certificates is a known IGC-Santé authority: nothing was imported"),
+            advice=tr("--unpinned imports them all the same, on your own responsibility"),
         )
 
 
@@ -132,7 +146,7 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
             worst = worst or error.exit_code
             _tell_fetched(entry, "failed", error, settings)
             if error.fields.get("status") == _TOO_MANY:
-                talk("The server has enough of us: the others were not asked for.")
+                talk(tr("The server has enough of us: the others were not asked for."))
                 break
     return int(worst)
 
@@ -161,18 +175,18 @@ def trust_show(settings: Settings, name: str) -> None:
     imported = f"yes, {entry.path}" if entry.imported else "no"
     say_pairs(
         [
-            ("Name", _name(entry)),
-            ("Common name", entry.pin.common_name if entry.pin else ""),
-            ("Subject", str(told["subject"] or "")),
-            ("World", entry.pin.world if entry.pin else ""),
-            ("Role", entry.pin.role if entry.pin else ""),
-            ("Pin", entry.pin.source if entry.pin else "none"),
-            ("SHA-256", entry.sha256),
-            ("Published at", entry.pin.url if entry.pin else ""),
-            ("Its list at", entry.pin.crl_url if entry.pin else ""),
-            ("Valid from", (certificate and iso(certificate.not_valid_before_utc)) or ""),
-            ("Valid until", (certificate and iso(certificate.not_valid_after_utc)) or ""),
-            ("Imported", imported),
+            (tr("Name"), _name(entry)),
+            (tr("Common name"), entry.pin.common_name if entry.pin else ""),
+            (tr("Subject"), str(told["subject"] or "")),
+            (tr("World"), entry.pin.world if entry.pin else ""),
+            (tr("Role"), entry.pin.role if entry.pin else ""),
+            (tr("Pin"), entry.pin.source if entry.pin else "none"),
+            (tr("SHA-256"), entry.sha256),
+            (tr("Published at"), entry.pin.url if entry.pin else ""),
+            (tr("Its list at"), entry.pin.crl_url if entry.pin else ""),
+            (tr("Valid from"), (certificate and iso(certificate.not_valid_before_utc)) or ""),
+            (tr("Valid until"), (certificate and iso(certificate.not_valid_after_utc)) or ""),
+            (tr("Imported"), imported),
         ]
     )
 
@@ -192,7 +206,7 @@ def trust_remove(settings: Settings, name: str) -> None:
             schema="igc.trust.remove/1",
         )
     else:
-        say(f"removed: {printable(_name(entry))}")
+        say(tr("removed: {entry}", entry=printable(_name(entry))))
 
 
 def _tell_fetched(

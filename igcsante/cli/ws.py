@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigError
+from ..messages import tr
 from .connect import profile_of
 from .output import Settings, contract_options, emit, say, talk
 
@@ -56,11 +57,15 @@ def check_mapping_command(settings: Settings) -> None:
     errors = sum(finding.level is Level.ERROR for finding in findings)
     if errors:
         raise ConfigError(
-            f"the mapping does not fit the WSDL: {errors} error{'s' if errors > 1 else ''}",
-            advice="correct the places named above in the mapping file",
+            tr(
+                "the mapping does not fit the WSDL: {errors} error{which}",
+                errors=errors,
+                which="s" if errors > 1 else "",
+            ),
+            advice=tr("correct the places named above in the mapping file"),
         )
     if not settings.json:
-        say("The mapping fits the WSDL.")
+        say(tr("The mapping fits the WSDL."))
 
 
 @ws_command.command("describe")
@@ -79,7 +84,7 @@ def describe_command(settings: Settings) -> None:
     mapping: ContractMapping | None = load_mapping(path) if path or wsdl is None else None
     if path is None and wsdl is None:
         wsdl = contract_file("pfc-mock.wsdl")
-        talk("No WSDL is given: this is the contract of igcsante's own mock, not the ANS's.")
+        talk(tr("No WSDL is given: this is the contract of igcsante's own mock, not the ANS's."))
     show = emit_description if settings.json else say_description
     show(offered(wsdl, mapping), needed(mapping), mapped=mapping is not None)
 
@@ -124,6 +129,11 @@ def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...])
         )
         return
     say(readable_request(request))
-    talk("Nothing was sent.")
+    talk(tr("Nothing was sent."))
     if signed:
-        talk(f"It would be signed with the card ({', '.join(signed)}): no signature is made here.")
+        talk(
+            tr(
+                "It would be signed with the card ({signed}): no signature is made here.",
+                signed=", ".join(signed),
+            )
+        )

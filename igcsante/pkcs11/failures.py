@@ -15,6 +15,7 @@ from ..errors import (
     PinFormatError,
     PinRequiredError,
 )
+from ..messages import tr
 
 _GONE = {
     "TokenNotPresent",
@@ -52,15 +53,25 @@ def _forget_openssl_errors() -> None:
 def _raise_named(error: Exception, name: str) -> NoReturn:
     kind = type(error).__name__
     if kind in _GONE:
-        raise CardRemovedError(f"{name}: the token was removed", advice="insert it again") from None
+        raise CardRemovedError(
+            tr("{name}: the token was removed", name=name), advice=tr("insert it again")
+        ) from None
     if kind == "PinLocked":
         raise PinBlockedError(
-            f"{name}: the PIN is blocked", advice="the PUK is needed", tries_left=0
+            tr("{name}: the PIN is blocked", name=name),
+            advice=tr("the PUK is needed"),
+            tries_left=0,
         ) from None
     if kind == "PinLenRange":
-        raise PinFormatError(f"{name}: that can't be the token's PIN") from None
+        raise PinFormatError(tr("{name}: that can't be the token's PIN", name=name)) from None
     if kind == "UserNotLoggedIn":
-        raise PinRequiredError(f"{name}: the token wants its PIN first", advice="log in") from None
+        raise PinRequiredError(
+            tr("{name}: the token wants its PIN first", name=name), advice=tr("log in")
+        ) from None
     if kind == "PKCS11Error":
-        raise CardUnsupportedError(f"{name}: the PKCS#11 module can't be loaded") from None
-    raise CardError(f"{name}: the PKCS#11 module failed ({kind})", pkcs11=kind) from None
+        raise CardUnsupportedError(
+            tr("{name}: the PKCS#11 module can't be loaded", name=name)
+        ) from None
+    raise CardError(
+        tr("{name}: the PKCS#11 module failed ({kind})", name=name, kind=kind), pkcs11=kind
+    ) from None

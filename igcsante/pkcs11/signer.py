@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa, utils
 
 from ..credentials import DIGEST_INFO, RsaScheme, cryptography_padding, hash_algorithm
 from ..errors import CardError
+from ..messages import tr
 from .failures import errors_named
 
 
@@ -53,7 +54,7 @@ class Pkcs11Signer:
             self._public_key.verify(signature, digest, cryptography_padding(scheme), hashed)
         except InvalidSignature:
             raise CardError(
-                f"{self._name}: the token's signature doesn't fit its certificate"
+                tr("{name}: the token's signature doesn't fit its certificate", name=self._name)
             ) from None
         return signature
 

@@ -37,6 +37,7 @@ from ..errors import (
     PinWrongError,
     UsageError,
 )
+from ..messages import tr
 from ..secret import Secret
 from .failures import errors_named
 from .signer import Pkcs11Signer
@@ -77,17 +78,19 @@ def open_token(
         import pkcs11
     except ImportError:
         raise CardUnsupportedError(
-            "PKCS#11 tokens can't be used: python-pkcs11 is not installed",
-            advice="pip install 'igcsante[pkcs11]'",
+            tr("PKCS#11 tokens can't be used: python-pkcs11 is not installed"),
+            advice=tr("pip install 'igcsante[pkcs11]'"),
         ) from None
     if not module.is_file():
-        raise UsageError(f"{module}: there is no PKCS#11 module of that name")
+        raise UsageError(tr("{module}: there is no PKCS#11 module of that name", module=module))
     with errors_named(str(module)):
         slots = pkcs11.lib(str(module)).get_slots(token_present=True)
         tokens = [slot.get_token() for slot in slots]
     initialized = [t for t in tokens if t.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
     if not initialized:
-        raise CardAbsentError(f"{module.name}: no token is present", advice="insert the card")
+        raise CardAbsentError(
+            tr("{module}: no token is present", module=module.name), advice=tr("insert the card")
+        )
     fitting = [
         token
         for token in initialized
@@ -99,7 +102,7 @@ def open_token(
         names = [f"{token.label} ({_text(token.serial)})" for token in initialized]
         raise UsageError(
             ("several tokens fit: " if fitting else "no token fits: ") + ", ".join(names),
-            advice="choose one by its label or serial number: --reader",
+            advice=tr("choose one by its label or serial number: --reader"),
             tokens=names,
         )
     return Pkcs11Token(fitting[0].slot)
@@ -148,7 +151,13 @@ class Pkcs11Token:
         with errors_named(self.label):
             for stored in self._open().get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE}):
                 if len(found) == MAX_CERTIFICATES:
-                    raise CardError(f"{self.label}: more than {MAX_CERTIFICATES} certificates")
+                    raise CardError(
+                        tr(
+                            "{label}: more than {max_certificates} certificates",
+                            label=self.label,
+                            max_certificates=MAX_CERTIFICATES,
+                        )
+                    )
                 with suppress(ValueError):
                     certificate = x509.load_der_x509_certificate(stored[Attribute.VALUE])
                     label = str(_attribute(stored, Attribute.LABEL) or "")
@@ -175,12 +184,17 @@ class Pkcs11Token:
         flags = self._flags()
         if flags & TokenFlag.USER_PIN_LOCKED:
             raise PinBlockedError(
-                f"{self.label}: the PIN is blocked", advice="the PUK is needed", tries_left=0
+                tr("{label}: the PIN is blocked", label=self.label),
+                advice=tr("the PUK is needed"),
+                tries_left=0,
             )
         if flags & TokenFlag.USER_PIN_FINAL_TRY and not use_last_try:
             raise PinRefusedError(
-                "a single PIN try is left: the PIN was not sent, a wrong one would block the token",
-                advice="give --use-last-try if you are sure of the PIN",
+                tr(
+                    "a single PIN try is left: the PIN was not sent, "
+                    "a wrong one would block the token"
+                ),
+                advice=tr("give --use-last-try if you are sure of the PIN"),
                 tries_left=1,
             )
 
@@ -195,11 +209,13 @@ class Pkcs11Token:
 
         if self._pin_sent:
             raise PinRefusedError(
-                "a PIN was already sent to this token: it is not sent again",
-                advice="open the token again to give the PIN once more",
+                tr("a PIN was already sent to this token: it is not sent again"),
+                advice=tr("open the token again to give the PIN once more"),
             )
         if pin is None and not self.wants_pin_on_reader:
-            raise UsageError(f"{self.label}: this token's reader has no keypad; give the PIN")
+            raise UsageError(
+                tr("{label}: this token's reader has no keypad; give the PIN", label=self.label)
+            )
         self.check_pin_policy(use_last_try=use_last_try)
         value = pkcs11.PROTECTED_AUTH if pin is None else pin.text()
         self._pin_sent = True
@@ -237,7 +253,12 @@ class Pkcs11Token:
             count = "several certificates" if fitting else "no certificate with an RSA key"
             wanted = "of that description" if by_name else f"for {purpose}"
             raise UsageError(
-                f"the token {self.label}: {count} {wanted}",
+                tr(
+                    "the token {label}: {count} {wanted}",
+                    label=self.label,
+                    count=count,
+                    wanted=wanted,
+                ),
                 labels=[entry.label for entry in fitting],
             )
         found = fitting[0].certificate
@@ -271,9 +292,12 @@ class Pkcs11Token:
             found = list(session.get_objects(wanted))
         if len(found) != 1:
             raise UsageError(
-                f"the token {self.label}: {'several keys are' if found else 'no RSA key is'} "
-                "called that",
-                advice="pkcs11-tool --list-objects --login shows their labels and ids",
+                tr(
+                    "the token {label}: {which} called that",
+                    label=self.label,
+                    which="several keys are" if found else "no RSA key is",
+                ),
+                advice=tr("pkcs11-tool --list-objects --login shows their labels and ids"),
             )
         with errors_named(self.label):
             numbers = [found[0][name] for name in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS)]
@@ -299,7 +323,7 @@ class Pkcs11Token:
 
     def _open(self) -> Any:
         if self._session is None:
-            raise CardError(f"{self.label}: the session with the token is closed")
+            raise CardError(tr("{label}: the session with the token is closed", label=self.label))
         return self._session
 
     def _private_key(self, identifier: bytes) -> Any:
@@ -313,10 +337,11 @@ class Pkcs11Token:
             except pkcs11.NoSuchKey:
                 if self._logged_in is None:
                     raise PinRequiredError(
-                        "the token wants its PIN before it uses this key", advice="log in first"
+                        tr("the token wants its PIN before it uses this key"),
+                        advice=tr("log in first"),
                     ) from None
                 raise CardError(
-                    f"{self.label}: no private key belongs to this certificate"
+                    tr("{label}: no private key belongs to this certificate", label=self.label)
                 ) from None
 
     def _flags(self) -> Any:
@@ -331,15 +356,15 @@ class Pkcs11Token:
         flags = self._flags()
         if flags & TokenFlag.USER_PIN_LOCKED:
             raise PinBlockedError(
-                f"{self.label}: the PIN is wrong, and is now blocked",
-                advice="the PUK is needed",
+                tr("{label}: the PIN is wrong, and is now blocked", label=self.label),
+                advice=tr("the PUK is needed"),
                 tries_left=0,
             ) from None
         last = bool(flags & TokenFlag.USER_PIN_FINAL_TRY)
         raise PinWrongError(
             f"{self.label}: the PIN is wrong" + (": a single try is left" if last else ""),
             tries_left=1 if last else None,
-            advice="it is not sent again by itself",
+            advice=tr("it is not sent again by itself"),
         ) from None
 
 

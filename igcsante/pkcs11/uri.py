@@ -12,6 +12,7 @@ from typing import Self
 from urllib.parse import unquote, unquote_to_bytes
 
 from ..errors import UsageError
+from ..messages import tr
 
 SCHEME = "pkcs11:"
 _KNOWN = ("token", "serial", "object", "id", "type")
@@ -36,26 +37,29 @@ class Pkcs11Uri:
     def parse(cls, text: str) -> Self:
         """Read a URI. Raises UsageError, also for a PIN in it, and repeats none."""
         if not text.startswith(SCHEME):
-            raise UsageError("a key in a token is named by a PKCS#11 URI", advice=_ADVICE)
+            raise UsageError(tr("a key in a token is named by a PKCS#11 URI"), advice=_ADVICE)
         path, _, query = text.removeprefix(SCHEME).partition("?")
         named = _pairs(path, ";")
         options = _pairs(query, "&")
         if {"pin-value", "pin-source"} & options.keys():
             raise UsageError(
-                "a PKCS#11 URI with a PIN is not taken: others could read it",
-                advice="give the PIN with --key-pin-source",
+                tr("a PKCS#11 URI with a PIN is not taken: others could read it"),
+                advice=tr("give the PIN with --key-pin-source"),
             )
         unknown = sorted(named.keys() - set(_KNOWN)) + sorted(options.keys() - {"module-path"})
         if unknown:
             raise UsageError(
-                f"PKCS#11 URI: {unknown[0][:40]!r} is not taken; known: {', '.join(_KNOWN)}, "
-                "module-path",
+                tr(
+                    "PKCS#11 URI: {unknown!r} is not taken; known: {known}, module-path",
+                    unknown=unknown[0][:40],
+                    known=", ".join(_KNOWN),
+                ),
                 advice=_ADVICE,
             )
         if named.get("type", "private") != "private":
-            raise UsageError("PKCS#11 URI: only type=private names a key that signs")
+            raise UsageError(tr("PKCS#11 URI: only type=private names a key that signs"))
         if "object" not in named and "id" not in named:
-            raise UsageError("PKCS#11 URI: object= or id= names the key", advice=_ADVICE)
+            raise UsageError(tr("PKCS#11 URI: object= or id= names the key"), advice=_ADVICE)
         module = options.get("module-path")
         return cls(
             token=_text(named.get("token")),
@@ -71,7 +75,7 @@ def _pairs(text: str, separator: str) -> dict[str, str]:
     for item in filter(None, text.split(separator)):
         name, equals, value = item.partition("=")
         if not equals or not value or name in found or not _VALUE.fullmatch(value):
-            raise UsageError("that is no PKCS#11 URI (RFC 7512)", advice=_ADVICE)
+            raise UsageError(tr("that is no PKCS#11 URI (RFC 7512)"), advice=_ADVICE)
         found[name] = value
     return found
 

@@ -31,6 +31,7 @@ from ..config import Profile
 from ..credentials import Credential
 from ..errors import ConfigError, IgcError
 from ..files import write_atomic
+from ..messages import tr
 from ..secret import Secret
 from ..tls import client_context, signatures_made
 from ..ws.client import ZeepPlatform
@@ -66,7 +67,10 @@ def run_demo(card_profile: str, directory: Path) -> Iterator[Step]:
         yield Step(
             "simulation",
             "Simulation",
-            f"mock platform and PKI on this machine, simulated {card.profile.name} test card",
+            tr(
+                "mock platform and PKI on this machine, simulated {profile} test card",
+                profile=card.profile.name,
+            ),
             {"platform": world.endpoint, "pki": world.pki.base_url, "card": card.profile.name},
         )
         reader = SimulatedReader("Simulated reader", card)
@@ -93,7 +97,7 @@ def main_job(
         card = stack.enter_context(open_card(readers=readers))
         yield from _identify(card)
         card.verify_pin(pin)
-        yield Step("pin", "PIN", "verified, sent once", {})
+        yield Step("pin", "PIN", tr("verified, sent once"), {})
         authentication = card.certificate("authentication")
         credential = card.credential(chain=issuers_of(authentication, store))
         journal = stack.enter_context(Journal(directory / "journal.sqlite"))
@@ -104,15 +108,24 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     yield Step(
         "reader",
         "Reader",
-        f"{card.reader_name} holds a {card.generation}",
+        tr(
+            "{reader_name} holds a {generation}",
+            reader_name=card.reader_name,
+            generation=card.generation,
+        ),
         {"reader": card.reader_name, "generation": card.generation, "atr": card.atr},
     )
     holder = decode(card.certificate("authentication"))
     yield Step(
         "card",
         "Card",
-        f"{holder.world.upper()} {holder.card_type} number {holder.card_number}, "
-        f"serial {card.serial}",
+        tr(
+            "{world} {card_type} number {card_number}, serial {serial}",
+            world=holder.world.upper(),
+            card_type=holder.card_type,
+            card_number=holder.card_number,
+            serial=card.serial,
+        ),
         {"card_number": holder.card_number, "serial": card.serial, "world": holder.world},
     )
     identifier = card.national_id()
@@ -126,8 +139,12 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     pin = card.pin_status()
     yield Step(
         "tries",
-        "PIN tries",
-        f"{pin.tries_left} of {pin.max_tries} left (reading them uses none)",
+        tr("PIN tries"),
+        tr(
+            "{tries_left} of {max_tries} left (reading them uses none)",
+            tries_left=pin.tries_left,
+            max_tries=pin.max_tries,
+        ),
         {"tries_left": pin.tries_left, "max_tries": pin.max_tries},
     )
 
@@ -141,7 +158,7 @@ def _certify(
     directory: Path,
 ) -> Iterator[Step]:
     if profile.platform is None:
-        raise ConfigError(f"the profile {profile.name} names no platform")
+        raise ConfigError(tr("the profile {profile} names no platform", profile=profile.name))
     context = client_context(credential, store.roots)
     platform = stack.enter_context(
         ZeepPlatform(profile.platform, context, wsdl=profile.wsdl, mapping=profile.mapping)
@@ -149,16 +166,24 @@ def _certify(
     habilitations = platform.list_habilitations()
     yield Step(
         "tls",
-        "Mutual TLS",
-        f"{platform.tls_version}, server verified, signed by the card "
-        f"({signatures_made(context)} signature)",
+        tr("Mutual TLS"),
+        tr(
+            "{tls_version}, server verified, signed by the card ({context} signature)",
+            tls_version=platform.tls_version,
+            context=signatures_made(context),
+        ),
         {"version": platform.tls_version, "card_signatures": signatures_made(context)},
     )
     structure = next(line.structure for line in habilitations if line.offre is Offre.ORG)
     yield Step(
         "habilitations",
         "Habilitations",
-        f"{len(habilitations)}; ordering for {structure.name} ({structure.national_id})",
+        tr(
+            "{count}; ordering for {structure} ({national_id})",
+            count=len(habilitations),
+            structure=structure.name,
+            national_id=structure.national_id,
+        ),
         {"count": len(habilitations), "structure_id": str(structure.national_id)},
     )
 
@@ -174,15 +199,20 @@ def _certify(
     )
     yield Step(
         "key",
-        "Key and CSR",
-        f"RSA {own_key.bits}, made here; the key stays here",
+        tr("Key and CSR"),
+        tr("RSA {bits}, made here; the key stays here", bits=own_key.bits),
         {"bits": own_key.bits},
     )
     entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
     yield Step(
         "order",
         "Order",
-        f"ORG AUTH_CLI {SERVICE}: product {entry.product_id}, {entry.state.meaning}",
+        tr(
+            "ORG AUTH_CLI {service}: product {product_id}, {meaning}",
+            service=SERVICE,
+            product_id=entry.product_id,
+            meaning=entry.state.meaning,
+        ),
         {"product_id": entry.product_id, "state": str(entry.state)},
     )
     code, p12_password = Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(12))
@@ -196,8 +226,11 @@ def _certify(
     yield from _live_and_die(issued, platform, journal, profile, store, code)
     yield Step(
         "signatures",
-        "Card use",
-        f"{signatures_made(context)} signature and 1 PIN check for the whole job",
+        tr("Card use"),
+        tr(
+            "{context} signature and 1 PIN check for the whole job",
+            context=signatures_made(context),
+        ),
         {"card_signatures": signatures_made(context)},
     )
 
@@ -208,7 +241,11 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     yield Step(
         "retrieve",
         "Certificate",
-        f"issued, serial …{serial[-8:]}, until {certificate.not_valid_after_utc:%Y-%m-%d}",
+        tr(
+            "issued, serial …{serial}, until {not_valid_after_utc:%Y-%m-%d}",
+            serial=serial[-8:],
+            not_valid_after_utc=certificate.not_valid_after_utc,
+        ),
         {
             "serial": serial,
             "subject": display_subject(certificate),
@@ -218,8 +255,10 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     yield Step(
         "files",
         "Files",
-        f"{issued.files['key'].name.removesuffix(KEY_SUFFIX)}.*: key, certificate, chain, "
-        "PKCS#12 (0600)",
+        tr(
+            "{name}.*: key, certificate, chain, PKCS#12 (0600)",
+            name=issued.files["key"].name.removesuffix(KEY_SUFFIX),
+        ),
         {"files": {kind: str(path) for kind, path in issued.files.items()}},
     )
 
@@ -237,7 +276,11 @@ def _live_and_die(
     yield Step(
         "check",
         "Check",
-        f"good: chain of {len(verdict.chain)}, not in CRL {verdict.evidence[0].number}",
+        tr(
+            "good: chain of {count}, not in CRL {number}",
+            count=len(verdict.chain),
+            number=verdict.evidence[0].number,
+        ),
         {"verdict": str(verdict.kind), "crl_number": verdict.evidence[0].number},
     )
     revocation = Revocation(code, RevocationReason.NON_PRECISE, product_id=issued.entry.product_id)
@@ -245,16 +288,19 @@ def _live_and_die(
     yield Step(
         "revoke",
         "Revocation",
-        f"done on {revoked_at:%Y-%m-%d at %H:%M:%S} UTC; it is final",
+        tr("done on {revoked_at:%Y-%m-%d at %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
         {"revoked_on": revoked_at},
     )
     verdict = _verdict(issued.certificate, store, profile)
     _expect(verdict, Kind.REVOKED)
     yield Step(
         "recheck",
-        "Check again",
-        f"revoked on {verdict.revoked_on:%Y-%m-%d at %H:%M:%S} UTC, "
-        f"in CRL {verdict.evidence[0].number}",
+        tr("Check again"),
+        tr(
+            "revoked on {revoked_on:%Y-%m-%d at %H:%M:%S} UTC, in CRL {number}",
+            revoked_on=verdict.revoked_on,
+            number=verdict.evidence[0].number,
+        ),
         {
             "verdict": str(verdict.kind),
             "revoked_on": verdict.revoked_on,
@@ -270,7 +316,13 @@ def _verdict(certificate: x509.Certificate, store: TrustStore, profile: Profile)
 def _expect(verdict: Verdict, kind: Kind) -> None:
     if verdict.kind is not kind:
         verdict.raise_unless_good()
-        raise IgcError(f"the certificate is {verdict.kind}, where it should be {kind}")
+        raise IgcError(
+            tr(
+                "the certificate is {kind}, where it should be {kind_2}",
+                kind=verdict.kind,
+                kind_2=kind,
+            )
+        )
 
 
 def _keep_authorities(world: SimulatedWorld, directory: Path) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import unquote
 
 from igcsante.errors import UsageError
 
+from ..messages import tr
+
 LOOPBACK = "127.0.0.1"
 IDLE_SECONDS = 60
 
@@ -33,8 +35,13 @@ def listen(port: int = 0) -> socket.socket:
         return socket.create_server((LOOPBACK, port), backlog=64)
     except OSError as error:
         raise UsageError(
-            f"port {port} of {LOOPBACK} can't be used: {error.strerror}",
-            advice="another simulated world may be running; stop it or choose another port",
+            tr(
+                "port {port} of {loopback} can't be used: {why}",
+                port=port,
+                loopback=LOOPBACK,
+                why=error.strerror,
+            ),
+            advice=tr("another simulated world may be running; stop it or choose another port"),
         ) from None
 
 

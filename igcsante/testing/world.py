@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..config import Profile
 from ..errors import ConfigError, StorageError
 from ..files import private_directory, write_atomic
+from ..messages import tr
 from .cards import SimulatedCard
 from .cards.material import CardMaterial
 from .cards.profile import CARD_TYPES, CardProfile, load_profile
@@ -233,8 +234,12 @@ class SimulatedWorld:
         pki = SimulatedPki.load(self.directory / "pki")
         if port and pki.base_url != base_url:
             raise ConfigError(
-                f"{self.directory}: the certificates of this world name {pki.base_url}",
-                advice="leave the port of the PKI as it is, or choose another folder",
+                tr(
+                    "{directory}: the certificates of this world name {base_url}",
+                    directory=self.directory,
+                    base_url=pki.base_url,
+                ),
+                advice=tr("leave the port of the PKI as it is, or choose another folder"),
             )
         _make_once(self.directory / "anchors", lambda target: _write_anchors(pki, target))
         return pki

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from ..credentials import Credential
 from ..errors import TlsError
+from ..messages import tr
 from .signing import BoundedSigner
 
 __all__ = ["client_context", "signatures_made", "signing_failure"]
@@ -40,8 +41,8 @@ def client_context(
     trusted = tuple(anchors)
     if not trusted:
         raise TlsError(
-            "no trust anchor is known, so no server could be verified",
-            advice="name its anchors in the profile, or import them: igc trust import",
+            tr("no trust anchor is known, so no server could be verified"),
+            advice=tr("name its anchors in the profile, or import them: igc trust import"),
         )
     signer = BoundedSigner(credential, max_signatures)
 
@@ -53,8 +54,8 @@ def client_context(
         from . import fallback
     except ImportError:
         raise TlsError(
-            "this Python has its OpenSSL built in where a card's key can't be plugged into it",
-            advice="use your system's Python, or: pip install 'igcsante[tlslite]'",
+            tr("this Python has its OpenSSL built in where a card's key can't be plugged into it"),
+            advice=tr("use your system's Python, or: pip install 'igcsante[tlslite]'"),
         ) from None
     return fallback.ClientContext(credential, signer, trusted)
 

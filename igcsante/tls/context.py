@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import TlsError
+from ..messages import tr
 from .signing import BoundedSigner
 
 Peer = tuple[str, int]  # verified host name, port
@@ -51,7 +52,7 @@ class VerifyingContext(ssl.SSLContext):
     @verify_mode.setter
     def verify_mode(self, value: ssl.VerifyMode) -> None:
         if value != ssl.CERT_REQUIRED:
-            raise TlsError("a server that gets a card's signature is always verified")
+            raise TlsError(tr("a server that gets a card's signature is always verified"))
 
     @property
     def check_hostname(self) -> bool:
@@ -60,7 +61,7 @@ class VerifyingContext(ssl.SSLContext):
     @check_hostname.setter
     def check_hostname(self, value: bool) -> None:
         if not value:
-            raise TlsError("the host name of a server that gets a card's signature is verified")
+            raise TlsError(tr("the host name of a server that gets a card's signature is verified"))
 
 
 def peer_of(sock: socket, server_hostname: str | bytes | None) -> Peer | None:

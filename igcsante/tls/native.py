@@ -17,6 +17,7 @@ from cryptography import x509
 
 from ..credentials import Credential, RsaScheme
 from ..errors import TlsError
+from ..messages import tr
 from .context import Peer, VerifyingContext, der, peer_of
 from .signing import BoundedSigner, SigningRefusedError
 
@@ -113,12 +114,14 @@ def _load_credential(context: ClientContext, credential: Credential, signer: Bou
     try:
         load_identity(context, identity)
     except SSLContextError as error:
-        raise TlsError(f"OpenSSL does not take this certificate: {error}") from None
+        raise TlsError(tr("OpenSSL does not take this certificate: {error}", error=error)) from None
     library = openssl()
     names = ":".join(_openssl_name(scheme) for scheme in signer.schemes).encode()
     pointer = ssl_ctx_pointer(library, context)
     if not library.SSL_CTX_ctrl(pointer, _SET_CLIENT_SIGALGS_LIST, 0, names):
-        raise TlsError(f"OpenSSL does not take the signature algorithms {names.decode()}")
+        raise TlsError(
+            tr("OpenSSL does not take the signature algorithms {names}", names=names.decode())
+        )
 
 
 class _ProviderSigner:

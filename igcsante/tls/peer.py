@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import NetworkError, TimeoutExceededError, TlsError
+from ..messages import tr
 
 TIMEOUT = 10.0
 MAX_CERTIFICATES = 20
@@ -53,13 +54,17 @@ def server_certificates(
             plain.settimeout(_left(deadline))
             return _certificates(plain, _name_of(server_name or host), where)
     except TimeoutError:
-        raise TimeoutExceededError(f"{where} did not answer in {timeout:g} seconds") from None
+        raise TimeoutExceededError(
+            tr("{where} did not answer in {timeout:g} seconds", where=where, timeout=timeout)
+        ) from None
     except NetworkError as error:
         raise type(error)(f"{where}: {error.message}", advice=error.advice) from None
     except UnicodeError:
-        raise NetworkError(f"{where}: no name that can be looked up") from None
+        raise NetworkError(tr("{where}: no name that can be looked up", where=where)) from None
     except OSError as error:
-        raise NetworkError(f"{where} can't be reached: {error.strerror or error}") from None
+        raise NetworkError(
+            tr("{where} can't be reached: {why}", where=where, why=error.strerror or error)
+        ) from None
 
 
 def _certificates(plain: socket.socket, name: str | None, where: str) -> tuple[bytes, ...]:
@@ -76,15 +81,17 @@ def _certificates(plain: socket.socket, name: str | None, where: str) -> tuple[b
         found = _sent(tls)
     if not found:
         raise TlsError(
-            f"no TLS handshake: {_words(failure) or 'no certificate was sent'}",
-            advice="a server that starts without TLS is asked with --starttls PROTOCOL",
+            tr("no TLS handshake: {failure}", failure=_words(failure) or "no certificate was sent"),
+            advice=tr("a server that starts without TLS is asked with --starttls PROTOCOL"),
         )
     if failure is not None and not (messages.key_is_proved and _is_of_the_other_end(failure)):
         raise TlsError(
             "it sent a certificate, and did not prove that it has the key of it: "
             + _words(failure),
-            advice="someone may be in between, or the server is set up wrong: what it sent is not "
-            "checked",
+            advice=tr(
+                "someone may be in between, or the server is set up wrong: what it sent is not "
+                "checked"
+            ),
         )
     return found[:MAX_CERTIFICATES]
 
@@ -190,7 +197,9 @@ class _Dialogue:
             self._plain.settimeout(_left(self._deadline))
             octet = self._plain.recv(1)
             if not octet or self._budget < 0:
-                raise NetworkError("it hung up before TLS" if not octet else "it says too much")
+                raise NetworkError(
+                    tr("it hung up before TLS") if not octet else tr("it says too much")
+                )
             data += octet
         return data
 
@@ -217,7 +226,7 @@ class _Dialogue:
 
 
 def _refused(line: str) -> NetworkError:
-    return NetworkError(f"it refuses STARTTLS: {line[:200]}")
+    return NetworkError(tr("it refuses STARTTLS: {line}", line=line[:200]))
 
 
 def _smtp(dialogue: _Dialogue) -> None:
@@ -253,9 +262,9 @@ def _ldap(dialogue: _Dialogue) -> None:
     if size & 0x80:
         size = int.from_bytes(dialogue.octets(size & 0x7F))
     if head[:1] != b"\x30" or size > _MAX_DIALOGUE_BYTES:
-        raise NetworkError("it does not speak LDAP")
+        raise NetworkError(tr("it does not speak LDAP"))
     if _LDAP_SUCCESS not in dialogue.octets(size):
-        raise NetworkError("it refuses STARTTLS")
+        raise NetworkError(tr("it refuses STARTTLS"))
 
 
 STARTTLS: dict[str, Callable[[_Dialogue], None]] = {

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from ..credentials import Credential
 from ..errors import IgcError, NetworkError, TimeoutExceededError, TlsError
+from ..messages import tr
 from . import client_context, native, signatures_made, signing_failure
 
 VERSIONS = {"TLSv1.3": ssl.TLSVersion.TLSv1_3, "TLSv1.2": ssl.TLSVersion.TLSv1_2}
@@ -86,8 +87,8 @@ def probe(
     """
     if not native.available():
         raise TlsError(
-            "this Python has its OpenSSL built in, so versions can't be tried one by one",
-            advice="use your system's Python",
+            tr("this Python has its OpenSSL built in, so versions can't be tried one by one"),
+            advice=tr("use your system's Python"),
         )
     if version == "TLSv1.3" and all(scheme.padding != "pss" for scheme in credential.schemes):
         return Probe(version, Outcome.KEY_CANNOT, "TLS 1.3 wants PSS, which this key can't make")
@@ -136,7 +137,9 @@ def _handshake(
         return Probe(version, Outcome.UNTRUSTED_SERVER, error.verify_message or str(error))
     except TimeoutError:
         if cipher is None:
-            raise TimeoutExceededError(f"{host}:{port} didn't finish its handshake") from None
+            raise TimeoutExceededError(
+                tr("{host}:{port} didn't finish its handshake", host=host, port=port)
+            ) from None
         return _silent(version, cipher, "it gave no answer in time")
     except ssl.SSLError as error:
         reason = error.reason or str(error)
@@ -168,9 +171,13 @@ def _connected(host: str, port: int, timeout: float) -> Any:
     try:
         plain = socket.create_connection((host, port), timeout)
     except TimeoutError:
-        raise TimeoutExceededError(f"{host}:{port} can't be reached in time") from None
+        raise TimeoutExceededError(
+            tr("{host}:{port} can't be reached in time", host=host, port=port)
+        ) from None
     except OSError as error:
-        raise NetworkError(f"{host}:{port} can't be reached: {error.strerror}") from None
+        raise NetworkError(
+            tr("{host}:{port} can't be reached: {why}", host=host, port=port, why=error.strerror)
+        ) from None
     with plain:
         yield plain
 
@@ -209,7 +216,7 @@ def _authorities(message: bytes, version: str) -> tuple[bytes, ...]:
         _, rest = _vector(rest, 2)  # signature algorithms
         return _names(_vector(rest, 2)[0])
     except (struct.error, ValueError):
-        raise TlsError("the server's request for a certificate can't be read") from None
+        raise TlsError(tr("the server's request for a certificate can't be read")) from None
 
 
 def _in_extension(body: bytes) -> tuple[bytes, ...]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ..credentials import Credential, RsaScheme, cryptography_padding, hash_algorithm
 from ..errors import TlsError
+from ..messages import tr
 
 #: In the order in which they are offered.
 TLS_SCHEMES = (
@@ -39,7 +40,7 @@ class BoundedSigner:
         self._limit = limit
         self._lock = threading.Lock()
         if not self.schemes:
-            raise TlsError("this key makes no signature that TLS 1.2 or 1.3 accepts")
+            raise TlsError(tr("this key makes no signature that TLS 1.2 or 1.3 accepts"))
 
     @property
     def has_pss(self) -> bool:
@@ -63,9 +64,15 @@ class BoundedSigner:
         if self.signatures >= self._limit:
             which = "second" if self._limit == 1 else f"{self._limit + 1}th"
             raise TlsError(
-                f"a {which} card signature was refused: the server wants a new handshake, "
-                f"and {self._limit} was allowed",
-                advice="the server neither kept the connection open nor resumed its session; "
-                "start the command again",
+                tr(
+                    "a {which} card signature was refused: the server wants a new handshake, "
+                    "and {limit} was allowed",
+                    which=which,
+                    limit=self._limit,
+                ),
+                advice=tr(
+                    "the server neither kept the connection open nor resumed its session; "
+                    "start the command again"
+                ),
             )
         self.signatures += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import NotHabilitatedError
+from ..messages import tr
 from .model import Habilitation, ProductRequest
 
 
@@ -38,9 +39,16 @@ def check_habilitated(request: ProductRequest, lines: Sequence[Habilitation]) ->
 def _refusal(name: str, wanted: str, allowed: tuple[str, ...]) -> NotHabilitatedError:
     listed = f"; allowed: {', '.join(allowed)}" if allowed else ": no habilitation at all"
     return NotHabilitatedError(
-        f"{name}: the card is not habilitated for {wanted}{listed}. Nothing was ordered",
-        advice="see what it may order: igc habilitations. Rights are asked from the ANS with "
-        "the form F414 (test) or F413 (production)",
+        tr(
+            "{name}: the card is not habilitated for {wanted}{listed}. Nothing was ordered",
+            name=name,
+            wanted=wanted,
+            listed=listed,
+        ),
+        advice=tr(
+            "see what it may order: igc habilitations. Rights are asked from the ANS with "
+            "the form F414 (test) or F413 (production)"
+        ),
         field=name,
         allowed=list(allowed),
     )

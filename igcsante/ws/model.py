@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..identifiers import NationalId, StructureId
+from ..messages import tr
 from ..secret import Secret
 from .rules import (
     MAX_COMMON_NAME,
@@ -231,7 +232,7 @@ class ProductRequest:
         if self.usage not in self.offre.usages:
             raise refusal(
                 "usage",
-                f"{self.usage} is no usage of {self.offre}",
+                tr("{usage} is no usage of {offre}", usage=self.usage, offre=self.offre),
                 [str(usage) for usage in self.offre.usages],
             )
         self._check_subject()
@@ -271,9 +272,19 @@ class ProductRequest:
         }
         for name, value in given.items():
             if value and name != wanted:
-                raise refusal(name, f"{self.offre} {self.usage} takes {wanted} instead")
+                raise refusal(
+                    name,
+                    tr(
+                        "{offre} {usage} takes {wanted} instead",
+                        offre=self.offre,
+                        usage=self.usage,
+                        wanted=wanted,
+                    ),
+                )
         if not given[wanted]:
-            raise refusal(wanted, f"{self.offre} {self.usage} needs it")
+            raise refusal(
+                wanted, tr("{offre} {usage} needs it", offre=self.offre, usage=self.usage)
+            )
         if wanted == "service_name":
             check_text("service_name", self.service_name, MAX_COMMON_NAME)
         elif wanted == "fqdns":
@@ -311,11 +322,11 @@ class ProductSearch:
         if self.serial:
             object.__setattr__(self, "serial", checked_serial(self.serial))
         if self.expires_before and self.expires_before.tzinfo is None:
-            raise refusal("expires_before", "a time with its time zone")
+            raise refusal("expires_before", tr("a time with its time zone"))
         if not 1 <= self.page <= 100_000:
-            raise refusal("page", "1 to 100000")
+            raise refusal("page", tr("1 to 100000"))
         if not 1 <= self.page_size <= MAX_PAGE_SIZE:
-            raise refusal("page_size", f"1 to {MAX_PAGE_SIZE}")
+            raise refusal("page_size", tr("1 to {max_page_size}", max_page_size=MAX_PAGE_SIZE))
 
 
 @dataclass(frozen=True)
@@ -339,7 +350,7 @@ class Withdrawal:
             check_secret("key_password", self.key_password)
         if not self.accepted:
             raise refusal(
-                "accepted", "the beneficiary must accept the certificate, the CGU and the PC"
+                "accepted", tr("the beneficiary must accept the certificate, the CGU and the PC")
             )
 
 
@@ -354,7 +365,7 @@ class Revocation:
 
     def __post_init__(self) -> None:
         if bool(self.product_id) == bool(self.serial):
-            raise refusal("product_id", "either a product or a serial, not both")
+            raise refusal("product_id", tr("either a product or a serial, not both"))
         if self.product_id:
             check_product_id(self.product_id)
         else:

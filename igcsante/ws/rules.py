@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import UsageError
 from ..identifiers import NationalId
+from ..messages import tr
 from ..secret import Secret
 
 MAX_COMMON_NAME = 64  # X.520 ub-common-name
@@ -37,7 +38,9 @@ def checked_fqdn(name: str) -> str:
         and not labels[-1].isdigit()
     )
     if not well_formed:
-        raise refusal("fqdns", f"{name[:80]!r} is not a full host name, such as mss.exemple.fr")
+        raise refusal(
+            "fqdns", tr("{name!r} is not a full host name, such as mss.exemple.fr", name=name[:80])
+        )
     return name.lower()
 
 
@@ -45,10 +48,14 @@ def checked_fqdns(names: Sequence[str]) -> tuple[str, ...]:
     """The names in lower case, without repeats; the first must fit a CN. Raises UsageError."""
     checked = tuple(dict.fromkeys(checked_fqdn(name) for name in names))
     if len(checked) > MAX_NAMES:
-        raise refusal("fqdns", f"at most {MAX_NAMES} names")
+        raise refusal("fqdns", tr("at most {max_names} names", max_names=MAX_NAMES))
     if len(checked[0]) > MAX_COMMON_NAME:
         raise refusal(
-            "fqdns", f"the first name becomes the CN, which holds {MAX_COMMON_NAME} characters"
+            "fqdns",
+            tr(
+                "the first name becomes the CN, which holds {max_common_name} characters",
+                max_common_name=MAX_COMMON_NAME,
+            ),
         )
     return checked
 
@@ -57,16 +64,16 @@ def checked_serial(text: str) -> str:
     """A certificate's serial as upper-case hexadecimal, colons dropped. Raises UsageError."""
     serial = text.replace(":", "").upper()
     if not _SERIAL.fullmatch(serial):
-        raise refusal("serial", "1 to 40 hexadecimal digits")
+        raise refusal("serial", tr("1 to 40 hexadecimal digits"))
     return serial
 
 
 def check_key(csr: bytes | None, password: Secret | None) -> None:
     """Either a CSR or the password of the key that the platform makes."""
     if (csr is None) == (password is None):
-        raise refusal("csr", "either a CSR or a password for the platform's key, not both")
+        raise refusal("csr", tr("either a CSR or a password for the platform's key, not both"))
     if csr is not None and not 0 < len(csr) <= MAX_CSR_BYTES:
-        raise refusal("csr", f"1 to {MAX_CSR_BYTES} bytes")
+        raise refusal("csr", tr("1 to {max_csr_bytes} bytes", max_csr_bytes=MAX_CSR_BYTES))
     if password is not None:
         check_secret("key_password", password)
 
@@ -75,19 +82,34 @@ def check_secret(name: str, secret: Secret) -> None:
     """A password or code that XML can carry; the platform's own rules are not public."""
     text = secret.text()
     if not 1 <= len(text) <= MAX_SECRET_CHARACTERS or not text.isprintable():
-        raise refusal(name, f"1 to {MAX_SECRET_CHARACTERS} printable characters")
+        raise refusal(
+            name,
+            tr(
+                "1 to {max_secret_characters} printable characters",
+                max_secret_characters=MAX_SECRET_CHARACTERS,
+            ),
+        )
 
 
 def check_text(name: str, value: str, longest: int) -> None:
     """Printable text of 1 to ``longest`` characters."""
     if not 1 <= len(value) <= longest or not value.isprintable() or value != value.strip():
-        raise refusal(name, f"1 to {longest} printable characters, no space at either end")
+        raise refusal(
+            name, tr("1 to {longest} printable characters, no space at either end", longest=longest)
+        )
 
 
 def check_emails(emails: Sequence[str], *, at_least: int) -> None:
     """The addresses to notify."""
     if not at_least <= len(emails) <= MAX_EMAILS:
-        raise refusal("emails", f"{at_least} to {MAX_EMAILS} addresses to notify")
+        raise refusal(
+            "emails",
+            tr(
+                "{at_least} to {max_emails} addresses to notify",
+                at_least=at_least,
+                max_emails=MAX_EMAILS,
+            ),
+        )
     for email in emails:
         check_email("emails", email)
 
@@ -101,7 +123,7 @@ def check_email(name: str, email: str) -> None:
         at = ""
     dotted = local.startswith(".") or local.endswith(".") or ".." in local
     if not at or dotted or len(email) > 254 or not _LOCAL_PART.fullmatch(local):
-        raise refusal(name, f"{email[:80]!r} is not an e-mail address")
+        raise refusal(name, tr("{email!r} is not an e-mail address", email=email[:80]))
 
 
 def check_holder_id(text: str) -> None:
@@ -115,13 +137,13 @@ def check_holder_id(text: str) -> None:
 def check_product_id(product_id: str) -> None:
     """The platform's name of a product."""
     if not _PRODUCT_ID.fullmatch(product_id):
-        raise refusal("product_id", "1 to 64 characters among A-Z a-z 0-9 . _ -")
+        raise refusal("product_id", tr("1 to 64 characters among A-Z a-z 0-9 . _ -"))
 
 
 def check_reference(reference: str) -> None:
     """The client's own name of an order."""
     if not _REFERENCE.fullmatch(reference):
-        raise refusal("client_reference", "1 to 64 characters among A-Z a-z 0-9 . _ : -")
+        raise refusal("client_reference", tr("1 to 64 characters among A-Z a-z 0-9 . _ : -"))
 
 
 def refusal(name: str, reason: str, allowed: Sequence[str] = (), *, advice: str = "") -> UsageError:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Self
 
 from ..errors import UsageError
+from ..messages import tr
 from ..text import did_you_mean
 
 
@@ -24,7 +25,12 @@ class _DomainEnum(StrEnum):
                 return member
         allowed = [str(member) for member in cls]
         raise UsageError(
-            f"{cls.__name__.lower()}: {text!r} is not one of {', '.join(allowed)}",
+            tr(
+                "{cls}: {text!r} is not one of {allowed}",
+                cls=cls.__name__.lower(),
+                text=text,
+                allowed=", ".join(allowed),
+            ),
             advice=did_you_mean(text.upper(), allowed),
             field=cls.__name__.lower(),
             allowed=allowed,

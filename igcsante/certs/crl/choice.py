@@ -14,6 +14,7 @@ from functools import cached_property
 
 from cryptography import x509
 
+from ...messages import tr
 from ..freshness import Freshness, freshness
 from ..policy import RevocationPolicy
 from ..verdict import Evidence, Reason
@@ -254,8 +255,12 @@ def _backwards_notice(listing: RevocationList) -> Reason:
     name = names.display(listing.issuer)
     return Reason(
         "revocation.number_back",
-        f"the CRL number {listing.number} of {name} was made after one of a higher number: "
-        "only the revocations in it count",
+        tr(
+            "the CRL number {number} of {name} was made after one of a higher number: "
+            "only the revocations in it count",
+            number=listing.number,
+            name=name,
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 
 from ...errors import UnreadableError, UsageError
 from ...instants import iso
+from ...messages import tr
 from ...text import spreadsheet_cell
 from ..x509 import names
 from ..x509.names import PARSE_ERRORS
@@ -79,8 +80,8 @@ def parquet_octets(table: Iterable[Row]) -> bytes:
         import pyarrow.parquet as pq
     except ImportError:
         raise UsageError(
-            "Parquet files need pyarrow, which is not installed",
-            advice="install it with: pip install 'igcsante[parquet]'; or use --format csv",
+            tr("Parquet files need pyarrow, which is not installed"),
+            advice=tr("install it with: pip install 'igcsante[parquet]'; or use --format csv"),
         ) from None
     schema = pa.schema(
         [
@@ -111,7 +112,9 @@ def _rows(store: CrlStore, stored: StoredCrl) -> Iterator[Row]:
         crl = x509.load_der_x509_crl(octets_of(stored))
         yield from _parsed_rows(crl, issuer, stored.number)
     except PARSE_ERRORS as error:
-        raise UnreadableError(f"{stored.path}: an entry can't be read: {error}") from None
+        raise UnreadableError(
+            tr("{path}: an entry can't be read: {error}", path=stored.path, error=error)
+        ) from None
 
 
 def _parsed_rows(

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ...errors import UnreadableError
+from ...messages import tr
 from ..x509.certificate_list import REMOVED, Crl, Revocation
 from ..x509.names import PARSE_ERRORS, comparable
 from ..x509.signatures import KEY_ERRORS
@@ -190,7 +191,9 @@ class IndexedCrl(Crl):
         try:
             return comparable(name) == comparable(self.issuer)
         except PARSE_ERRORS as error:
-            raise UnreadableError(f"the name of an issuer can't be read: {error}") from None
+            raise UnreadableError(
+                tr("the name of an issuer can't be read: {error}", error=error)
+            ) from None
 
     def __iter__(self) -> Iterator[Revocation]:
         """All the entries, page after page. Raises UnreadableError."""
@@ -242,7 +245,7 @@ def _mac(secret: bytes, told: bytes, purpose: bytes) -> bytes:
 
 def _not_believed(path: Path) -> UnreadableError:
     return UnreadableError(
-        f"{path}: not an index that igcsante made, or changed since; it is not used",
-        advice="`igc crl update` makes it anew, and so does `igc crl index` with the list",
+        tr("{path}: not an index that igcsante made, or changed since; it is not used", path=path),
+        advice=tr("`igc crl update` makes it anew, and so does `igc crl index` with the list"),
         path=str(path),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from ...errors import CertificateInvalidError, UnreadableError
+from ...messages import tr
 from ..x509 import names
 from ..x509.certificate_list import Crl
 from ..x509.signatures import KEY_ERRORS, Signed
@@ -42,7 +43,7 @@ def take_in(
     hasher.start()  # beside the work on the entries: a long list takes a while
     fingerprint = _verified_with(signer, octets, found)
     if crl.problem:
-        raise UnreadableError(f"the CRL was not kept: {crl.problem}")
+        raise UnreadableError(tr("the CRL was not kept: {problem}", problem=crl.problem))
     records = _records(octets, found)
     hasher.join()
     header = Header(
@@ -77,7 +78,10 @@ def _verified_with(signer: x509.Certificate, octets: bytes, outline: Outline) ->
     except KEY_ERRORS:
         pass
     raise CertificateInvalidError(
-        f"the signature of the CRL is not that of {names.label(signer)}; it was not kept"
+        tr(
+            "the signature of the CRL is not that of {signer}; it was not kept",
+            signer=names.label(signer),
+        )
     )
 
 
@@ -87,5 +91,5 @@ def _records(octets: bytes, outline: Outline) -> Records | None:
         return Records.of(octets, outline)
     except NotIndexableError:
         if problem := Crl(octets).problem:
-            raise UnreadableError(f"the CRL was not kept: {problem}") from None
+            raise UnreadableError(tr("the CRL was not kept: {problem}", problem=problem)) from None
         return None

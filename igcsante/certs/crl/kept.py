@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...errors import UnreadableError
 from ...files import read_bounded
+from ...messages import tr
 from ..load import MAX_CRL_BYTES
 from .index import IndexedCrl
 from .store import CrlStore, StoredCrl
@@ -62,8 +63,10 @@ def _sha256(path: Path, version: tuple[int, ...]) -> str:
 
 def _damaged(stored: StoredCrl) -> UnreadableError:
     return UnreadableError(
-        f"{stored.path}: the file of a kept list is damaged: it is not what was kept; it was "
-        "not used",
+        tr(
+            "{path}: the file of a kept list is damaged: it is not what was kept; it was not used",
+            path=stored.path,
+        ),
         advice=_ADVICE,
         path=str(stored.path),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import StorageError, UnreadableError
 from ...files import private_directory, write_atomic
+from ...messages import tr
 
 KEY_OCTETS = 32
 
@@ -26,10 +27,12 @@ def read_key(path: Path) -> bytes:
         raise StorageError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_OCTETS:
         raise UnreadableError(
-            f"{path}: not the key of the CRL indexes",
-            advice="remove it: another is made when it is needed. Until a list is kept anew, it "
-            "is read without its index, which takes longer; a check that was begun with "
-            "--resume begins again, in another file",
+            tr("{path}: not the key of the CRL indexes", path=path),
+            advice=tr(
+                "remove it: another is made when it is needed. Until a list is kept anew, it "
+                "is read without its index, which takes longer; a check that was begun with "
+                "--resume begins again, in another file"
+            ),
         )
     return key
 

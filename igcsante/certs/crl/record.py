@@ -10,6 +10,7 @@ from datetime import datetime
 from struct import Struct
 
 from ...errors import UnreadableError
+from ...messages import tr
 from ..x509.certificate_list import Revocation
 
 SERIAL = 20  # octets: RFC 5280 §4.1.2.2 allows no longer serial number
@@ -29,5 +30,7 @@ def revocation(record: bytes) -> Revocation:
     try:
         date = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}Z")
     except ValueError:
-        raise UnreadableError(f"an entry of the CRL has no date: {digits}") from None
+        raise UnreadableError(
+            tr("an entry of the CRL has no date: {digits}", digits=digits)
+        ) from None
     return Revocation(int.from_bytes(record[:SERIAL], signed=True), date, _REASONS[record[-1]])

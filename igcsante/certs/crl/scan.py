@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 
 from ...errors import UnreadableError
+from ...messages import tr
 from ..x509 import der
 from ..x509.certificate_list import revoked_certificates
 from .columns import REASON_CODES, Columns
@@ -56,7 +57,7 @@ def outline(octets: bytes) -> Outline:
     try:
         return _outline(octets)
     except ValueError as error:
-        raise UnreadableError(f"not a CRL that can be read: {error}") from None
+        raise UnreadableError(tr("not a CRL that can be read: {error}", error=error)) from None
 
 
 def _outline(octets: bytes) -> Outline:
@@ -89,7 +90,9 @@ def records(octets: bytes, start: int, end: int) -> Iterator[bytearray]:
         for block, size in _blocks(octets, start, end, walk):
             yield columns(block, size).records() or _by_shape(block, size)
     except _UnexpectedError as error:
-        raise UnreadableError(f"an entry of the CRL can't be read: {error}") from None
+        raise UnreadableError(
+            tr("an entry of the CRL can't be read: {error}", error=error)
+        ) from None
 
 
 def with_numpy(octets: int) -> ModuleType | None:

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from ...errors import UnreadableError
 from ...instants import iso
+from ...messages import tr
 from ..verdict import Evidence, Kind, Reason, RevocationStatus
 from ..x509 import names
 from ..x509.certificate_list import Revocation, RevocationList
@@ -157,7 +158,10 @@ def unusable(listing: RevocationList, why: str) -> Reason:
 def _revoked(who: _Who, entry: Revocation, lists: Iterable[Telling]) -> RevocationStatus:
     lists = tuple(lists)
     why = f" ({entry.reason})" if entry.reason else ""
-    reason = Reason("revocation.revoked", f"{who}: revoked on {iso(entry.date)}{why}")
+    reason = Reason(
+        "revocation.revoked",
+        tr("{who}: revoked on {date}{why}", who=who, date=iso(entry.date), why=why),
+    )
     return RevocationStatus(
         Kind.REVOKED,
         (reason,),

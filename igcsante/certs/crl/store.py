@@ -33,6 +33,7 @@ from ...errors import (
 )
 from ...files import MAX_INPUT_BYTES, private_directory, read_bounded, write_atomic
 from ...instants import iso, parse_instant
+from ...messages import tr
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
 from .index import Header, IndexedCrl
@@ -174,7 +175,9 @@ class CrlStore:
         name = ListName.parse(stored.path.stem)
         if name is not None and stored.path.exists():
             return self._read(lambda: self._open(name))
-        raise UnreadableError(f"{stored.path}: not there any more", advice="try again")
+        raise UnreadableError(
+            tr("{path}: not there any more", path=stored.path), advice=tr("try again")
+        )
 
     def remove(self, stored: StoredCrl) -> None:
         """Forget a list. Raises StorageError."""
@@ -244,8 +247,13 @@ class CrlStore:
                 kept = self._open(other)
                 if _order(crl) <= _order(kept) or crl.this_update < kept.this_update:
                     raise StatusStaleError(
-                        f"the CRL of {names.display(crl.issuer)} ({_edition(crl)}) is not newer "
-                        f"than the one that is kept ({_edition(kept)}), which was left in place"
+                        tr(
+                            "the CRL of {issuer} ({crl}) is not newer "
+                            "than the one that is kept ({kept}), which was left in place",
+                            issuer=names.display(crl.issuer),
+                            crl=_edition(crl),
+                            kept=_edition(kept),
+                        )
                     )
 
     # -- files -----------------------------------------------------------------------------
@@ -308,7 +316,12 @@ class CrlStore:
                 continue
             except OSError as error:
                 raise StorageError(f"{self.directory}: {error.strerror}") from None
-        raise StorageError(f"{self.directory}: the lists change faster than they can be read")
+        raise StorageError(
+            tr(
+                "{directory}: the lists change faster than they can be read",
+                directory=self.directory,
+            )
+        )
 
 
 _Found = TypeVar("_Found")
@@ -325,8 +338,8 @@ def _sound(read: Callable[[ListName], _Found], found: Iterable[ListName]) -> tup
 
 def _damaged(path: Path, why: str) -> UnreadableError:
     return UnreadableError(
-        f"{path}: a kept list is damaged: {why.removeprefix(f'{path}: ')}",
-        advice="fetch it again (igc crl update), or give it once more (igc crl index)",
+        tr("{path}: a kept list is damaged: {why}", path=path, why=why.removeprefix(f"{path}: ")),
+        advice=tr("fetch it again (igc crl update), or give it once more (igc crl index)"),
         path=str(path),
     )
 
@@ -364,7 +377,9 @@ def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; it was left in place") from None
+        raise StorageError(
+            tr("{path}: {why}; it was left in place", path=path, why=error.strerror)
+        ) from None
 
 
 def _synchronise(directory: Path) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from cryptography import x509
 
 from ...errors import CertificateInvalidError, IgcError, UnreadableError
+from ...messages import tr
 from ..anchors import TrustStore, pinned_entry
 from ..chain import bearers, build_chain, by_subject
 from ..load import MAX_CRL_BYTES
@@ -223,8 +224,12 @@ class CrlUpdater:
         header = Crl(outline(octets).header, fetched.url)
         issuer = names.display(header.issuer)
         refusal = CertificateInvalidError(
-            f"{fetched.url}: a list of {issuer}, which is no known authority; it was not kept",
-            advice="import its certificate first: igc trust import FILE",
+            tr(
+                "{url}: a list of {issuer}, which is no known authority; it was not kept",
+                url=fetched.url,
+                issuer=issuer,
+            ),
+            advice=tr("import its certificate first: igc trust import FILE"),
         )
         for signer in bearers(header.issuer, header.authority_key_id, self._pool):
             if not self._is_trusted(signer, at):

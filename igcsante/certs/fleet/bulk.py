@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import ExitCode, UnreadableError
+from ...messages import tr
 from ..check import Checker
 from ..verdict import Kind, Reason, RevocationStatus, SerialVerdict, Verdict
 from ..x509 import names
@@ -84,7 +85,9 @@ class Record:
                 warnings.simplefilter("ignore")
                 certificate = x509.load_der_x509_certificate(self.subject)
         except KEY_ERRORS as error:
-            raise UnreadableError(f"not a certificate that can be read: {error}") from None
+            raise UnreadableError(
+                tr("not a certificate that can be read: {error}", error=error)
+            ) from None
         return Verdict(self.kind, certificate, *self._others((certificate,)))
 
     def _others(self, first: tuple[x509.Certificate, ...]) -> tuple[Any, ...]:
@@ -199,7 +202,9 @@ class BulkChecker:
         return self._record(subject, verdict)
 
     def _unreadable(self, subject: Subject, serial: int | None, error: BaseException) -> Record:
-        reason = Reason("chain.unreadable", f"not a certificate that can be read: {error}")
+        reason = Reason(
+            "chain.unreadable", tr("not a certificate that can be read: {error}", error=error)
+        )
         name = self._policy.name
         return Record(Kind.INVALID, subject, serial, self._at, name, reasons=(reason,))
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ... import __version__
 from ...errors import IgcError, NetworkError, StorageError, UsageError
+from ...messages import tr
 from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
 from .snapshot import Snapshot
 
@@ -56,7 +57,7 @@ def check_all(
     when workers are lost again and again.
     """
     if jobs < 1:
-        raise UsageError("a check takes one job or more")
+        raise UsageError(tr("a check takes one job or more"))
     batches = in_batches(subjects)
     with _as(StorageError, "what a check needs meanwhile can't be kept", lost=OSError):
         if jobs == 1:
@@ -117,15 +118,21 @@ def check_on_cluster(
         import distributed
     except ImportError:
         raise UsageError(
-            "a Dask cluster needs distributed, which is not installed",
-            advice="install it with: pip install 'igcsante[dask]'",
+            tr("a Dask cluster needs distributed, which is not installed"),
+            advice=tr("install it with: pip install 'igcsante[dask]'"),
         ) from None
     connect: Any = distributed.Client
     try:
         client = connect(f"tcp://{address}", timeout=CONNECT_SECONDS)
     except OSError as error:
         why = error.strerror or "no answer"
-        raise NetworkError(f"no Dask scheduler at {address}: {why}; nothing was checked") from None
+        raise NetworkError(
+            tr(
+                "no Dask scheduler at {address}: {why}; nothing was checked",
+                address=address,
+                why=why,
+            )
+        ) from None
     lost = (OSError, distributed.client.ClosedClientError)
     with client, _as(NetworkError, f"the Dask cluster at {address} was lost", lost=lost):
         _require_this_version(client)
@@ -142,8 +149,12 @@ def _require_this_version(client: Any) -> None:
     if set(found.values()) != {__version__}:
         there = ", ".join(sorted(set(found.values()))) or "no worker"
         raise UsageError(
-            f"the cluster has igcsante {there}, and here it is {__version__}; nothing was checked",
-            advice="install the same version wherever workers run",
+            tr(
+                "the cluster has igcsante {there}, and here it is {version}; nothing was checked",
+                there=there,
+                version=__version__,
+            ),
+            advice=tr("install the same version wherever workers run"),
         )
 
 
@@ -193,9 +204,12 @@ def _mapped(batches: Iterable[_Batch], engine: _Engine, ahead: int) -> Iterator[
 
 def _lost_too_often() -> IgcError:
     return IgcError(
-        f"the workers of a check were lost {_TRIES} times on the same certificates; the records "
-        "that came before are complete",
-        advice="look for a lack of memory, or check with one job",
+        tr(
+            "the workers of a check were lost {tries} times on the same certificates; the records "
+            "that came before are complete",
+            tries=_TRIES,
+        ),
+        advice=tr("look for a lack of memory, or check with one job"),
     )
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from ...errors import UnreadableError
 from ...files import ARCHIVE_START, EMPTY_ZIP, GZIP, ZIP
+from ...messages import tr
 
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
@@ -59,7 +60,7 @@ def members(stream: BinaryIO, wanted: Wanted) -> Iterator[Member]:
         else:
             yield from _tar(stream, wanted)
     except _DAMAGED as error:
-        raise UnreadableError(f"the archive can't be read: {error}") from None
+        raise UnreadableError(tr("the archive can't be read: {error}", error=error)) from None
 
 
 def _zip(stream: BinaryIO, wanted: Wanted) -> Iterator[Member]:
@@ -76,7 +77,10 @@ def _zip(stream: BinaryIO, wanted: Wanted) -> Iterator[Member]:
                 with archive.open(info) as member:
                     data = member.read(MAX_MEMBER_BYTES + 1)
             except _DAMAGED as error:
-                yield info.filename, UnreadableError(f"it can't be unpacked: {error}")
+                yield (
+                    info.filename,
+                    UnreadableError(tr("it can't be unpacked: {error}", error=error)),
+                )
                 continue
             left -= len(data)
             if left < 0:
@@ -91,7 +95,7 @@ def _bound_directory(stream: BinaryIO) -> None:
     tail = stream.read()
     place = tail.rfind(EMPTY_ZIP)
     if place < 0:
-        raise UnreadableError("the archive is cut: its directory is missing")
+        raise UnreadableError(tr("the archive is cut: its directory is missing"))
     directory = _ZIP_END.unpack_from(tail, place)[5]
     if directory > _MAX_DIRECTORY_BYTES or _ZIP64_LOCATOR in tail[:place][-20:]:
         raise _too_much()
@@ -128,13 +132,22 @@ class _Bounded(io.RawIOBase):
 
 def _bounded(data: bytes) -> bytes | UnreadableError:
     if len(data) > MAX_MEMBER_BYTES:
-        return UnreadableError(f"larger than {MAX_MEMBER_BYTES:,} bytes, so it was not read")
+        return UnreadableError(
+            tr(
+                "larger than {max_member_bytes:,} bytes, so it was not read",
+                max_member_bytes=MAX_MEMBER_BYTES,
+            )
+        )
     return data
 
 
 def _too_much() -> UnreadableError:
     return UnreadableError(
-        "the archive holds more than is unpacked here",
-        advice=f"at most {MAX_MEMBERS:,} members and {MAX_UNPACKED_BYTES:,} bytes are read: "
-        "unpack it yourself, and give the folder",
+        tr("the archive holds more than is unpacked here"),
+        advice=tr(
+            "at most {max_members:,} members and {max_unpacked_bytes:,} bytes are read: "
+            "unpack it yourself, and give the folder",
+            max_members=MAX_MEMBERS,
+            max_unpacked_bytes=MAX_UNPACKED_BYTES,
+        ),
     )

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from ...errors import StorageError, UsageError
 from ...files import lock
+from ...messages import tr
 from ..policy_text import policy_toml
 from .snapshot import Snapshot
 
@@ -101,14 +102,19 @@ class CheckState:
         try:
             stream = _opened(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}; nothing was checked") from None
+            raise StorageError(
+                tr("{path}: {why}; nothing was checked", path=path, why=error.strerror)
+            ) from None
         state = cls(path, stream, secret)
         try:
             if not lock(stream, wait=False):
                 raise UsageError(
-                    f"{path}: another process is at the check that is kept there; nothing was "
-                    "checked",
-                    advice="wait until it is done, or give the name of another file",
+                    tr(
+                        "{path}: another process is at the check that is kept there; nothing was "
+                        "checked",
+                        path=path,
+                    ),
+                    advice=tr("wait until it is done, or give the name of another file"),
                 )
             state._read(bound)
         except BaseException:
@@ -160,7 +166,11 @@ class CheckState:
                 self._synced = time.monotonic()
         except OSError as error:
             raise StorageError(
-                f"{self._path}: {error.strerror}; what it has so far is complete"
+                tr(
+                    "{path}: {why}; what it has so far is complete",
+                    path=self._path,
+                    why=error.strerror,
+                )
             ) from None
         self._mac = mac
         return offset
@@ -174,9 +184,12 @@ class CheckState:
         mac = self._mac_of(payload, before)
         if not hmac.compare_digest(mac.hex().encode(), written):
             raise UsageError(
-                f"{self._path}: what was found before is not believed: the file was changed, or "
-                "begun by another user or on another machine",
-                advice="remove it, or give the name of another one: the check then starts anew",
+                tr(
+                    "{path}: what was found before is not believed: the file was changed, or "
+                    "begun by another user or on another machine",
+                    path=self._path,
+                ),
+                advice=tr("remove it, or give the name of another one: the check then starts anew"),
             )
         return payload, mac
 
@@ -220,8 +233,11 @@ def _opened(path: Path, flags: int) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise UsageError(
-            f"{path}: not a regular file, so nothing can be kept in it; nothing was checked",
-            advice="give the name of a file, or of one that isn't there yet",
+            tr(
+                "{path}: not a regular file, so nothing can be kept in it; nothing was checked",
+                path=path,
+            ),
+            advice=tr("give the name of a file, or of one that isn't there yet"),
         )
     return os.fdopen(handle, "rb" if flags & os.O_RDWR == 0 else "r+b")
 
@@ -236,9 +252,16 @@ def _require_same(path: Path, head: dict[str, str], bound: dict[str, str]) -> No
     for name, what in (("at", "instant"), ("policy", "policy"), ("snapshot", "set of lists")):
         if head.get(name) != bound[name]:
             raise UsageError(
-                f"{path}: the check that was begun there is of another {what}; nothing was checked",
-                advice="start a new one with another file, or remove this one. Lists that were "
-                "updated in the meantime count as others, and so do other options",
+                tr(
+                    "{path}: the check that was begun there is of another {what}; "
+                    "nothing was checked",
+                    path=path,
+                    what=what,
+                ),
+                advice=tr(
+                    "start a new one with another file, or remove this one. Lists that were "
+                    "updated in the meantime count as others, and so do other options"
+                ),
             )
 
 
@@ -254,8 +277,8 @@ def _head(path: Path, payload: bytes) -> dict[str, str]:
 
 def _foreign(path: Path) -> UsageError:
     return UsageError(
-        f"{path}: not the state of a check, or damaged; it was left untouched",
-        advice="give the name of a file that isn't there yet",
+        tr("{path}: not the state of a check, or damaged; it was left untouched", path=path),
+        advice=tr("give the name of a file that isn't there yet"),
     )
 
 

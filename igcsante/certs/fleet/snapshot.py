@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import IgcError, StorageError, UnreadableError, UsageError
+from ...messages import tr
 from ..anchors import TrustStore
 from ..check import Checker
 from ..crl.kept import octets_of
@@ -76,9 +77,9 @@ class Snapshot:
         Raises UsageError without a root or for a naive ``at``, StorageError.
         """
         if not store.roots:
-            raise UsageError("no trust anchor is known, so no certificate can be checked")
+            raise UsageError(tr("no trust anchor is known, so no certificate can be checked"))
         if at.tzinfo is None:
-            raise UsageError("the time of a check has a time zone")
+            raise UsageError(tr("the time of a check has a time zone"))
         return cls(
             at,
             policy or Policy(),
@@ -198,8 +199,11 @@ def _indexed(given: Given, known: Iterable[x509.Certificate], folder: Path) -> R
 
 def _changed(directory: Path) -> StorageError:
     return StorageError(
-        f"{directory}: the lists were changed after the check began; it was not gone on with",
-        advice="start it again",
+        tr(
+            "{directory}: the lists were changed after the check began; it was not gone on with",
+            directory=directory,
+        ),
+        advice=tr("start it again"),
     )
 
 

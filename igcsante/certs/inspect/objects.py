@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ...errors import UnreadableError
+from ...messages import tr
 from ...secret import Secret
 from ..load import PemBlock, load, open_pkcs12, pem_blocks
 from ..requests import MAX_KEY_BYTES
@@ -77,7 +78,7 @@ def parts_of(data: bytes, password: Secret | None = None, *, source: str = "") -
     ``source`` names the file in errors. Raises UnreadableError when there is nothing at all.
     """
     if not data.strip():
-        raise UnreadableError(f"{source or 'the input'} is empty")
+        raise UnreadableError(tr("{source} is empty", source=source or "the input"))
     where = f"{source}: " if source else ""
     found: list[Part] = []
     for item in _items(data, password, source):
@@ -85,9 +86,13 @@ def parts_of(data: bytes, password: Secret | None = None, *, source: str = "") -
             item = UnreadableError(where + item.message, advice=item.advice)
         found.append(Part(len(found) + 1, item))
         if len(found) > MAX_PARTS:
-            raise UnreadableError(f"{where}more than {MAX_PARTS:,} parts")
+            raise UnreadableError(
+                tr("{where}more than {max_parts:,} parts", where=where, max_parts=MAX_PARTS)
+            )
     if not found:
-        raise UnreadableError(f"{where}nothing that is shown here: no certificate, key or list")
+        raise UnreadableError(
+            tr("{where}nothing that is shown here: no certificate, key or list", where=where)
+        )
     return tuple(found)
 
 
@@ -222,7 +227,9 @@ def _request(octets: bytes) -> x509.CertificateSigningRequest:
     try:
         return x509.load_der_x509_csr(octets)
     except KEY_ERRORS as error:
-        raise UnreadableError(f"not a certificate request that can be read: {error}") from None
+        raise UnreadableError(
+            tr("not a certificate request that can be read: {error}", error=error)
+        ) from None
 
 
 # -- keys ------------------------------------------------------------------------------------
@@ -251,11 +258,13 @@ def _pem_key(block: PemBlock) -> PrivateKey:
 
 def _key(octets: bytes, form: str) -> PrivateKey:
     if len(octets) > MAX_KEY_BYTES:
-        raise UnreadableError(f"a private key of more than {MAX_KEY_BYTES:,} bytes")
+        raise UnreadableError(
+            tr("a private key of more than {max_key_bytes:,} bytes", max_key_bytes=MAX_KEY_BYTES)
+        )
     try:
         key = load_der_private_key(octets, None, unsafe_skip_rsa_key_validation=True)
     except KEY_ERRORS:  # whose text might tell of the key
-        raise UnreadableError("a private key that can't be read") from None
+        raise UnreadableError(tr("a private key that can't be read")) from None
     return _public_half(key, form)
 
 
@@ -263,13 +272,15 @@ def _openssh_key(block: PemBlock) -> PrivateKey:
     label = block.label.encode()
     text = b"-----BEGIN %b-----%b-----END %b-----\n" % (label, block.body, label)
     if len(text) > MAX_KEY_BYTES:
-        raise UnreadableError(f"a private key of more than {MAX_KEY_BYTES:,} bytes")
+        raise UnreadableError(
+            tr("a private key of more than {max_key_bytes:,} bytes", max_key_bytes=MAX_KEY_BYTES)
+        )
     try:
         return _public_half(load_ssh_private_key(text, None), "OpenSSH")
     except TypeError:
         return PrivateKey("OpenSSH", encrypted=True)
     except KEY_ERRORS:
-        raise UnreadableError("a private key that can't be read") from None
+        raise UnreadableError(tr("a private key that can't be read")) from None
 
 
 def _public_half(key: PrivateKeyTypes, form: str) -> PrivateKey:
@@ -277,7 +288,7 @@ def _public_half(key: PrivateKeyTypes, form: str) -> PrivateKey:
         public: Any = key.public_key()
         return PrivateKey(form, False, public_key_name(public), public_key_sha256(public))
     except KEY_ERRORS:
-        raise UnreadableError("a private key of a kind that is not read") from None
+        raise UnreadableError(tr("a private key of a kind that is not read")) from None
 
 
 # -- PKCS#12 -----------------------------------------------------------------------------------

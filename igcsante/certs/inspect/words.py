@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...messages import tr
 from ..profile import CertificateProfile
 
 _OFFERS = {
@@ -89,28 +90,28 @@ def _bit(name: str) -> Callable[[CertificateProfile], bool]:
 
 _USES: tuple[tuple[Use, Callable[[CertificateProfile], bool]], ...] = (
     (
-        Use("tls_client", "authenticate to a server, as a TLS client"),
+        Use("tls_client", tr("authenticate to a server, as a TLS client")),
         _leaf("clientAuth", "digitalSignature"),
     ),
     (
-        Use("tls_server", "be a TLS server"),
+        Use("tls_server", tr("be a TLS server")),
         _leaf("serverAuth", "digitalSignature", "keyEncipherment"),
     ),
     (
-        Use("smartcard_logon", "log on to Windows with a card"),
+        Use("smartcard_logon", tr("log on to Windows with a card")),
         _leaf("msSmartcardLogon", "digitalSignature"),
     ),
     (
-        Use("sign", "sign documents and e-mail"),
+        Use("sign", tr("sign documents and e-mail")),
         _leaf("emailProtection", "contentCommitment", any_will_do=True),
     ),
     (
-        Use("decrypt", "receive encrypted documents and e-mail"),
+        Use("decrypt", tr("receive encrypted documents and e-mail")),
         _leaf("emailProtection", "keyEncipherment", any_will_do=True),
     ),
-    (Use("ocsp", "answer about revocation (OCSP)"), _leaf("OCSPSigning", "digitalSignature")),
-    (Use("certificates", "sign certificates"), _bit("keyCertSign")),
-    (Use("crls", "sign revocation lists"), _bit("cRLSign")),
+    (Use("ocsp", tr("answer about revocation (OCSP)")), _leaf("OCSPSigning", "digitalSignature")),
+    (Use("certificates", tr("sign certificates")), _bit("keyCertSign")),
+    (Use("crls", tr("sign revocation lists")), _bit("cRLSign")),
 )
 _USUAL = {"tls_client", "tls_server", "sign", "decrypt"}
 EVERY_USE = tuple(use.code for use, _ in _USES)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from ...errors import ConfigError, NetworkError, TimeoutExceededError
+from ...messages import tr
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ldap": 389}
 MAX_URL_LENGTH = 8192
@@ -79,9 +80,11 @@ class Access:
         ldap = parts.scheme == "ldap"
         if not named & (self.ldap_hosts if ldap else self.hosts):
             raise NetworkError(
-                f"{url}: the host is not among those that may be contacted",
-                advice=f"name it in {'ldap' if ldap else 'http'}_hosts of the profile "
-                "if it should be",
+                tr("{url}: the host is not among those that may be contacted", url=url),
+                advice=tr(
+                    "name it in {which}_hosts of the profile if it should be",
+                    which="ldap" if ldap else "http",
+                ),
             )
         path = parts.path or "/"
         return Target(
@@ -110,8 +113,12 @@ class Access:
         if _literal(host) == address or all(map(self._permits, _meant(address))):
             return
         raise NetworkError(
-            f"{host} stands for {address}, which is no public address: it was not contacted",
-            advice="name its network in private_networks of the profile if that is right",
+            tr(
+                "{host} stands for {address}, which is no public address: it was not contacted",
+                host=host,
+                address=address,
+            ),
+            advice=tr("name its network in private_networks of the profile if that is right"),
         )
 
     def _permits(self, address: _Address) -> bool:
@@ -125,13 +132,19 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise NetworkError(f"{url[:MAX_URL_LENGTH]!r} is not an address") from None
+        raise NetworkError(tr("{url!r} is not an address", url=url[:MAX_URL_LENGTH])) from None
     if len(url) > MAX_URL_LENGTH:
-        raise NetworkError(f"{url[:100]!r}… is longer than {MAX_URL_LENGTH:,} characters")
+        raise NetworkError(
+            tr(
+                "{url!r}… is longer than {max_url_length:,} characters",
+                url=url[:100],
+                max_url_length=MAX_URL_LENGTH,
+            )
+        )
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.username is not None:
-        raise NetworkError(f"{url!r} is not an http or ldap address that is fetched")
+        raise NetworkError(tr("{url!r} is not an http or ldap address that is fetched", url=url))
     if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
-        raise NetworkError(f"{url!r} has characters that no address has")
+        raise NetworkError(tr("{url!r} has characters that no address has", url=url))
     return parts
 
 
@@ -152,7 +165,7 @@ def resolved(host: str, port: int, seconds: float) -> list[str]:
     thread.start()
     thread.join(max(seconds, 0))
     if not outcome:
-        raise TimeoutExceededError(f"{host}: its address was not found in time")
+        raise TimeoutExceededError(tr("{host}: its address was not found in time", host=host))
     if isinstance(outcome[0], OSError):
         raise outcome[0]
     return outcome[0]
@@ -184,7 +197,8 @@ def _network(text: str) -> _Network:
         return ipaddress.ip_network(text)
     except ValueError:
         raise ConfigError(
-            f"private_networks: {text!r} is no network", advice="write it as 10.0.0.0/8"
+            tr("private_networks: {text!r} is no network", text=text),
+            advice=tr("write it as 10.0.0.0/8"),
         ) from None
 
 
@@ -198,7 +212,9 @@ def proxy_address(text: str) -> tuple[str, int]:
     plain = parts.path in ("", "/") and not parts.query and parts.username is None
     if parts.scheme != "http" or not parts.hostname or not plain:
         raise ConfigError(
-            "proxy: not the address of an HTTP proxy",
-            advice="write it as http://proxy.example:3128; one that wants a password isn't used",
+            tr("proxy: not the address of an HTTP proxy"),
+            advice=tr(
+                "write it as http://proxy.example:3128; one that wants a password isn't used"
+            ),
         )
     return parts.hostname, port

@@ -19,6 +19,7 @@ from typing import Any
 
 from ... import __version__
 from ...errors import NetworkError, TimeoutExceededError
+from ...messages import tr
 from .access import Access, Target
 
 DEFAULT_SECONDS = 30.0
@@ -108,12 +109,16 @@ def exchange(request: Request, access: Access, deadline: Deadline) -> Iterator[A
                 yield Answer(url, response, deadline)
     except (OSError, http.client.HTTPException) as error:
         if deadline.passed or isinstance(error, TimeoutError):
-            raise TimeoutExceededError(f"{url}: no answer within {deadline.seconds:g} s") from None
+            raise TimeoutExceededError(
+                tr("{url}: no answer within {seconds:g} s", url=url, seconds=deadline.seconds)
+            ) from None
         if isinstance(error, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
             raise BrokenTransferError(f"{url}: {_in_words(error)}") from None
         raise NetworkError(f"{url}: {_in_words(error)}") from None
     if deadline.passed:
-        raise TimeoutExceededError(f"{url}: not complete within {deadline.seconds:g} s")
+        raise TimeoutExceededError(
+            tr("{url}: not complete within {seconds:g} s", url=url, seconds=deadline.seconds)
+        )
 
 
 class Answer:
@@ -134,8 +139,10 @@ class Answer:
         turns into its own errors.
         """
         if (self.headers.get("Content-Encoding") or "identity").lower() != "identity":
-            raise NetworkError(f"{self._url}: the server sent it compressed, unasked")
-        too_large = NetworkError(f"{self._url}: larger than {limit:,} bytes")
+            raise NetworkError(tr("{url}: the server sent it compressed, unasked", url=self._url))
+        too_large = NetworkError(
+            tr("{url}: larger than {limit:,} bytes", url=self._url, limit=limit)
+        )
         if self.length is not None and len(body) + self.length > limit:
             raise too_large
         try:

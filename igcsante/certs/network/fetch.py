@@ -18,6 +18,7 @@ from http import HTTPStatus
 from random import SystemRandom
 
 from ...errors import IgcError, NetworkError, TimeoutExceededError
+from ...messages import tr
 from ..load import MAX_CRL_BYTES
 from .access import Access
 from .exchange import DEFAULT_SECONDS, Answer, BrokenTransferError, Deadline, Request, exchange
@@ -127,7 +128,7 @@ def fetch_body(
     """The body at ``url``, unconditionally. Raises as :func:`fetch` does."""
     octets = fetch(url, allowed, limit=limit, timeout=timeout, retry=retry).octets
     if octets is None:  # fetch() refuses a 304 that nobody asked for
-        raise NetworkError(f"{url}: the server answered 304, unasked")
+        raise NetworkError(tr("{url}: the server answered 304, unasked", url=url))
     return octets
 
 
@@ -296,12 +297,14 @@ def _refused(url: str, answer: Answer) -> NetworkError | BrokenTransferError:
         wait = _seconds(answer)
         when = f"in {wait:g} seconds" if wait is not None else "in an hour"
         return NetworkError(
-            f"{message}: too many requests", advice=f"try again {when}, not before", status=status
+            tr("{message}: too many requests", message=message),
+            advice=tr("try again {when}, not before", when=when),
+            status=status,
         )
     if status in _BUSY:
         return BrokenTransferError(message, _seconds(answer))
     if 300 <= status < 400 and status != HTTPStatus.NOT_MODIFIED:
-        return NetworkError(message, advice="redirections are not followed", status=status)
+        return NetworkError(message, advice=tr("redirections are not followed"), status=status)
     return NetworkError(message, status=status)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from ...errors import NetworkError, TimeoutExceededError
+from ...messages import tr
 from ..load import MAX_CRL_BYTES
 from ..x509 import der
 from .access import Access
@@ -66,7 +67,7 @@ def parse_ldap_url(url: str) -> LdapUrl:
     elif path.count("?") > 4:
         wrong = "it has too many parts"
     if wrong:
-        raise NetworkError(f"{url}: not the address of a list: {wrong}")
+        raise NetworkError(tr("{url}: not the address of a list: {wrong}", url=url, wrong=wrong))
     return LdapUrl(url, unquote_to_bytes(entry), attributes)
 
 
@@ -95,15 +96,17 @@ def fetch_ldap(
                 connection.sendall(_message(2, _tlv(_UNBIND, b"")))
     except OSError as error:
         if deadline.passed or isinstance(error, TimeoutError):
-            raise TimeoutExceededError(f"{url}: no answer within {timeout:g} s") from None
+            raise TimeoutExceededError(
+                tr("{url}: no answer within {timeout:g} s", url=url, timeout=timeout)
+            ) from None
         raise NetworkError(f"{url}: {error.strerror or error}") from None
     except ValueError:
-        raise NetworkError(f"{url}: the server's answer is no LDAP") from None
+        raise NetworkError(tr("{url}: the server's answer is no LDAP", url=url)) from None
     if len(values) != 1:
         count = "several lists" if values else "no list"
-        raise NetworkError(f"{url}: the directory's entry has {count}")
+        raise NetworkError(tr("{url}: the directory's entry has {count}", url=url, count=count))
     if len(values[0]) > limit:
-        raise NetworkError(f"{url}: larger than {limit:,} bytes")
+        raise NetworkError(tr("{url}: larger than {limit:,} bytes", url=url, limit=limit))
     return values[0]
 
 
@@ -133,7 +136,9 @@ def _answer(messages: _Messages, wanted: LdapUrl) -> list[bytes]:
             code = int.from_bytes(content[start:end])
             if kind != _ENUMERATED or code != 0:
                 told = _RESULTS.get(code, f"it answered {code}")
-                raise NetworkError(f"{wanted.url}: the directory has no list: {told}")
+                raise NetworkError(
+                    tr("{url}: the directory has no list: {told}", url=wanted.url, told=told)
+                )
             return values
         elif tag != _REFERENCE:  # references are never followed
             raise ValueError("not an answer to a search")
@@ -185,7 +190,7 @@ class _Messages:
     def _read(self, count: int) -> bytes:
         self._left -= count
         if self._left < 0:
-            raise NetworkError(f"{self._url}: the directory's answer is too large")
+            raise NetworkError(tr("{url}: the directory's answer is too large", url=self._url))
         received = bytearray()
         while len(received) < count:
             if self._deadline.passed:

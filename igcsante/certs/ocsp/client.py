@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import UnreadableError
+from ...messages import tr
 from ..network.access import Access
 from ..network.fetch import Retry, fetch_body, post
 from ..x509.signatures import KEY_ERRORS
@@ -39,7 +40,9 @@ class OcspClient:
         try:
             request = wanted.request(nonce=nonce)
         except KEY_ERRORS as error:
-            raise UnreadableError(f"{url}: no request can be made: {error}") from None
+            raise UnreadableError(
+                tr("{url}: no request can be made: {error}", url=url, error=error)
+            ) from None
         address = None if nonce else get_url(url, request)
         if address:
             octets = fetch_body(
@@ -61,5 +64,7 @@ class OcspClient:
         response = OcspResponse(octets, url)
         # Responders may leave the nonce out (RFC 5019 §4); a wrong one is another's answer.
         if response.refusal is None and response.nonce not in (None, nonce):
-            raise UnreadableError(f"{url}: the response repeats another nonce than was sent")
+            raise UnreadableError(
+                tr("{url}: the response repeats another nonce than was sent", url=url)
+            )
         return response

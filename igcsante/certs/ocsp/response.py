@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtensionOID, OCSPExtensionOID, SignatureAlgor
 
 from ...errors import UnreadableError
 from ...files import read_bounded
+from ...messages import tr
 from ..x509 import der
 from ..x509.names import PARSE_ERRORS
 from ..x509.signatures import KEY_ERRORS, AlgorithmPolicy, Signed, public_key_octets
@@ -85,7 +86,13 @@ class OcspResponse:
         """Raises UnreadableError when the octets are no response."""
         where = f"{source}: " if source else ""
         if len(octets) > MAX_RESPONSE_BYTES:
-            raise UnreadableError(f"{where}an OCSP response larger than {MAX_RESPONSE_BYTES:,}")
+            raise UnreadableError(
+                tr(
+                    "{where}an OCSP response larger than {max_response_bytes:,}",
+                    where=where,
+                    max_response_bytes=MAX_RESPONSE_BYTES,
+                )
+            )
         try:
             self._response = ocsp.load_der_ocsp_response(octets)
             status = self._response.response_status
@@ -104,7 +111,11 @@ class OcspResponse:
             self._answers = list(self._response.responses)
         except KEY_ERRORS as error:
             raise UnreadableError(
-                f"{where}not an OCSP response that can be read: {error}"
+                tr(
+                    "{where}not an OCSP response that can be read: {error}",
+                    where=where,
+                    error=error,
+                )
             ) from None
 
     @cached_property
@@ -154,7 +165,7 @@ class OcspResponse:
         try:
             return tuple(_answer(item) for item in self._answers if wanted.named_by(item))
         except KEY_ERRORS as error:
-            raise UnreadableError(f"an answer can't be read: {error}") from None
+            raise UnreadableError(tr("an answer can't be read: {error}", error=error)) from None
 
     def is_by(self, certificate: x509.Certificate) -> bool:
         """Whether the responder says that it is this one, by name or by key."""

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from ...errors import UnreadableError
+from ...messages import tr
 
 MAX_MEMBERS = 4096
 
@@ -46,17 +47,17 @@ def members_of(data: bytes) -> dict[str, bytes]:
     while data[offset : offset + 4] == _LOCAL_MAGIC:
         name, content, offset = _member(view, offset)
         if name in found:
-            raise UnreadableError(f"two members are called {name!r}")
+            raise UnreadableError(tr("two members are called {name!r}", name=name))
         found[name] = content
         if len(found) > MAX_MEMBERS:
-            raise UnreadableError(f"more than {MAX_MEMBERS} members")
+            raise UnreadableError(tr("more than {max_members} members", max_members=MAX_MEMBERS))
     offset = 0
     for piece in _pieces(found):
         if view[offset : offset + len(piece)] != piece:
-            raise UnreadableError("not an archive as they are written here, or it was changed")
+            raise UnreadableError(tr("not an archive as they are written here, or it was changed"))
         offset += len(piece)
     if offset != len(data):
-        raise UnreadableError("octets follow the archive")
+        raise UnreadableError(tr("octets follow the archive"))
     return found
 
 
@@ -66,16 +67,16 @@ def _member(view: memoryview, offset: int) -> tuple[str, bytes, int]:
         *_, size, name_size, extra_size = _LOCAL.unpack_from(view, offset)
         name = str(view[offset + _LOCAL.size :][:name_size], "ascii")
     except (struct.error, UnicodeDecodeError):
-        raise UnreadableError("a member has no header that can be read") from None
+        raise UnreadableError(tr("a member has no header that can be read")) from None
     start = offset + _LOCAL.size + name_size + extra_size
     if start + size > len(view):
-        raise UnreadableError(f"the archive is cut in {name!r}")
+        raise UnreadableError(tr("the archive is cut in {name!r}", name=name))
     return name, bytes(view[start : start + size]), start + size
 
 
 def _pieces(members: Mapping[str, bytes]) -> Iterator[bytes]:
     if len(members) > MAX_MEMBERS:
-        raise UnreadableError(f"more than {MAX_MEMBERS} members")
+        raise UnreadableError(tr("more than {max_members} members", max_members=MAX_MEMBERS))
     directory: list[bytes] = []
     offset = 0
     for name, content in members.items():
@@ -89,7 +90,7 @@ def _pieces(members: Mapping[str, bytes]) -> Iterator[bytes]:
         )
         offset += len(header) + len(content)
         if offset > _MAX_OFFSET:
-            raise UnreadableError("larger than an archive can be")
+            raise UnreadableError(tr("larger than an archive can be"))
         yield header
         yield content
     end = b"".join(directory)

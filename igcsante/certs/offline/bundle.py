@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ...errors import ConfigError, IgcError, UnreadableError, UsageError
 from ...files import MAX_INPUT_BYTES, write_atomic
 from ...instants import iso, parse_instant
+from ...messages import tr
 from ..anchors import TrustStore, fingerprint
 from ..check import Checker
 from ..load import load
@@ -136,7 +137,7 @@ def pack(bundle: Bundle) -> tuple[bytes, tuple[Verdict, ...]]:
     Raises UsageError without a certificate or a root, or when it gets too large.
     """
     if not bundle.certificates:
-        raise UsageError("a bundle is about one certificate at least")
+        raise UsageError(tr("a bundle is about one certificate at least"))
     bundle = bundle.ordered()
     told = bundle.verdicts()
     members = {name: octets for name, octets, _ in _pieces(bundle)}
@@ -152,8 +153,11 @@ def pack(bundle: Bundle) -> tuple[bytes, tuple[Verdict, ...]]:
     size = sum(len(name) * 2 + len(octets) + 200 for name, octets in members.items())
     if size > MAX_BUNDLE_BYTES:
         raise UsageError(
-            f"the bundle would be larger than {MAX_BUNDLE_BYTES:,} bytes: nothing was written",
-            advice="give fewer lists, or OCSP responses instead of long lists",
+            tr(
+                "the bundle would be larger than {max_bundle_bytes:,} bytes: nothing was written",
+                max_bundle_bytes=MAX_BUNDLE_BYTES,
+            ),
+            advice=tr("give fewer lists, or OCSP responses instead of long lists"),
         )
     return archive(dict(sorted(members.items()))), told
 
@@ -195,15 +199,20 @@ def unpack(data: bytes) -> tuple[Bundle, list[Any]]:
     Raises UnreadableError.
     """
     if len(data) > MAX_BUNDLE_BYTES:
-        raise UnreadableError(f"larger than {MAX_BUNDLE_BYTES:,} bytes, so it was not read")
+        raise UnreadableError(
+            tr(
+                "larger than {max_bundle_bytes:,} bytes, so it was not read",
+                max_bundle_bytes=MAX_BUNDLE_BYTES,
+            )
+        )
     try:
         members = members_of(data)
         _require_whole(members)
         return _bundle(members)
     except UnreadableError as error:
         raise UnreadableError(
-            f"no bundle that can be believed: {error.message}",
-            advice="nothing in it was used; get it again from where it was made",
+            tr("no bundle that can be believed: {message}", message=error.message),
+            advice=tr("nothing in it was used; get it again from where it was made"),
         ) from None
 
 
@@ -215,31 +224,31 @@ def _require_whole(members: Mapping[str, bytes]) -> None:
     for name in members:
         match = _NAME.fullmatch(name)
         if name not in _SINGLE and (match is None or _FOLDERS.get(match[1]) != match[2]):
-            raise UnreadableError(f"{name!r} is no part of a bundle")
+            raise UnreadableError(tr("{name!r} is no part of a bundle", name=name))
     missing = sorted(_SINGLE - members.keys())
     if missing:
-        raise UnreadableError(f"{missing[0]} is missing")
+        raise UnreadableError(tr("{missing} is missing", missing=missing[0]))
     if list(members) != sorted(members):
-        raise UnreadableError("its members are out of order")
+        raise UnreadableError(tr("its members are out of order"))
     listed = set(members[_SUMS].splitlines(keepends=True))
     for name, octets in members.items():
         if name != _SUMS and _sum(name, octets) not in listed:
-            raise UnreadableError(f"{name} is not what its SHA-256 says")
+            raise UnreadableError(tr("{name} is not what its SHA-256 says", name=name))
     if members[_SUMS] != _sums(members):
-        raise UnreadableError(f"{_SUMS} lists something else than what is there")
+        raise UnreadableError(tr("{sums} lists something else than what is there", sums=_SUMS))
 
 
 def _bundle(members: Mapping[str, bytes]) -> tuple[Bundle, list[Any]]:
     about, recorded = _from_json(members, _ABOUT), _from_json(members, _VERDICTS)
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise UnreadableError(f"{_ABOUT} doesn't say {FORMAT}")
+        raise UnreadableError(tr("{about} doesn't say {format}", about=_ABOUT, format=FORMAT))
     at, sources = about.get("at"), about.get("sources")
     if not isinstance(at, str) or not isinstance(sources, dict):
-        raise UnreadableError(f"{_ABOUT} doesn't say instant and sources")
+        raise UnreadableError(tr("{about} doesn't say instant and sources", about=_ABOUT))
     if not all(isinstance(source, str) for source in sources.values()):
-        raise UnreadableError(f"{_ABOUT} has a source that is no text")
+        raise UnreadableError(tr("{about} has a source that is no text", about=_ABOUT))
     if not isinstance(recorded, list):
-        raise UnreadableError(f"{_VERDICTS} holds no list")
+        raise UnreadableError(tr("{verdicts} holds no list", verdicts=_VERDICTS))
 
     def read(folder: str, parse: Callable[[bytes, str], _Part]) -> tuple[_Part, ...]:
         found = sorted(name for name in members if name.startswith(f"{folder}/"))
@@ -255,7 +264,7 @@ def _bundle(members: Mapping[str, bytes]) -> tuple[Bundle, list[Any]]:
         responses=read("ocsp", OcspResponse),
     )
     if not bundle.certificates or not bundle.store.roots:
-        raise UnreadableError("it holds no certificate, or no anchor")
+        raise UnreadableError(tr("it holds no certificate, or no anchor"))
     return bundle, recorded
 
 
@@ -272,7 +281,7 @@ def _part(name: str, octets: bytes, source: str, parse: Callable[[bytes, str], _
 def _certificate(octets: bytes, source: str) -> x509.Certificate:
     found = load(octets, source=source).certificates
     if len(found) != 1 or found[0].public_bytes(Encoding.DER) != octets:
-        raise UnreadableError("not one certificate, in DER")
+        raise UnreadableError(tr("not one certificate, in DER"))
     return found[0]
 
 
@@ -282,7 +291,7 @@ def _policy(octets: bytes) -> Policy:
     except ConfigError as error:
         raise UnreadableError(error.message) from None
     if policy.path.max_length > _MAX_LENGTH or policy.path.max_candidates > _MAX_CANDIDATES:
-        raise UnreadableError(f"{_POLICY} asks for the search of too many chains")
+        raise UnreadableError(tr("{policy} asks for the search of too many chains", policy=_POLICY))
     return policy
 
 
@@ -293,7 +302,7 @@ def _instant(text: str) -> datetime:
     except (UsageError, OverflowError):
         written = None
     if written != text:
-        raise UnreadableError(f"{text!r} is no instant as it is written here")
+        raise UnreadableError(tr("{text!r} is no instant as it is written here", text=text))
     return at
 
 
@@ -301,7 +310,7 @@ def _from_json(members: Mapping[str, bytes], name: str) -> Any:
     try:
         return json.loads(members[name])
     except (ValueError, RecursionError):
-        raise UnreadableError(f"{name} is no JSON") from None
+        raise UnreadableError(tr("{name} is no JSON", name=name)) from None
 
 
 # -- comparing ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from cryptography import x509
 
+from ...messages import tr
 from ..verdict import Reason
 from ..x509.extensions import PURPOSES, key_usage_names, purpose_names
 from ..x509.names import Label
@@ -40,7 +41,10 @@ def purpose_reasons(
     key_usages = set(key_usage_names(usage)) if isinstance(usage, x509.KeyUsage) else None
     for purpose in sorted({PURPOSES.get(item, item) for item in wanted}):
         if allowed is not None and not {purpose, "anyExtendedKeyUsage"} & allowed:
-            yield Reason("usage.purpose", f"{who}: may not be used for {purpose}")
+            yield Reason(
+                "usage.purpose",
+                tr("{who}: may not be used for {purpose}", who=who, purpose=purpose),
+            )
             continue
         needed = _CONSISTENT.get(purpose)
         if not authority and needed and key_usages is not None and not needed & key_usages:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ...errors import UsageError
+from ...messages import tr
 from ..verdict import Kind, Reason, Verdict
 from ..x509 import names
 
@@ -48,7 +49,9 @@ class ServerName:
             pass
         name = _in_ascii(text.removesuffix(".")).lower()
         if len(name) > _MAX_NAME or not _HOST.fullmatch(name):
-            raise UsageError(f"{text[:_MAX_NAME]!r} is neither a host name nor an address")
+            raise UsageError(
+                tr("{text!r} is neither a host name nor an address", text=text[:_MAX_NAME])
+            )
         return cls(name)
 
     def __str__(self) -> str:

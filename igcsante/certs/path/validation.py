@@ -28,6 +28,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from ...errors import UnreadableError
 from ...instants import iso
+from ...messages import tr
 from .. import profile
 from ..anchors import pinned_entry
 from ..policy import ANY_POLICY, Policy
@@ -191,7 +192,9 @@ class PathRules:
         reasons += purpose_reasons(extensions, self.policy.usages, who, authority=True)
         own = PolicyExtensions.of(extensions)
         if maps_any_policy(own):
-            reasons.append(Reason("policy.mapping", f"{who}: maps anyPolicy, which no CA may do"))
+            reasons.append(
+                Reason("policy.mapping", tr("{who}: maps anyPolicy, which no CA may do", who=who))
+            )
         if under is None:
             policies = PolicyState.at_anchor(self.policy.path, own)
         else:
@@ -241,12 +244,17 @@ class PathRules:
     def _own_reasons(self, certificate: x509.Certificate, who: names.Label) -> Iterator[Reason]:
         if self.at < certificate.not_valid_before_utc:
             since = iso(certificate.not_valid_before_utc)
-            yield Reason("validity.not_yet", f"{who}: not valid before {since}")
+            yield Reason(
+                "validity.not_yet", tr("{who}: not valid before {since}", who=who, since=since)
+            )
         if self.at > certificate.not_valid_after_utc:
             until = iso(certificate.not_valid_after_utc)
-            yield Reason("validity.expired", f"{who}: expired on {until}")
+            yield Reason("validity.expired", tr("{who}: expired on {until}", who=who, until=until))
         if weakness := self.policy.algorithms.key_weakness(certificate.public_key()):
-            yield Reason("algorithm.weak", f"{who}: {weakness} is not accepted")
+            yield Reason(
+                "algorithm.weak",
+                tr("{who}: {weakness} is not accepted", who=who, weakness=weakness),
+            )
         for extension in certificate.extensions:
             if extension.critical and extension.oid not in _PROCESSED:
                 oid = extension.oid.dotted_string
@@ -259,17 +267,23 @@ class PathRules:
         try:
             signed = Signed.of_certificate(certificate)
         except KEY_ERRORS as error:
-            yield Reason("signature.bad", f"{who}: its signature can't be checked: {error}")
+            yield Reason(
+                "signature.bad",
+                tr("{who}: its signature can't be checked: {error}", who=who, error=error),
+            )
             return
         if weakness := self.policy.algorithms.hash_weakness(signed.hash_algorithm):
-            yield Reason("algorithm.weak", f"{who}: {weakness} is not accepted")
+            yield Reason(
+                "algorithm.weak",
+                tr("{who}: {weakness} is not accepted", who=who, weakness=weakness),
+            )
         if above.key is None:
             return  # which is a reason already
         if not isinstance(above.key, RSAPublicKey | EllipticCurvePublicKey):
             message = f"{who}: signed with a key that is neither RSA nor ECDSA"
             yield Reason("algorithm.weak", message)
         elif not signed.verifies_with(above.key):
-            yield Reason("signature.bad", f"{who}: its signature is not its issuer's")
+            yield Reason("signature.bad", tr("{who}: its signature is not its issuer's", who=who))
 
 
 def _pinned_world(anchor: x509.Certificate | None) -> str | None:
@@ -281,10 +295,12 @@ def _authority_reasons(extensions: x509.Extensions, who: names.Label) -> Iterato
     """§6.1.4 (k) and (n), for the anchor too."""
     constraints = extension_of(extensions, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        yield Reason("constraints.not_ca", f"{who}: is not a CA, yet issued a certificate")
+        yield Reason(
+            "constraints.not_ca", tr("{who}: is not a CA, yet issued a certificate", who=who)
+        )
     usage = extension_of(extensions, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        yield Reason("usage.cert_sign", f"{who}: its key may not sign certificates")
+        yield Reason("usage.cert_sign", tr("{who}: its key may not sign certificates", who=who))
 
 
 def _room_reasons(above: PathState, who: names.Label) -> Iterator[Reason]:
@@ -299,7 +315,7 @@ def _with_reasons(state: PathState, own: list[Reason], others: tuple[Reason, ...
 
 
 def _unreadable(who: names.Label, error: BaseException) -> Reason:
-    return Reason("chain.unreadable", f"{who}: can't be read: {error}")
+    return Reason("chain.unreadable", tr("{who}: can't be read: {error}", who=who, error=error))
 
 
 def _is_self_issued(certificate: x509.Certificate) -> bool:

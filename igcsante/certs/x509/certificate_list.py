@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from ...errors import UnreadableError
+from ...messages import tr
 from . import der
 from .extensions import extension_of
 from .names import PARSE_ERRORS, Comparable, comparable
@@ -110,7 +111,7 @@ class Crl:
             self.next_update: datetime | None = self._crl.next_update_utc
             extensions = {extension.oid: extension for extension in self._crl.extensions}
         except KEY_ERRORS as error:
-            raise UnreadableError(f"not a CRL that can be read: {error}") from None
+            raise UnreadableError(tr("not a CRL that can be read: {error}", error=error)) from None
         self._octets = octets
         self.source = source
         self._extensions = extensions
@@ -171,7 +172,9 @@ class Crl:
                 return None
             return self._direct(serial)
         except PARSE_ERRORS as error:
-            raise UnreadableError(f"an entry of the CRL can't be read: {error}") from None
+            raise UnreadableError(
+                tr("an entry of the CRL can't be read: {error}", error=error)
+            ) from None
 
     def signed_by(self, key: PublicKeyTypes) -> bool:
         """Whether ``key`` made the signature, over the octets as received."""

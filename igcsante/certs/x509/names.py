@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 
 from ...errors import UnreadableError
+from ...messages import tr
 
 # What cryptography raises on bytes that it can't take; only some are ValueErrors.
 PARSE_ERRORS = (
@@ -135,7 +136,9 @@ def _second_reading(certificate: x509.Certificate, which: str) -> list[tuple[str
         name: Name = parsed["tbs_certificate"][which]
         return [(item["type"].dotted, item["value"].native) for rdn in name.chosen for item in rdn]
     except PARSE_ERRORS as error:
-        raise UnreadableError(f"the {which} of a certificate can't be read: {error}") from None
+        raise UnreadableError(
+            tr("the {which} of a certificate can't be read: {error}", which=which, error=error)
+        ) from None
 
 
 def _folded(value: str | bytes) -> str | bytes:

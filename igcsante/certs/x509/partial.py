@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ...errors import UnreadableError
+from ...messages import tr
 from .der import SEQUENCE
 from .names import PARSE_ERRORS, Attributes
 
@@ -47,7 +48,7 @@ def parse_beginning(start: bytes) -> Beginning:
 
     fields, end = _fields(start)
     if len(fields) <= _FIELDS_BEFORE or end > len(start):
-        raise UnreadableError("the certificate is cut before the end of its subject")
+        raise UnreadableError(tr("the certificate is cut before the end of its subject"))
     serial, _, _, validity, subject = (start[begin:stop] for begin, _, stop in fields)
     try:
         dates = Validity.load(validity, strict=True)
@@ -58,7 +59,7 @@ def parse_beginning(start: bytes) -> Beginning:
             subject=_attributes(Name.load(subject, strict=True)),
         )
     except PARSE_ERRORS as error:
-        raise UnreadableError(f"the certificate can't be read: {error}") from None
+        raise UnreadableError(tr("the certificate can't be read: {error}", error=error)) from None
 
 
 def _attributes(name: Any) -> Attributes:
@@ -79,7 +80,7 @@ def _fields(start: bytes) -> tuple[list[tuple[int, int, int]], int]:
     certificate = _header(start, 0)
     body = certificate and _header(start, certificate[1])
     if any(found and found[0] != SEQUENCE for found in (certificate, body)):
-        raise UnreadableError("that is not the beginning of a certificate")
+        raise UnreadableError(tr("that is not the beginning of a certificate"))
     if not certificate or not body:
         return [], len(start) + _MORE
     position, whole = body[1], certificate[2]
@@ -90,7 +91,7 @@ def _fields(start: bytes) -> tuple[list[tuple[int, int, int]], int]:
             fields.append((position, content, end))
         position = end
     if position > min(MAX_SUBJECT_END, whole):
-        raise UnreadableError("the subject of a certificate is not where it should be")
+        raise UnreadableError(tr("the subject of a certificate is not where it should be"))
     if len(fields) > _FIELDS_BEFORE:
         return fields, position
     return fields, min(max(position, len(start)) + _MORE, whole)
@@ -104,7 +105,7 @@ def _header(data: bytes, position: int) -> tuple[int, int, int] | None:
     if length & 0x80:
         octets = length & 0x7F
         if not 1 <= octets <= 4:
-            raise UnreadableError("a length in the certificate is out of bounds")
+            raise UnreadableError(tr("a length in the certificate is out of bounds"))
         if content + octets > len(data):
             return None
         length, content = int.from_bytes(data[content : content + octets]), content + octets

@@ -29,6 +29,7 @@ from ...card.apdu import (
     VERIFY,
 )
 from ...errors import UsageError
+from ...messages import tr
 from .command import LE_ALL, Command
 from .der import tlv
 from .files import MF, Access, Directory, File, FileSystem, TransparentFile
@@ -89,7 +90,13 @@ class CardApplication:
         """
         if status and status not in self.AWAY:
             known = ", ".join(f"{sw:04X}" for sw in self.AWAY)
-            raise UsageError(f"{status:04X} doesn't tell of another application here: {known} do")
+            raise UsageError(
+                tr(
+                    "{status:04X} doesn't tell of another application here: {known} do",
+                    status=status,
+                    known=known,
+                )
+            )
         self._forget_selection()
         self._away = status or self.AWAY[0]
 

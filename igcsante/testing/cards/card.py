@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from ...errors import CardError, UsageError
+from ...messages import tr
 from . import cps3, cps4
 from .application import CardApplication
 from .cps2ter import Cps2terVolet, volet_files
@@ -67,7 +68,13 @@ class SimulatedCard:
     @protocol.setter
     def protocol(self, protocol: str) -> None:
         if protocol not in self.protocols:
-            raise CardError(f"this card offers {' and '.join(self.protocols)}, not {protocol}")
+            raise CardError(
+                tr(
+                    "this card offers {protocols}, not {protocol}",
+                    protocols=" and ".join(self.protocols),
+                    protocol=protocol,
+                )
+            )
         self._application.protocol = protocol
 
     @property
@@ -115,7 +122,9 @@ class SimulatedCard:
         """The answer to a command APDU, SW1 SW2 last. Raises CardError without power."""
         with self._lock:
             if not self.powered:
-                raise CardError("the simulated card has no power", advice="call power_on() first")
+                raise CardError(
+                    tr("the simulated card has no power"), advice=tr("call power_on() first")
+                )
             answer = self._application.process(command)
             if self._state is not None:
                 self._state.save(self._pins, self._files)
@@ -129,7 +138,9 @@ def _keys(profile: CardProfile, material: CardMaterial) -> dict[int, CardKey]:
         "technical": material.technical,
     }
     if profile.variant == "contactless" and material.technical is None:
-        raise UsageError("a contactless card needs a technical key", advice="CardMaterial has one")
+        raise UsageError(
+            tr("a contactless card needs a technical key"), advice=tr("CardMaterial has one")
+        )
     return {
         slot.reference: CardKey(slot.role, pair.private_key, slot.application)
         for slot in (*KEY_SLOTS[profile.generation], TECHNICAL_SLOT)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ...card.apdu import GET_RESPONSE
 from ...errors import UsageError
+from ...messages import tr
 from .card import SimulatedCard
 from .insertable import Insertable
 
@@ -46,9 +47,11 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise UsageError(f"no fault {self.kind!r}", advice="known: " + ", ".join(KINDS))
+            raise UsageError(
+                tr("no fault {kind!r}", kind=self.kind), advice="known: " + ", ".join(KINDS)
+            )
         if self.at < (0 if self.kind in ("unplug", "sharing") else 1):
-            raise UsageError("exchanges are counted from 1")
+            raise UsageError(tr("exchanges are counted from 1"))
 
 
 class FaultScript:

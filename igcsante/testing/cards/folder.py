@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import StorageError
+from ...messages import tr
 
 _LOCK = "owner.lock"
 _LONGEST = 90  # sun_path holds 108 bytes, and a socket has a name too
@@ -36,7 +37,9 @@ def private_folder(prefix: str) -> Iterator[Path]:
         folder.chmod(0o755)  # a service of another user reads it
         lock = _locked(folder)
     except OSError as error:
-        raise StorageError(f"no folder for a private service: {error.strerror}") from None
+        raise StorageError(
+            tr("no folder for a private service: {why}", why=error.strerror)
+        ) from None
     try:
         yield folder
     finally:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ...errors import UsageError
 from ...identifiers import luhn_valid
+from ...messages import tr
 from . import pkcs15
 from .der import tlv
 from .files import MF, Access, Directory, FileSystem, TransparentFile
@@ -222,7 +223,9 @@ def _contactless_files(profile: CardProfile, pair: KeyPair) -> Files:
 def _spoiled(files: Files, changes: Mapping[str, str]) -> Files:
     for name, what in changes.items():
         if name not in files:
-            raise UsageError(f"the card has no file {name!r}", advice="known: " + ", ".join(files))
+            raise UsageError(
+                tr("the card has no file {name!r}", name=name), advice="known: " + ", ".join(files)
+            )
         if what == "missing":
             del files[name]
         else:

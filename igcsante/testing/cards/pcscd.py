@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from ...errors import PcscUnavailableError
+from ...messages import tr
 from .folder import private_folder
 from .loopback import keep_to_loopback
 
@@ -123,15 +124,19 @@ class PrivatePcscd:
 
 def _not_started(reason: str) -> PcscUnavailableError:
     return PcscUnavailableError(
-        f"a private pcscd did not start: {reason}",
-        advice=f"check: {_INSTALL}; mkdir -p {_MACHINE_FOLDER} (both as root)",
+        tr("a private pcscd did not start: {reason}", reason=reason),
+        advice=tr(
+            "check: {install}; mkdir -p {machine_folder} (both as root)",
+            install=_INSTALL,
+            machine_folder=_MACHINE_FOLDER,
+        ),
     )
 
 
 def _program() -> str:
     found = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise PcscUnavailableError("pcscd is not installed", advice=_INSTALL)
+        raise PcscUnavailableError(tr("pcscd is not installed"), advice=_INSTALL)
     return found
 
 
@@ -139,7 +144,7 @@ def _driver() -> Path:
     for path in _DRIVERS:
         if path.exists():
             return path
-    raise PcscUnavailableError("the vpcd driver is not installed", advice=_INSTALL)
+    raise PcscUnavailableError(tr("the vpcd driver is not installed"), advice=_INSTALL)
 
 
 @contextmanager
@@ -158,7 +163,7 @@ def _reserved_ports() -> Iterator[tuple[int, int]]:
             if _free(port) and _free(port + 1):
                 yield port, port + 1
                 return
-    raise PcscUnavailableError("no pair of free ports is left for the virtual readers")
+    raise PcscUnavailableError(tr("no pair of free ports is left for the virtual readers"))
 
 
 def _free(port: int) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from ...errors import ConfigError, UsageError
 from ...files import read_bounded
 from ...identifiers import NationalId, StructureId
+from ...messages import tr
 from ...text import did_you_mean
 
 MAX_PROFILE_BYTES = 64 * 1024
@@ -48,10 +49,14 @@ class Activity:
     number: int = 0
 
     def __post_init__(self) -> None:
-        _demand(len(self.raison_sociale.encode()) <= 100, "raison_sociale", "at most 100 bytes")
+        _demand(len(self.raison_sociale.encode()) <= 100, "raison_sociale", tr("at most 100 bytes"))
         StructureId.parse(self.structure_id)
-        _demand(re.fullmatch(r"[A-Z]{2}\d\d", self.secteur), "secteur", "like SA07")
-        _demand(0 <= self.number <= MAX_ACTIVITIES, "number", f"1 to {MAX_ACTIVITIES}")
+        _demand(re.fullmatch(r"[A-Z]{2}\d\d", self.secteur), "secteur", tr("like SA07"))
+        _demand(
+            0 <= self.number <= MAX_ACTIVITIES,
+            "number",
+            tr("1 to {max_activities}", max_activities=MAX_ACTIVITIES),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,40 +102,47 @@ class CardProfile:
         _demand(self.variant in variants, "variant", "one of " + ", ".join(variants))
         _demand(self.state in STATES, "state", "one of " + ", ".join(STATES))
         _demand(self.card_type in CARD_TYPES, "card_type", "one of " + ", ".join(CARD_TYPES))
-        _demand(re.fullmatch(r"\d{8}", self.serial), "serial", "8 digits")
-        _demand(re.fullmatch(r"\d{10}", self.card_number), "card_number", "10 digits")
+        _demand(re.fullmatch(r"\d{8}", self.serial), "serial", tr("8 digits"))
+        _demand(re.fullmatch(r"\d{10}", self.card_number), "card_number", tr("10 digits"))
         for name, most in (("name", 64), ("title", 64), ("surname", 100), ("given_name", 100)):
-            _demand(0 < len(getattr(self, name).encode()) <= most, name, f"1 to {most} bytes")
+            _demand(
+                0 < len(getattr(self, name).encode()) <= most,
+                name,
+                tr("1 to {most} bytes", most=most),
+            )
         _demand(
             self.profession_code is None or 0 <= self.profession_code <= 99,
             "profession_code",
-            "0 to 99",
+            tr("0 to 99"),
         )
         _demand(
-            re.fullmatch(r"([A-Z]{2}\d\d)?", self.specialty), "specialty", "like SM54, or empty"
+            re.fullmatch(r"([A-Z]{2}\d\d)?", self.specialty), "specialty", tr("like SM54, or empty")
         )
         # The lengths that the simulated AODF publishes.
-        _demand(re.fullmatch(r"\d{4}", self.pin), "pin", "4 digits")
-        _demand(re.fullmatch(r"\d{8}", self.puk), "puk", "8 digits")
-        _demand(1 <= self.pin_tries <= 15, "pin_tries", "1 to 15")
+        _demand(re.fullmatch(r"\d{4}", self.pin), "pin", tr("4 digits"))
+        _demand(re.fullmatch(r"\d{8}", self.puk), "puk", tr("8 digits"))
+        _demand(1 <= self.pin_tries <= 15, "pin_tries", tr("1 to 15"))
         _demand(
             0 <= self.pin_tries_left <= self.pin_tries,
             "pin_tries_left",
-            "0 to the value of pin_tries",
+            tr("0 to the value of pin_tries"),
         )
         _demand(
             0 <= self.certificate_bytes <= MAX_CERTIFICATE_BYTES,
             "certificate_bytes",
-            f"0 to {MAX_CERTIFICATE_BYTES}",
+            tr("0 to {max_certificate_bytes}", max_certificate_bytes=MAX_CERTIFICATE_BYTES),
         )
         numbers = [number for number, _ in self._numbered()]
         _demand(
             len(set(numbers)) == len(numbers) and max(numbers, default=0) <= MAX_ACTIVITIES,
             "activities",
-            f"at most {MAX_ACTIVITIES}, each with a number of its own",
+            tr(
+                "at most {max_activities}, each with a number of its own",
+                max_activities=MAX_ACTIVITIES,
+            ),
         )
         for name, what in self.files.items():
-            _demand(_FILE_CONTENT.fullmatch(what), f"files.{name}", _FILE_RULE)
+            _demand(_FILE_CONTENT.fullmatch(what), tr("files.{name}", name=name), _FILE_RULE)
 
     @property
     def label(self) -> str:
@@ -172,13 +184,13 @@ def load_profile(source: str | Path) -> CardProfile:
     path = Path(source)
     if not path.exists():
         raise ConfigError(
-            f"there is no card profile {str(source)!r}",
+            tr("there is no card profile {source!r}", source=str(source)),
             advice="known: " + ", ".join(profile_names()) + ", or the path of a TOML file",
         )
     try:
         text = read_bounded(path, MAX_PROFILE_BYTES).decode()
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not a TOML file: it is not UTF-8") from None
+        raise ConfigError(tr("{path}: not a TOML file: it is not UTF-8", path=path)) from None
     return parse_profile(text, str(path))
 
 
@@ -187,7 +199,9 @@ def parse_profile(text: str, origin: str) -> CardProfile:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{origin}: not a TOML file: {error}") from None
+        raise ConfigError(
+            tr("{origin}: not a TOML file: {error}", origin=origin, error=error)
+        ) from None
     try:
         return _profile(table)
     except UsageError as error:
@@ -198,7 +212,7 @@ def _profile(table: dict[str, Any]) -> CardProfile:
     like = table.pop("like", None)
     if like is not None and like not in profile_names():
         raise UsageError(
-            f"like: there is no card profile {like!r}",
+            tr("like: there is no card profile {like!r}", like=like),
             advice="known: " + ", ".join(profile_names()),
         )
     values = _checked(table, _PROFILE_TYPES, ("name",) if like else _REQUIRED)
@@ -207,13 +221,13 @@ def _profile(table: dict[str, Any]) -> CardProfile:
     if "activities" in values:
         values["activities"] = tuple(map(_activity, values["activities"]))
     if not all(isinstance(what, str) for what in values.get("files", {}).values()):
-        raise UsageError(f"files are {_FILE_RULE}")
+        raise UsageError(tr("files are {file_rule}", file_rule=_FILE_RULE))
     return replace(load_profile(like), **values) if like else CardProfile(**values)
 
 
 def _activity(table: object) -> Activity:
     if not isinstance(table, dict):
-        raise UsageError("activities are tables, as in [[activities]]")
+        raise UsageError(tr("activities are tables, as in [[activities]]"))
     required = ("raison_sociale", "structure_id", "secteur")
     return Activity(**_checked(table, _ACTIVITY_TYPES, required))
 
@@ -224,9 +238,16 @@ def _checked(
     for key, value in table.items():
         if key not in types:
             hint = did_you_mean(key, types) or "known: " + ", ".join(sorted(types))
-            raise UsageError(f"unknown key {key!r}", advice=hint)
+            raise UsageError(tr("unknown key {key!r}", key=key), advice=hint)
         if type(value) is not types[key]:
-            raise UsageError(f"{key} is a {types[key].__name__}, not {value!r}")
+            raise UsageError(
+                tr(
+                    "{key} is a {name}, not {value!r}",
+                    key=key,
+                    name=types[key].__name__,
+                    value=value,
+                )
+            )
     if missing := [key for key in required if key not in table]:
         raise UsageError("missing: " + ", ".join(missing))
     return dict(table)
@@ -234,7 +255,7 @@ def _checked(
 
 def _demand(holds: object, name: str, rule: str) -> None:
     if not holds:
-        raise UsageError(f"{name} must be {rule}")
+        raise UsageError(tr("{name} must be {rule}", name=name, rule=rule))
 
 
 _FOLDER = resources.files(__package__) / "profiles"

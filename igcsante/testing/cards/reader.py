@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from ...errors import CardError, UsageError
+from ...messages import tr
 from .faults import Fault, FaultScript
 from .insertable import Insertable
 
@@ -77,7 +78,9 @@ class SimulatedReader:
     def insert(self, card: Insertable) -> None:
         """Put a card in. Raises UsageError when there is one already."""
         if self._card is not None:
-            raise UsageError(f"{self.name} already holds a card", advice="remove() it first")
+            raise UsageError(
+                tr("{name} already holds a card", name=self.name), advice=tr("remove() it first")
+            )
         self._card = card
 
     def remove(self) -> None:
@@ -172,7 +175,7 @@ class SimulatedReader:
             case "reset":
                 self._dispose(RESET_CARD)
             case "sharing":
-                _fail("Failed to transmit" if fault.at else _NO_CONNECTION, E_SHARING_VIOLATION)
+                _fail(tr("Failed to transmit") if fault.at else _NO_CONNECTION, E_SHARING_VIOLATION)
 
 
 class SimulatedConnection:
@@ -266,11 +269,11 @@ class SimulatedConnection:
 
     def getAttrib(self, attribId: int) -> NoReturn:
         """No attribute is known. Raises CardConnectionException."""
-        _fail("Failed to get attribute", E_UNSUPPORTED_FEATURE)
+        _fail(tr("Failed to get attribute"), E_UNSUPPORTED_FEATURE)
 
     def control(self, controlCode: int, command: list[int] | None = None) -> NoReturn:
         """The reader has no commands of its own. Raises CardConnectionException."""
-        _fail("Failed to control", E_UNSUPPORTED_FEATURE)
+        _fail(tr("Failed to control"), E_UNSUPPORTED_FEATURE)
 
     def addObserver(self, observer: Any) -> None:
         """``observer.update(connection, event)`` is called for every step."""
@@ -306,9 +309,9 @@ class SimulatedConnection:
 
     def _present(self, tolerated: int = 0) -> Insertable:
         if self._card is None:
-            _fail("Card not connected", E_INVALID_HANDLE)
+            _fail(tr("Card not connected"), E_INVALID_HANDLE)
         if self._lost not in (0, tolerated):
-            _fail("Failed to transmit", self._lost)
+            _fail(tr("Failed to transmit"), self._lost)
         return self._card
 
     def _notify(self, kind: str, args: list[Any] | None = None) -> None:

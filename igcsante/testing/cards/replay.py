@@ -16,6 +16,7 @@ from ...card.apdu import SW_FILE_NOT_FOUND, masked
 from ...card.monitor import Exchange, command_text
 from ...card.recording import Recording
 from ...errors import CardError
+from ...messages import tr
 
 # What igcsante.card.cache asks first: SELECT of EF_ACTUA without its parameters, by a CPS3's path.
 _CACHE_QUESTION = bytes.fromhex("00A4090C043F00D010")
@@ -68,7 +69,9 @@ class ReplayedCard:
         """
         with self._lock:
             if not self.powered:
-                raise CardError("the recorded card has no power", advice="call power_on() first")
+                raise CardError(
+                    tr("the recorded card has no power"), advice=tr("call power_on() first")
+                )
             if command == _CACHE_QUESTION and not self._is_next(command):
                 return SW_FILE_NOT_FOUND.to_bytes(2)
             try:
@@ -95,15 +98,25 @@ class ReplayedCard:
                 else ("does not exist")
             )
             raise CardError(
-                f"the recording has no answer to {command_text(command)} here: "
-                f"its command {self._position + 1} {expected}",
-                advice="run the command that was recorded, with the same options",
+                tr(
+                    "the recording has no answer to {command} here: "
+                    "its command {position} {expected}",
+                    command=command_text(command),
+                    position=self._position + 1,
+                    expected=expected,
+                ),
+                advice=tr("run the command that was recorded, with the same options"),
             )
         if exchange.secret:
             raise CardError(
-                f"the answer to {exchange.command_text} was recorded without its data",
-                advice="with --include-private, what is read after the PIN is recorded too; what "
-                "the card deciphers never is",
+                tr(
+                    "the answer to {command_text} was recorded without its data",
+                    command_text=exchange.command_text,
+                ),
+                advice=tr(
+                    "with --include-private, what is read after the PIN is recorded too; what "
+                    "the card deciphers never is"
+                ),
             )
         self._position += 1
         return exchange

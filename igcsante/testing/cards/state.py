@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...files import read_bounded, write_atomic
+from ...messages import tr
 from .files import FileSystem
 from .image import PIN_REFERENCE, PUK_REFERENCE
 from .pins import PinStore
@@ -37,9 +38,9 @@ class StateFile:
             kept = json.loads(read_bounded(self._path, MAX_STATE_BYTES))
             card = kept["card"]
         except (ValueError, KeyError, TypeError):
-            raise self._unusable("it is not the state of a simulated card") from None
+            raise self._unusable(tr("it is not the state of a simulated card")) from None
         if card != self._card:
-            raise self._unusable(f"it is the state of another card ({card})")
+            raise self._unusable(tr("it is the state of another card ({card})", card=card))
         try:
             for reference, state in kept["pins"].items():
                 pin = pins.get(int(reference))
@@ -52,7 +53,7 @@ class StateFile:
             for name, content in kept["files"].items():
                 files.restore(bytes.fromhex(name), bytes.fromhex(content))
         except (ValueError, KeyError, TypeError, AttributeError, StatusError):
-            raise self._unusable("something in it makes no sense") from None
+            raise self._unusable(tr("something in it makes no sense")) from None
         self._kept = kept
 
     def save(self, pins: PinStore, files: FileSystem) -> None:
@@ -76,7 +77,7 @@ class StateFile:
 
     def _unusable(self, reason: str) -> ConfigError:
         return ConfigError(
-            f"{self._path}: {reason}", advice="choose another file, or remove this one"
+            f"{self._path}: {reason}", advice=tr("choose another file, or remove this one")
         )
 
 

@@ -12,6 +12,7 @@ import threading
 from typing import Self
 
 from ...errors import CardError, IgcError, NetworkError, ReaderAbsentError, UsageError
+from ...messages import tr
 from .faults import READER_FAULTS, Fault, FaultScript
 from .insertable import Insertable
 
@@ -56,8 +57,8 @@ class VpcdCard:
         for fault in faults:
             if fault.kind in _NOT_A_CARDS_FAULT:
                 raise UsageError(
-                    f"a card in a virtual reader can't do {fault.kind!r}",
-                    advice="SimulatedReader can; or let another PC/SC program do it",
+                    tr("a card in a virtual reader can't do {kind!r}", kind=fault.kind),
+                    advice=tr("SimulatedReader can; or let another PC/SC program do it"),
                 )
         self._faults = FaultScript(faults)
 
@@ -87,8 +88,11 @@ class VpcdCard:
         """Wait until PC/SC has seen the card. Raises ReaderAbsentError after ``seconds``."""
         if not self.powered.wait(seconds):
             raise self.error or ReaderAbsentError(
-                f"the virtual reader did not power the card within {seconds:g} s",
-                advice="is the PC/SC service (pcscd) running?",
+                tr(
+                    "the virtual reader did not power the card within {seconds:g} s",
+                    seconds=seconds,
+                ),
+                advice=tr("is the PC/SC service (pcscd) running?"),
             )
 
     def _connect(self) -> socket.socket:
@@ -97,8 +101,15 @@ class VpcdCard:
             connection = socket.create_connection(self._address, timeout=_CONNECT_SECONDS)
         except OSError as error:
             raise ReaderAbsentError(
-                f"no virtual reader listens on {host}:{port} ({error.strerror or error})",
-                advice="start pcscd with the vpcd driver: apt-get install -y pcscd vsmartcard-vpcd",
+                tr(
+                    "no virtual reader listens on {host}:{port} ({why})",
+                    host=host,
+                    port=port,
+                    why=error.strerror or error,
+                ),
+                advice=tr(
+                    "start pcscd with the vpcd driver: apt-get install -y pcscd vsmartcard-vpcd"
+                ),
                 host=host,
                 port=port,
             ) from None
@@ -122,7 +133,9 @@ class VpcdCard:
         except _Removed:
             return
         except OSError as error:
-            raise NetworkError(f"the virtual reader hung up ({error.strerror or error})") from None
+            raise NetworkError(
+                tr("the virtual reader hung up ({why})", why=error.strerror or error)
+            ) from None
         finally:
             self.card.power_off()
 
@@ -167,8 +180,8 @@ class VpcdCard:
                 continue
             if not chunk:
                 raise NetworkError(
-                    "the virtual reader hung up",
-                    advice="the PC/SC service stopped, or another card took this reader",
+                    tr("the virtual reader hung up"),
+                    advice=tr("the PC/SC service stopped, or another card took this reader"),
                 )
             data += chunk
         return data

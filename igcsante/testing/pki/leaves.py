@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ...errors import UsageError
 from ...identifiers import NationalId
+from ...messages import tr
 from ..cards.profile import CARD_TYPES, CardProfile
 from . import extensions as ext
 from .authority import Authority
@@ -337,7 +338,9 @@ def _card_structure(profile: CardProfile) -> StructureName | None:
     if CARD_TYPES[profile.card_type] < 2:
         return None
     if not profile.activities:
-        raise UsageError(f"a {profile.card_type} names a structure: it needs an activity")
+        raise UsageError(
+            tr("a {card_type} names a structure: it needs an activity", card_type=profile.card_type)
+        )
     activity = profile.activities[0]
     return StructureName(DEFAULT_DEPARTMENT, activity.raison_sociale, str(activity.structure_id))
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ...errors import ConfigError, UsageError
 from ...files import private_directory, read_bounded, write_atomic
+from ...messages import tr
 from ..cards.material import CardMaterial, KeyPair
 from ..cards.profile import CardProfile
 from .authority import (
@@ -137,8 +138,12 @@ class SimulatedPki:
             authorities = {name.code: _load_authority(directory, name) for name in HIERARCHY}
         except (UsageError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"{directory}: no simulated PKI, or a damaged one: {error}",
-                advice="remove that folder: a new one is made on the next use",
+                tr(
+                    "{directory}: no simulated PKI, or a damaged one: {error}",
+                    directory=directory,
+                    error=error,
+                ),
+                advice=tr("remove that folder: a new one is made on the next use"),
             ) from None
         return cls(authorities, register=RevocationRegister(directory / "revoked"), **places)
 
@@ -193,7 +198,7 @@ class SimulatedPki:
         """A software certificate (platform.md §3). Raises UsageError for no such usage."""
         profile = SOFTWARE.get((offre, usage))
         if profile is None:
-            raise UsageError(f"the offer {offre} has no usage {usage}")
+            raise UsageError(tr("the offer {offre} has no usage {usage}", offre=offre, usage=usage))
         authority = self._authorities[profile.authority]
         return software_leaf(authority, self.base_url, profile, subject, public_key, _second(at))
 
@@ -241,14 +246,16 @@ class SimulatedPki:
 
     def _authority(self, code: str) -> Authority:
         if code not in self._authorities:
-            raise UsageError(f"there is no authority {code}")
+            raise UsageError(tr("there is no authority {code}", code=code))
         return self._authorities[code]
 
     def _issuer(self, serial: int) -> Authority:
         for authority in self._authorities.values():
             if authority.issued(serial):
                 return authority
-        raise UsageError(f"no authority of this PKI gave the serial number {serial:x}")
+        raise UsageError(
+            tr("no authority of this PKI gave the serial number {serial:x}", serial=serial)
+        )
 
 
 def _delta_urls(authority: Authority, base_url: str, ldap_url: str, http: bool) -> tuple[str, ...]:

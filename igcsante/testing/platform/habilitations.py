@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import ConfigError, UsageError
 from ...identifiers import StructureId
+from ...messages import tr
 from ...text import did_you_mean
 from ...ws.model import Habilitation, Scope, Structure
 from ...ws.rules import check_text, checked_fqdn
@@ -54,7 +55,9 @@ def read_register(structures: Any, administrators: Any) -> HabilitationRegister:
         name, cards, lines = _administrator(table, where, known)
         for card in cards:
             if card in by_bearer:
-                raise ConfigError(f"{where}: the card {card} has another administrator")
+                raise ConfigError(
+                    tr("{where}: the card {card} has another administrator", where=where, card=card)
+                )
             by_bearer[card], names[card] = lines, name
     default = by_bearer.pop(EVERY_OTHER_CARD, ())
     return HabilitationRegister(by_bearer, default, names)
@@ -77,13 +80,15 @@ def _administrator(
     _check_keys(table, where, needed=("cards", "habilitations"), allowed=("name",))
     cards = table["cards"]
     if not isinstance(cards, list) or not all(isinstance(card, str) and card for card in cards):
-        raise ConfigError(f"{where}: cards is a list of card numbers, as text")
+        raise ConfigError(tr("{where}: cards is a list of card numbers, as text", where=where))
     lines = [
         _habilitation(line, f"{where}, {at}", structures)
         for line, at in _tables("habilitations", table["habilitations"])
     ]
     if len(lines) > MAX_LINES:
-        raise ConfigError(f"{where}: at most {MAX_LINES} habilitations")
+        raise ConfigError(
+            tr("{where}: at most {max_lines} habilitations", where=where, max_lines=MAX_LINES)
+        )
     name = _text(table, "name", where) if "name" in table else ""
     return name, cards, tuple(lines)
 
@@ -95,9 +100,12 @@ def _habilitation(
     structure = structures.get(_text(table, "structure", where))
     if structure is None:
         hint = did_you_mean(table["structure"], list(structures))
-        raise ConfigError(f"{where}: no structure {table['structure']!r}", advice=hint)
+        raise ConfigError(
+            tr("{where}: no structure {table!r}", where=where, table=table["structure"]),
+            advice=hint,
+        )
     if not isinstance(table["usages"], list) or not table["usages"]:
-        raise ConfigError(f"{where}: usages is a list")
+        raise ConfigError(tr("{where}: usages is a list", where=where))
     try:
         offre = Offre.parse(_text(table, "offre", where))
         usages = tuple(Usage.parse(str(usage)) for usage in table["usages"])
@@ -107,7 +115,12 @@ def _habilitation(
     foreign = [usage for usage in usages if usage not in USAGES[offre]]
     if foreign:
         raise ConfigError(
-            f"{where}: {foreign[0]} is no usage of {offre}",
+            tr(
+                "{where}: {foreign} is no usage of {offre}",
+                where=where,
+                foreign=foreign[0],
+                offre=offre,
+            ),
             advice="it has " + ", ".join(USAGES[offre]),
         )
     return Habilitation(structure, offre, usages, _scope(table, where), world)
@@ -118,19 +131,28 @@ def _scope(table: dict[str, Any], where: str) -> Scope:
     if not limits:
         return Scope()
     if len(limits) > 1:
-        raise ConfigError(f"{where}: {' and '.join(limits)}: one limit only")
+        raise ConfigError(
+            tr("{where}: {limits}: one limit only", where=where, limits=" and ".join(limits))
+        )
     value = _text(table, limits[0], where)
     try:
         checked_fqdn(value.removeprefix("@"))
     except UsageError:
-        raise ConfigError(f"{where}: {limits[0]}: {value!r} is no full host name") from None
+        raise ConfigError(
+            tr(
+                "{where}: {limits}: {value!r} is no full host name",
+                where=where,
+                limits=limits[0],
+                value=value,
+            )
+        ) from None
     return Scope(_LIMITS[limits[0]], value.lower())
 
 
 def _tables(name: str, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     """Each table of a list, and how to name it."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ConfigError(f"{name} is a list of tables, as in [[{name}]]")
+        raise ConfigError(tr("{name} is a list of tables, as in [[{name}]]", name=name))
     for number, table in enumerate(value, 1):
         yield table, f"{name} {number}"
 
@@ -142,10 +164,10 @@ def _check_keys(
     for key in table:
         if key not in known:
             hint = did_you_mean(key, known) or "known: " + ", ".join(known)
-            raise ConfigError(f"{where}: unknown key {key!r}", advice=hint)
+            raise ConfigError(tr("{where}: unknown key {key!r}", where=where, key=key), advice=hint)
     for key in needed:
         if key not in table:
-            raise ConfigError(f"{where}: {key} is missing")
+            raise ConfigError(tr("{where}: {key} is missing", where=where, key=key))
 
 
 def _text(table: dict[str, Any], key: str, where: str) -> str:
@@ -155,5 +177,5 @@ def _text(table: dict[str, Any], key: str, where: str) -> str:
             raise UsageError("")
         check_text(key, value, 255)
     except UsageError:
-        raise ConfigError(f"{where}: {key} is a text, not empty") from None
+        raise ConfigError(tr("{where}: {key} is a text, not empty", where=where, key=key)) from None
     return value

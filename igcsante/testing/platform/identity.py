@@ -14,6 +14,7 @@ from cryptography import x509
 
 from ...certs.profile import decode
 from ...errors import IgcError
+from ...messages import tr
 from ...ws.vocabulary import World
 from ..pki import SimulatedPki
 from ..pki.leaves import years_after
@@ -43,18 +44,20 @@ def identify(
     """
     serial, start = certificate.serial_number, certificate.not_valid_before_utc
     if not start <= at <= certificate.not_valid_after_utc:
-        raise ClientRefused("Le certificat présenté n'est pas en cours de validité.")
+        raise ClientRefused(tr("Le certificat présenté n'est pas en cours de validité."))
     if pki.revocation(serial, at) is not None:
-        raise ClientRefused("Le certificat présenté est révoqué : la carte est opposée.")
+        raise ClientRefused(tr("Le certificat présenté est révoqué : la carte est opposée."))
     try:
         profile = decode(certificate)
     except IgcError:
-        raise ClientRefused("Le certificat présenté est illisible.") from None
+        raise ClientRefused(tr("Le certificat présenté est illisible.")) from None
     world = World.PROD if profile.world == "production" else World.TEST
     if profile.product == "card" and profile.usage == "AUTH" and profile.card_number:
         if world is World.TEST and at > years_after(start, TEST_CARD_YEARS):
-            raise ClientRefused("La carte de test a plus de trois ans : elle est opposée.")
+            raise ClientRefused(tr("La carte de test a plus de trois ans : elle est opposée."))
         return Identity(profile.card_number, profile.common_name, world)
     if profile.usage == "AUTH_CLI" and profile.structure_id and accept_software:
         return Identity(str(profile.structure_id), profile.common_name, world)
-    raise ClientRefused("Ce type de certificat n'ouvre pas de session : présentez une carte CPx.")
+    raise ClientRefused(
+        tr("Ce type de certificat n'ouvre pas de session : présentez une carte CPx.")
+    )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from ...errors import ConfigError
+from ...messages import tr
 from ...text import did_you_mean
 
 MAX_DELAY_SECONDS = 60
@@ -73,7 +74,7 @@ class Options:
         for name, value in table.items():
             if name not in known:
                 raise ConfigError(
-                    f"options: unknown key {name!r}",
+                    tr("options: unknown key {name!r}", name=name),
                     advice=did_you_mean(name, known) or "known: " + ", ".join(known),
                 )
             values[name] = _CHECKS[name](name, value)
@@ -82,31 +83,31 @@ class Options:
 
 def _switch(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(name, "true or false")
+        raise _wrong(name, tr("true or false"))
     return value
 
 
 def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
-        raise _wrong(name, "a whole number, 0 to 1000000")
+        raise _wrong(name, tr("a whole number, 0 to 1000000"))
     return value
 
 
 def _length(name: str, value: Any) -> int:
     if _count(name, value) > 128:
-        raise _wrong(name, "0 to 128")
+        raise _wrong(name, tr("0 to 128"))
     return int(value)
 
 
 def _classes(name: str, value: Any) -> int:
     if not 1 <= _count(name, value) <= 4:
-        raise _wrong(name, "1 to 4")
+        raise _wrong(name, tr("1 to 4"))
     return int(value)
 
 
 def _sizes(name: str, value: Any) -> tuple[int, ...]:
     if not isinstance(value, list) or not value or any(size not in _SIZES for size in value):
-        raise _wrong(name, "a list of 2048, 3072, 4096")
+        raise _wrong(name, tr("a list of 2048, 3072, 4096"))
     return tuple(value)
 
 
@@ -119,12 +120,14 @@ def _validation(name: str, value: Any) -> Validation:
 def _seconds(name: str, value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= MAX_DELAY_SECONDS:
-        raise _wrong(name, f"0 to {MAX_DELAY_SECONDS} seconds")
+        raise _wrong(
+            name, tr("0 to {max_delay_seconds} seconds", max_delay_seconds=MAX_DELAY_SECONDS)
+        )
     return float(value)
 
 
 def _wrong(name: str, allowed: str) -> ConfigError:
-    return ConfigError(f"options: {name} is {allowed}")
+    return ConfigError(tr("options: {name} is {allowed}", name=name, allowed=allowed))
 
 
 _CHECKS = {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...errors import ConfigError
 from ...files import read_bounded
+from ...messages import tr
 from ...text import did_you_mean
 from .habilitations import HabilitationRegister, read_register
 from .options import Options
@@ -38,7 +39,7 @@ def load_settings(path: Path) -> PlatformSettings:
     try:
         return _settings(read_bounded(path, MAX_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+        raise ConfigError(tr("{path}: not a TOML file: {error}", path=path, error=error)) from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", advice=error.advice) from None
 
@@ -59,10 +60,10 @@ def _settings(text: str) -> PlatformSettings:
     for key in content:
         if key not in _KEYS:
             hint = did_you_mean(key, _KEYS) or "known: " + ", ".join(_KEYS)
-            raise ConfigError(f"unknown key {key!r}", advice=hint)
+            raise ConfigError(tr("unknown key {key!r}", key=key), advice=hint)
     options = content.get("options", {})
     if not isinstance(options, dict):
-        raise ConfigError("options is a table: [options]")
+        raise ConfigError(tr("options is a table: [options]"))
     if "administrators" in content or "structures" in content:
         register = read_register(content.get("structures", []), content.get("administrators", []))
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StorageError
+from ...messages import tr
 from ...ws.model import ProductSearch
 from ...ws.vocabulary import ProductState
 from .records import STATE_IN_SQL, Mail, Record, from_row, to_row
@@ -111,7 +112,7 @@ class Store:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
         if not empty and version != _VERSION:
-            raise self._unusable("made by another version of igcsante")
+            raise self._unusable(tr("made by another version of igcsante"))
 
     def _unusable(self, reason: str) -> StorageError:
         advice = "remove the folder of that simulated world: a new one is made on the next use"

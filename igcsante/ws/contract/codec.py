@@ -20,6 +20,7 @@ from lxml import etree
 
 from ...errors import ConfigError, ContractError, UsageError
 from ...identifiers import StructureId
+from ...messages import tr
 from ...secret import Secret
 from ..operations import RecordField, is_record, record_fields
 from .mapping import Constants, ContractMapping, FieldPaths
@@ -89,9 +90,16 @@ class _Encoder:
             parts = [(f"{name}.type", words[0]), (f"{name}.number", value.value)]
             return [(key, part) for key, part in parts if key in paths]
         raise ConfigError(
-            f"{self.mapping.source}: no element is named for {name}, which is asked here",
-            advice=f"leave it out, or add it to the mapping file: {name} = [] says that this "
-            "contract has no place for it",
+            tr(
+                "{source}: no element is named for {name}, which is asked here",
+                source=self.mapping.source,
+                name=name,
+            ),
+            advice=tr(
+                "leave it out, or add it to the mapping file: {name} = [] says that this "
+                "contract has no place for it",
+                name=name,
+            ),
         )
 
     def _value(self, name: str, value: Any) -> Any:
@@ -119,8 +127,12 @@ class _Encoder:
         words = self.mapping.words(type(member)).get(member.name)
         if not words:
             raise ConfigError(
-                f"{self.mapping.source}: [enums.{type(member).__name__.lower()}] has no word "
-                f"for {member.name}, so it can't be asked here"
+                tr(
+                    "{source}: [enums.{name}] has no word for {member}, so it can't be asked here",
+                    source=self.mapping.source,
+                    name=type(member).__name__.lower(),
+                    member=member.name,
+                )
             )
         return words[0]
 
@@ -210,7 +222,13 @@ class _Decoder:
             if field.is_list:
                 values[name] = tuple(self._value(field, spot) for spot in found)
             elif len(found) > 1:
-                raise ContractError(f"the answer has {len(found)} {found[0].name}, one is expected")
+                raise ContractError(
+                    tr(
+                        "the answer has {count} {name}, one is expected",
+                        count=len(found),
+                        name=found[0].name,
+                    )
+                )
             elif found:
                 values[name] = self._value(field, found[0])
             elif f"{name}.number" in paths:
@@ -219,11 +237,19 @@ class _Decoder:
                 values[name] = default_value(field, defaults[name])
             elif field.required and name not in values:
                 place = str(paths[name][0]) if paths.get(name) else name
-                raise ContractError(f"the answer has no {place} in its {local_name(element)}")
+                raise ContractError(
+                    tr(
+                        "the answer has no {place} in its {element}",
+                        place=place,
+                        element=local_name(element),
+                    )
+                )
         try:
             return record(**values)
         except UsageError as error:  # a record that checks itself
-            raise ContractError(f"the answer makes no sense: {error.message}") from None
+            raise ContractError(
+                tr("the answer makes no sense: {message}", message=error.message)
+            ) from None
 
     def _found(self, element: etree._Element, name: str, paths: FieldPaths) -> list[Spot]:
         if not paths.get(name):
@@ -240,7 +266,9 @@ class _Decoder:
             return StructureId.parse(codes[0] + parts[1])
         except (IndexError, UsageError):
             shown = " ".join(parts)[:MAX_SHOWN]
-            raise ContractError(f"{name} of the answer makes no sense: {shown!r}") from None
+            raise ContractError(
+                tr("{name} of the answer makes no sense: {shown!r}", name=name, shown=shown)
+            ) from None
 
     def _value(self, field: RecordField, spot: Spot) -> Any:
         if is_record(field.kind):
@@ -248,12 +276,16 @@ class _Decoder:
             defaults = self.mapping.defaults.get(field.kind.__name__.lower(), {})
             return self.record(field.kind, spot.element, paths, defaults, {})
         if spot.has_children:
-            raise ContractError(f"{spot.name} of the answer has children, a value is expected")
+            raise ContractError(
+                tr("{spot} of the answer has children, a value is expected", spot=spot.name)
+            )
         try:
             return self._plain(field, spot.text)
         except (ValueError, LookupError, OverflowError, UsageError):
             shown = "" if field.kind is bytes else f": {spot.text[:MAX_SHOWN]!r}"
-            raise ContractError(f"{spot.name} of the answer makes no sense{shown}") from None
+            raise ContractError(
+                tr("{spot} of the answer makes no sense{shown}", spot=spot.name, shown=shown)
+            ) from None
 
     def _plain(self, field: RecordField, text: str) -> Any:
         if issubclass(field.kind, Enum):
@@ -287,8 +319,12 @@ def default_value(field: RecordField, text: str) -> Any:
         return _DEFAULTS[field.kind](text)
     except (ValueError, LookupError):
         raise ConfigError(
-            f"the default of {field.name} makes no sense: {text[:MAX_SHOWN]!r}",
-            advice="run: igc ws check-mapping",
+            tr(
+                "the default of {field} makes no sense: {text!r}",
+                field=field.name,
+                text=text[:MAX_SHOWN],
+            ),
+            advice=tr("run: igc ws check-mapping"),
         ) from None
 
 

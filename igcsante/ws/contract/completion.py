@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import ContractError, IgcError
+from ...messages import tr
 from ..model import ProductPage, ProductSearch, Withdrawal, WithdrawnProduct
 
 UNCOUNTED = -1
@@ -50,8 +51,8 @@ def _opened(withdrawal: Withdrawal, product: WithdrawnProduct) -> WithdrawnProdu
     leaves = [one for one in found if not any(other.issuer == one.subject for other in found)]
     if len(leaves) != 1:
         raise ContractError(
-            "the answer has no certificate, and its file does not hold exactly one",
-            advice="map certificate to the element that holds it",
+            tr("the answer has no certificate, and its file does not hold exactly one"),
+            advice=tr("map certificate to the element that holds it"),
         )
     chain = tuple(c.public_bytes(Encoding.DER) for c in found if c is not leaves[0])
     return replace(product, certificate=leaves[0].public_bytes(Encoding.DER), chain=chain)

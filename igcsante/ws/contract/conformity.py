@@ -18,6 +18,7 @@ from lxml import etree
 
 from ...errors import ConfigError
 from ...identifiers import StructureId
+from ...messages import tr
 from ..model import RevocationReceipt
 from ..operations import OPERATIONS, Operation, RecordField, is_record, record_fields
 from .codec import default_value
@@ -89,13 +90,13 @@ class _Check:
     def _operation(self, operation: Operation) -> Iterator[Finding]:
         place = f"operations.{operation.name}"
         if operation.name not in self.mapping.operations:
-            yield Finding(Level.WARNING, place, "is not mapped, so it can't be used")
+            yield Finding(Level.WARNING, place, tr("is not mapped, so it can't be used"))
             return
         try:
             bound = self.contract.operation(operation.name)
         except ConfigError as error:
             advice = f" ({error.advice})" if error.advice else ""
-            yield Finding(Level.ERROR, f"{place}.name", error.message + advice)
+            yield Finding(Level.ERROR, tr("{place}.name", place=place), error.message + advice)
             return
         spelled = self.mapping.operations[operation.name]
         sent, received = bound.input.body.type, bound.output.body.type
@@ -126,12 +127,12 @@ class _Check:
             if field.kind is StructureId and f"{name}.number" in paths:
                 for part in (f"{name}.type", f"{name}.number"):
                     if part not in paths:
-                        yield Finding(Level.ERROR, f"{side.place}.{part}", "is not mapped")
+                        yield Finding(Level.ERROR, f"{side.place}.{part}", tr("is not mapped"))
                     for path in paths.get(part, ()):
                         plain = RecordField(part, str, field.is_list, field.default)
                         yield from self._field(side, plain, path, type_)
             elif name not in known and (field.required or not (side.answer or is_optional(field))):
-                yield Finding(Level.ERROR, f"{side.place}.{name}", "is needed and not mapped")
+                yield Finding(Level.ERROR, f"{side.place}.{name}", tr("is needed and not mapped"))
             for path in paths.get(name, ()):
                 yield from self._field(side, field, path, type_)
 
@@ -142,15 +143,25 @@ class _Check:
         spot = _resolve(type_, path)
         if spot is None:
             what = "attribute" if path.attribute else "element"
-            yield Finding(Level.ERROR, place, f"the WSDL has no {what} {path} there")
+            yield Finding(
+                Level.ERROR, place, tr("the WSDL has no {what} {path} there", what=what, path=path)
+            )
             return
         if field.is_list and not spot.repeated:
-            yield Finding(Level.WARNING, place, f"holds a list, {path.name} occurs once at most")
+            yield Finding(
+                Level.WARNING, place, tr("holds a list, {path} occurs once at most", path=path.name)
+            )
         if spot.repeated and not field.is_list:
-            yield Finding(Level.ERROR, place, f"holds one value, {path.name} may occur many times")
+            yield Finding(
+                Level.ERROR,
+                place,
+                tr("holds one value, {path} may occur many times", path=path.name),
+            )
         if field.is_list and spot.repeated and not side.answer and not spot.marked:
             yield Finding(
-                Level.ERROR, place, f"{spot.repeated} is what occurs many times: mark it with []"
+                Level.ERROR,
+                place,
+                tr("{repeated} is what occurs many times: mark it with []", repeated=spot.repeated),
             )
         if is_record(field.kind):
             name = field.kind.__name__.lower()
@@ -168,7 +179,7 @@ class _Check:
             )
             return
         if own_type(spot.type) is None:
-            yield Finding(Level.ERROR, place, f"{path} holds elements, not a value")
+            yield Finding(Level.ERROR, place, tr("{path} holds elements, not a value", path=path))
         elif issubclass(field.kind, Enum):
             yield from self._words(side, field.kind, path, own_type(spot.type))
 
@@ -184,17 +195,25 @@ class _Check:
             for word in words:
                 if word not in allowed:
                     yield Finding(
-                        Level.ERROR, f"{place}.{member}", f"{path.name} can't be {word!r}"
+                        Level.ERROR,
+                        f"{place}.{member}",
+                        tr("{path} can't be {word!r}", path=path.name, word=word),
                     )
         for word in sorted(allowed - {word for words in known.values() for word in words}):
             if side.answer:
-                yield Finding(Level.WARNING, place, f"{path.name} may be {word!r}, not mapped")
+                yield Finding(
+                    Level.WARNING,
+                    place,
+                    tr("{path} may be {word!r}, not mapped", path=path.name, word=word),
+                )
 
     def _constants(self, place: str, constants: Constants, type_: Any) -> Iterator[Finding]:
         for path in constants:
             spot = _resolve(type_, path)
             if spot is None or own_type(spot.type) is None:
-                yield Finding(Level.ERROR, f"{place}.{path}", "the WSDL has no such value there")
+                yield Finding(
+                    Level.ERROR, f"{place}.{path}", tr("the WSDL has no such value there")
+                )
 
     def _defaults(self, place: str, record: type, defaults: Mapping[str, str]) -> Iterator[Finding]:
         for name, text in defaults.items():
@@ -215,7 +234,7 @@ class _Check:
                 yield Finding(
                     Level.ERROR,
                     side.place,
-                    f"the WSDL wants {'.'.join(place)} and nothing fills it",
+                    tr("the WSDL wants {place} and nothing fills it", place=".".join(place)),
                 )
             elif len(place) < MAX_DEPTH:
                 yield from self._unfilled(side, filled, below, place)
@@ -231,10 +250,14 @@ class _Check:
             below = ElementPath(path.steps[1:], path.attribute)
             spot = _resolve(part.type, below) if part is not None else None
             if spot is None or own_type(spot.type) is None:
-                yield Finding(Level.ERROR, f"headers.{path}", "the WSDL has no such header")
+                yield Finding(
+                    Level.ERROR, tr("headers.{path}", path=path), tr("the WSDL has no such header")
+                )
         filled = {path.keys[0] for path in self.mapping.headers if path.keys}
         for name in declared.keys() - filled:
-            yield Finding(Level.WARNING, "headers", f"the WSDL has a header {name}, not filled")
+            yield Finding(
+                Level.WARNING, "headers", tr("the WSDL has a header {name}, not filled", name=name)
+            )
 
     def _addresses(self) -> Iterator[Finding]:
         """Services of their own addresses, all asked at the one that is given."""
@@ -251,19 +274,27 @@ class _Check:
             if path != first and not any(self.mapping.bindings[b].path for b in paths):
                 yield Finding(
                     Level.WARNING,
-                    f"bindings.{binding}.path",
-                    f"is not given; in the WSDL this service is at {path}, another at {first}",
+                    tr("bindings.{binding}.path", binding=binding),
+                    tr(
+                        "is not given; in the WSDL this service is at {path}, another at {first}",
+                        path=path,
+                        first=first,
+                    ),
                 )
 
     def _faults(self) -> Iterator[Finding]:
         for family in ("functional", "technical"):
             names = getattr(self.mapping.faults, family)
             if not names:
-                yield Finding(Level.WARNING, f"faults.{family}", "names no element")
+                yield Finding(
+                    Level.WARNING, tr("faults.{family}", family=family), tr("names no element")
+                )
             for name in names:
                 if name not in self.contract.global_elements:
                     yield Finding(
-                        Level.ERROR, f"faults.{family}", f"the schemas declare no element {name}"
+                        Level.ERROR,
+                        tr("faults.{family}", family=family),
+                        tr("the schemas declare no element {name}", name=name),
                     )
 
 

@@ -22,6 +22,7 @@ from zeep.wsdl.messages import DocumentMessage
 
 from ...errors import ConfigError, IgcError
 from ...identifiers import StructureId
+from ...messages import tr
 from ..operations import OPERATIONS, RecordField, record_fields
 from .conformity import enumerations, is_optional
 from .mapping import ContractMapping
@@ -101,7 +102,7 @@ def offered(
     contract = _contract(mapping, wsdl)
     if contract is None and wsdl is None:
         raise ConfigError(
-            "no WSDL is given", advice="give --wsdl FILE, or a profile that names one"
+            tr("no WSDL is given"), advice=tr("give --wsdl FILE, or a profile that names one")
         )
     documents = contract.documents if contract else [read_document(wsdl)] if wsdl else []
     words = enumerations(s for document in documents for s in document.sources.values())

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError
 from ...files import read_bounded
 from ...identifiers import StructureId
+from ...messages import tr
 from ..operations import OPERATIONS, domain_enums, nested_records, record_fields
 from .paths import ElementPath
 from .toml_table import TomlTable
@@ -137,8 +138,12 @@ class ContractMapping:
             return self.operations[name]
         except KeyError:
             raise ConfigError(
-                f"{self.source}: no [operations.{name}], so this can't be asked here",
-                advice="add it, then run: igc ws check-mapping",
+                tr(
+                    "{source}: no [operations.{name}], so this can't be asked here",
+                    source=self.source,
+                    name=name,
+                ),
+                advice=tr("add it, then run: igc ws check-mapping"),
             ) from None
 
     def record(self, operation: str, kind: type) -> FieldPaths:
@@ -172,7 +177,7 @@ def load_mapping(path: Path | None = None) -> ContractMapping:
     try:
         content = tomllib.loads(read_bounded(path, MAX_MAPPING_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+        raise ConfigError(tr("{path}: not a TOML file: {error}", path=path, error=error)) from None
     return _mapping(TomlTable(content, str(path)), path)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...errors import ConfigError
+from ...messages import tr
 from ...text import did_you_mean
 
 
@@ -24,7 +25,7 @@ class TomlTable:
         for key in self.content:
             if key not in known:
                 raise ConfigError(
-                    f"{self.place}: unknown key {key!r}",
+                    tr("{place}: unknown key {key!r}", place=self.place, key=key),
                     advice=did_you_mean(key, known) or "known: " + ", ".join(known),
                 )
 
@@ -69,7 +70,9 @@ class TomlTable:
 
     def wrong(self, key: str, wanted: str) -> ConfigError:
         """The error that says what ``key`` should be."""
-        return ConfigError(f"{self.place}: {key} should be {wanted}")
+        return ConfigError(
+            tr("{place}: {key} should be {wanted}", place=self.place, key=key, wanted=wanted)
+        )
 
 
 def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,7 @@ from zeep.wsdl.messages import DocumentMessage
 
 from ...errors import ConfigError, ContractError, IgcError
 from ...files import read_bounded
+from ...messages import tr
 from ...text import did_you_mean
 from .mapping import ContractMapping, contract_file
 from .shape import ShapeError, is_simple, shaped
@@ -94,11 +95,17 @@ def read_document(path: Path) -> Document:
         raise
     except zeep.exceptions.ExternalReferenceForbidden as error:
         raise ConfigError(
-            f"{path}: imports {error.url}, and nothing is fetched from the network",
-            advice="save that file beside the WSDL and make the import point at it",
+            tr(
+                "{path}: imports {url}, and nothing is fetched from the network",
+                path=path,
+                url=error.url,
+            ),
+            advice=tr("save that file beside the WSDL and make the import point at it"),
         ) from None
     except Exception as error:  # zeep raises all sorts of things for a bad WSDL
-        raise ConfigError(f"{path}: not a usable WSDL: {error}") from None
+        raise ConfigError(
+            tr("{path}: not a usable WSDL: {error}", path=path, error=error)
+        ) from None
     return Document(path, client, transport.documents)
 
 
@@ -155,15 +162,23 @@ class WsdlContract:
         known = sorted(bound.binding.all())
         if spelled.name not in known:
             raise ConfigError(
-                f"{self.mapping.source}: {bound.document.path.name} has no operation "
-                f"{spelled.name!r}",
+                tr(
+                    "{source}: {path} has no operation {spelled!r}",
+                    source=self.mapping.source,
+                    path=bound.document.path.name,
+                    spelled=spelled.name,
+                ),
                 advice=did_you_mean(spelled.name, known) or "it has: " + ", ".join(known),
             )
         operation = bound.binding.get(spelled.name)
         messages = (operation.input, operation.output)
         if not all(isinstance(message, DocumentMessage) and message.body for message in messages):
             raise ConfigError(
-                f"{bound.document.path.name}: {spelled.name} is not document/literal SOAP"
+                tr(
+                    "{path}: {spelled} is not document/literal SOAP",
+                    path=bound.document.path.name,
+                    spelled=spelled.name,
+                )
             )
         return operation
 
@@ -211,17 +226,25 @@ class WsdlContract:
         soap, expected = self.bound(name).soap, self.operation(name).output.body
         body = envelope.find(f"{{{soap}}}Body")
         if envelope.tag != f"{{{soap}}}Envelope" or body is None or len(body) != 1:
-            raise ContractError("the answer is no SOAP envelope of the kind that the WSDL names")
+            raise ContractError(
+                tr("the answer is no SOAP envelope of the kind that the WSDL names")
+            )
         if body[0].tag != expected.qname.text:
             raise ContractError(
-                f"the answer holds {etree.QName(body[0]).localname[:60]!r} of another kind, "
-                f"{expected.name} is expected"
+                tr(
+                    "the answer holds {localname!r} of another kind, {expected} is expected",
+                    localname=etree.QName(body[0]).localname[:60],
+                    expected=expected.name,
+                )
             )
         try:
             expected.parse(body[0], self.bound(name).document.client.wsdl.types)
         except Exception:  # whatever zeep stumbles over, the answer is not the WSDL's
             raise ContractError(
-                f"the answer's {expected.name} does not have the elements that the WSDL gives it"
+                tr(
+                    "the answer's {expected} does not have the elements that the WSDL gives it",
+                    expected=expected.name,
+                )
             ) from None
         return body[0]
 
@@ -247,15 +270,26 @@ class WsdlContract:
         service = _pick(document.services, wanted.service, "service", path)
         port = _pick(service.ports, wanted.port, "port", path)
         if not isinstance(port.binding, SoapBinding):
-            raise ConfigError(f"{path}: the port of {service.name} is not a SOAP port")
+            raise ConfigError(
+                tr(
+                    "{path}: the port of {service} is not a SOAP port",
+                    path=path,
+                    service=service.name,
+                )
+            )
         address = str(port.binding_options.get("address") or "")
         return Bound(document, service.name, port.name, port.binding, address)
 
     def _unwritable(self, name: str, where: str = "") -> ConfigError:
         return ConfigError(
-            f"{self.mapping.source} does not fill {self.mapping.operation(name).name} as "
-            f"{self.bound(name).document.path.name} wants it{where}",
-            advice="run: igc ws check-mapping",
+            tr(
+                "{source} does not fill {name} as {path} wants it{where}",
+                source=self.mapping.source,
+                name=self.mapping.operation(name).name,
+                path=self.bound(name).document.path.name,
+                where=where,
+            ),
+            advice=tr("run: igc ws check-mapping"),
         )
 
 
@@ -265,9 +299,9 @@ def parse_envelope(content: bytes) -> etree._Element:
         root: etree._Element = parse_xml(content, None, settings=SETTINGS)  # type: ignore[arg-type]
         return root
     except (zeep.exceptions.DTDForbidden, zeep.exceptions.EntitiesForbidden):
-        raise ContractError("the answer declares a DTD, which no SOAP answer has") from None
+        raise ContractError(tr("the answer declares a DTD, which no SOAP answer has")) from None
     except (zeep.exceptions.Error, etree.LxmlError, ValueError):
-        raise ContractError("the answer is not well-formed XML") from None
+        raise ContractError(tr("the answer is not well-formed XML")) from None
 
 
 def soap_ports(document: Document) -> Iterator[tuple[str, str, SoapBinding, str]]:
@@ -281,11 +315,12 @@ def soap_ports(document: Document) -> Iterator[tuple[str, str, SoapBinding, str]
 
 def _pick(found: dict[str, Any], name: str, what: str, path: Path) -> Any:
     if not found:
-        raise ConfigError(f"{path}: the WSDL has no {what}")
+        raise ConfigError(tr("{path}: the WSDL has no {what}", path=path, what=what))
     if not name:
         return next(iter(found.values()))
     if name not in found:
         raise ConfigError(
-            f"{path}: the WSDL has no {what} {name!r}", advice="it has: " + ", ".join(found)
+            tr("{path}: the WSDL has no {what} {name!r}", path=path, what=what, name=name),
+            advice="it has: " + ", ".join(found),
         )
     return found[name]

@@ -20,6 +20,7 @@ from ...errors import (
     StorageError,
     UsageError,
 )
+from ...messages import tr
 from ...secret import Secret
 from ..model import ProductRequest
 from ..platform import Platform
@@ -149,8 +150,12 @@ class Run:
         unmade = before is not None and before.state.nothing_ordered
         if before is not None and not unmade and job.fields.get("client_reference"):
             raise StuckError(
-                f"order {before.id} has this reference: {before.state.meaning}",
-                advice="to order it again, give the row another reference",
+                tr(
+                    "order {id} has this reference: {meaning}",
+                    id=before.id,
+                    meaning=before.state.meaning,
+                ),
+                advice=tr("to order it again, give the row another reference"),
             )
         if before is not None and unmade and before.key_path and Path(before.key_path).is_file():
             request = self._once_more(job, before)

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ...files import read_bounded
+from ...messages import tr
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_ROWS = 20_000
@@ -44,21 +45,31 @@ def read_rows(path: Path, columns: Collection[str]) -> tuple[Row, ...]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text", advice="save it as UTF-8") from None
+        raise UsageError(
+            tr("{path} is not UTF-8 text", path=path), advice=tr("save it as UTF-8")
+        ) from None
     found = _toml_rows(path, text) if path.suffix.lower() == ".toml" else _csv_rows(path, text)
     rows = []
     for place, cells in found:
         unknown = [name for name in cells if name not in columns]
         if unknown:
             raise UsageError(
-                f"{path}, {place}: no column is called {unknown[0]!r}",
-                advice=f"known: {', '.join(sorted(columns))}",
+                tr(
+                    "{path}, {place}: no column is called {unknown!r}",
+                    path=path,
+                    place=place,
+                    unknown=unknown[0],
+                ),
+                advice=tr("known: {columns}", columns=", ".join(sorted(columns))),
             )
         rows.append(Row(place, cells))
         if len(rows) > MAX_ROWS:
-            raise UsageError(f"{path} has more than {MAX_ROWS:,} orders", advice="split it")
+            raise UsageError(
+                tr("{path} has more than {max_rows:,} orders", path=path, max_rows=MAX_ROWS),
+                advice=tr("split it"),
+            )
     if not rows:
-        raise UsageError(f"{path} holds no order")
+        raise UsageError(tr("{path} holds no order", path=path))
     return tuple(rows)
 
 
@@ -75,17 +86,30 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
             if not names:
                 names = [_column(value) for value in values]
                 if len(set(names)) != len(names):
-                    raise UsageError(f"{path}: a column has the name of another")
+                    raise UsageError(tr("{path}: a column has the name of another", path=path))
                 continue
             if len(values) > len(names):
-                raise UsageError(f"{path}, line {above + reader.line_num}: more cells than columns")
+                raise UsageError(
+                    tr(
+                        "{path}, line {above}: more cells than columns",
+                        path=path,
+                        above=above + reader.line_num,
+                    )
+                )
             pairs = zip(names, values, strict=False)
             yield (
                 f"line {above + reader.line_num}",
                 {name: _cell(name, value) for name, value in pairs if value.strip()},
             )
     except csv.Error as error:
-        raise UsageError(f"{path}, line {above + reader.line_num}: {error}") from None
+        raise UsageError(
+            tr(
+                "{path}, line {above}: {error}",
+                path=path,
+                above=above + reader.line_num,
+                error=error,
+            )
+        ) from None
 
 
 def _preamble(lines: Sequence[str]) -> tuple[int, str]:
@@ -111,7 +135,9 @@ def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
     defaults, orders = content.pop("defaults", {}), content.pop("order", [])
     tables = [defaults, *orders] if isinstance(orders, list) else [None]
     if content or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"{path}: it holds [[order]] tables and at most one [defaults]")
+        raise UsageError(
+            tr("{path}: it holds [[order]] tables and at most one [defaults]", path=path)
+        )
     common = _by_column(path, "[defaults]", defaults)
     for number, table in enumerate(orders, 1):
         cells = {**common, **_by_column(path, f"order {number}", table)}
@@ -121,7 +147,9 @@ def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
 def _by_column(path: Path, place: str, table: dict[str, Any]) -> dict[str, Any]:
     columns = {_column(name): value for name, value in table.items()}
     if len(columns) != len(table):
-        raise UsageError(f"{path}, {place}: a column has the name of another")
+        raise UsageError(
+            tr("{path}, {place}: a column has the name of another", path=path, place=place)
+        )
     return columns
 
 
@@ -131,7 +159,9 @@ def _value(path: Path, number: int, name: str, value: Any) -> str | tuple[str, .
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise UsageError(f"{path}, order {number}: {name} is a text")
+        raise UsageError(
+            tr("{path}, order {number}: {name} is a text", path=path, number=number, name=name)
+        )
     return _cell(name, value)
 
 

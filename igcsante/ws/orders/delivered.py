@@ -28,6 +28,7 @@ from ...certs.requests import MAX_CSR_BYTES, read_csr, read_key
 from ...config import data_directory
 from ...errors import ContractError, StorageError, UnreadableError, UsageError
 from ...files import read_bounded, write_atomic
+from ...messages import tr
 from ...secret import Secret
 from ..model import WithdrawnProduct
 from .journal import Entry
@@ -80,9 +81,13 @@ class Keeper(ABC):
             raise self.trouble
         if self.trouble is not None or self.certificates is None:
             raise StorageError(
-                f"the certificate was issued and is in {entry.certificate_path}; its other files "
-                f"could not be made: {self.trouble}",
-                advice="keep what is there: it is delivered once",
+                tr(
+                    "the certificate was issued and is in {certificate_path}; its other files "
+                    "could not be made: {trouble}",
+                    certificate_path=entry.certificate_path,
+                    trouble=self.trouble,
+                ),
+                advice=tr("keep what is there: it is delivered once"),
             ) from None
         return self.certificates, self.files
 
@@ -98,7 +103,7 @@ class Keeper(ABC):
 
     def _not_written(self, product: WithdrawnProduct, trouble: BaseException) -> StorageError:
         return StorageError(
-            f"the certificate was issued, but could not be written: {trouble}",
+            tr("the certificate was issued, but could not be written: {trouble}", trouble=trouble),
             advice="make room, then have it written from the journal: "
             f"igc retrieve {self.order}. Should the journal lack it too, keep it from here:\n"
             + "".join(map(ssl.DER_cert_to_PEM_cert, (product.certificate, *product.chain))),
@@ -169,14 +174,28 @@ class _KeyOfPlatform(Keeper):
         elsewhere = _write_elsewhere(self.stem, product.content)
         if elsewhere is None:
             return StorageError(
-                f"{what}. Nor could it be anywhere else: the key that came with it is lost",
-                advice="make room, then ask once more, which the platform may refuse: igc "
-                f"retrieve {self.order} --again. Otherwise revoke it (igc revoke {self.order}), "
-                "then order again",
+                tr(
+                    "{what}. Nor could it be anywhere else: the key that came with it is lost",
+                    what=what,
+                ),
+                advice=tr(
+                    "make room, then ask once more, which the platform may refuse: igc "
+                    "retrieve {order} --again. Otherwise revoke it (igc revoke {order}), "
+                    "then order again",
+                    order=self.order,
+                ),
             )
         return StorageError(
-            f"{what}. Its PKCS#12, with the only copy of its key, is in {elsewhere}",
-            advice=f"make room, move that file to {pkcs12}, then: igc retrieve {self.order}",
+            tr(
+                "{what}. Its PKCS#12, with the only copy of its key, is in {elsewhere}",
+                what=what,
+                elsewhere=elsewhere,
+            ),
+            advice=tr(
+                "make room, move that file to {pkcs12}, then: igc retrieve {order}",
+                pkcs12=pkcs12,
+                order=self.order,
+            ),
             path=str(elsewhere),
         )
 
@@ -207,16 +226,19 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
     if place is not KeyPlace.PLATFORM:
         if p12_password is not None:
             raise UsageError(
-                f"order {entry.id}: its key is not here, so no PKCS#12 can be made of it",
-                advice="leave out --p12-password-source",
+                tr("order {id}: its key is not here, so no PKCS#12 can be made of it", id=entry.id),
+                advice=tr("leave out --p12-password-source"),
                 field="p12_password",
             )
         return _KeyElsewhere(entry.id, base)
     if p12_password is None:
         raise UsageError(
-            f"order {entry.id}: the platform made its key, and wants the password that was "
-            "chosen at the order",
-            advice="give it with --p12-password-source; when it is lost, order again",
+            tr(
+                "order {id}: the platform made its key, and wants the password that was "
+                "chosen at the order",
+                id=entry.id,
+            ),
+            advice=tr("give it with --p12-password-source; when it is lost, order again"),
             field="key_password",
         )
     return _KeyOfPlatform(entry.id, base, p12_password)
@@ -226,7 +248,7 @@ def key_in_pkcs12(content: bytes, password: Secret) -> PublicKeyTypes:
     """The key that the platform delivers. Raises UnreadableError, ContractError without one."""
     key = open_pkcs12(content, password).key
     if key is None:
-        raise ContractError("the platform's PKCS#12 holds no private key")
+        raise ContractError(tr("the platform's PKCS#12 holds no private key"))
     return key.public_key()
 
 
@@ -235,4 +257,4 @@ def _certificates(product: WithdrawnProduct) -> Certificates:
         (certificate,) = load_certificates(product.certificate)
         return certificate, tuple(c for der in product.chain for c in load_certificates(der))
     except (UnreadableError, ValueError):
-        raise ContractError("the platform's certificates are not readable") from None
+        raise ContractError(tr("the platform's certificates are not readable")) from None

@@ -26,6 +26,7 @@ from ...errors import (
     UsageError,
 )
 from ...instants import iso
+from ...messages import tr
 from ..model import (
     OrderReceipt,
     ProductRequest,
@@ -67,7 +68,11 @@ def place_order(
         if elsewhere or any(getattr(entry, name) != value for name, value in wanted):
             what = f"another platform, {entry.platform}" if elsewhere else "something else"
             raise UsageError(
-                f"client_reference: order {entry.id} has it, for {what}: nothing was sent",
+                tr(
+                    "client_reference: order {id} has it, for {what}: nothing was sent",
+                    id=entry.id,
+                    what=what,
+                ),
                 field="client_reference",
             )
     return _place(platform, journal, entry, lambda: platform.order_product(request), at, about)
@@ -238,8 +243,12 @@ def _deliver(
         )
     except StorageError as error:
         raise StorageError(
-            f"the certificate is in {path}, but the journal could not note it: {error.message}",
-            advice="nothing is lost: keep those files, and make room for the journal",
+            tr(
+                "the certificate is in {path}, but the journal could not note it: {message}",
+                path=path,
+                message=error.message,
+            ),
+            advice=tr("nothing is lost: keep those files, and make room for the journal"),
         ) from None
 
 
@@ -272,9 +281,13 @@ def revoke(
         done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
     except StorageError as error:
         raise StorageError(
-            f"the certificate is revoked since {iso(receipt.revoked_at)}, but the journal could "
-            f"not note it: {error.message}",
-            advice="nothing more is to be done, but to make room for the journal",
+            tr(
+                "the certificate is revoked since {revoked_at}, but the journal could "
+                "not note it: {message}",
+                revoked_at=iso(receipt.revoked_at),
+                message=error.message,
+            ),
+            advice=tr("nothing more is to be done, but to make room for the journal"),
         ) from None
     return done, receipt.revoked_at
 
@@ -321,4 +334,4 @@ def _facts(certificate: bytes) -> dict[str, str]:
         read = x509.load_der_x509_certificate(certificate)
         return {"serial": f"{read.serial_number:x}", "not_after": iso(read.not_valid_after_utc)}
     except ValueError:
-        raise ContractError("the platform's certificate is not readable") from None
+        raise ContractError(tr("the platform's certificate is not readable")) from None

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ...errors import UsageError
+from ...messages import tr
 from ...secret import Secret
 from ..model import Product, Renewal, new_client_reference
 from ..platform import Platform
@@ -32,19 +33,32 @@ def check_renewable(product: Product, *, at: datetime, early: bool = False) -> N
     what = f"{product.label} ({product.product_id})"
     if product.renewed_by:
         raise UsageError(
-            f"{what} is renewed already, by {product.renewed_by}: nothing was ordered",
-            advice=f"see: igc orders show {product.renewed_by}",
+            tr(
+                "{what} is renewed already, by {renewed_by}: nothing was ordered",
+                what=what,
+                renewed_by=product.renewed_by,
+            ),
+            advice=tr("see: igc orders show {renewed_by}", renewed_by=product.renewed_by),
         )
     if product.state is not ProductState.ACTIF or not product.renewable:
         raise UsageError(
-            f"{what} can't be renewed, it is {product.state}: nothing was ordered",
-            advice="only an active certificate is renewed; order a new one: igc order",
+            tr(
+                "{what} can't be renewed, it is {state}: nothing was ordered",
+                what=what,
+                state=product.state,
+            ),
+            advice=tr("only an active certificate is renewed; order a new one: igc order"),
         )
     if product.not_after is not None and product.not_after - at > WINDOW and not early:
         raise UsageError(
-            f"{what} ends on {product.not_after:%Y-%m-%d}, in more than {WINDOW.days} days: "
-            "nothing was ordered",
-            advice="to renew it all the same: --early",
+            tr(
+                "{what} ends on {not_after:%Y-%m-%d}, in more than {days} days: "
+                "nothing was ordered",
+                what=what,
+                not_after=product.not_after,
+                days=WINDOW.days,
+            ),
+            advice=tr("to renew it all the same: --early"),
         )
 
 

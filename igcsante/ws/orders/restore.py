@@ -27,6 +27,7 @@ from ...certs.load import MAX_CONTAINER_BYTES, load_certificates
 from ...certs.requests import MAX_CSR_BYTES, read_csr, read_key
 from ...errors import StorageError, UsageError
 from ...files import read_bounded, write_atomic
+from ...messages import tr
 from ...secret import Secret
 from ..platform import Platform
 from .delivered import CSR_SUFFIX, key_in_pkcs12
@@ -59,7 +60,13 @@ def restore(
     CertificateInvalidError when the key is another's, StorageError.
     """
     if not restorable(entry, journal):
-        raise UsageError(f"order {entry.id} has nothing to restore: {entry.state.meaning}")
+        raise UsageError(
+            tr(
+                "order {id} has nothing to restore: {meaning}",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            )
+        )
     der, *issuers = journal.certificates(entry)
     (certificate,) = load_certificates(der)
     chain = tuple(issuer for other in issuers for issuer in load_certificates(other))
@@ -128,8 +135,8 @@ def _delivered_key(entry: Entry, password: Secret | None) -> PublicKeyTypes:
     """The key in the PKCS#12 that the platform made."""
     if password is None:
         raise UsageError(
-            f"order {entry.id}: its key is in a PKCS#12, whose password is needed",
-            advice="give the one of the order with --p12-password-source",
+            tr("order {id}: its key is in a PKCS#12, whose password is needed", id=entry.id),
+            advice=tr("give the one of the order with --p12-password-source"),
         )
     path = _file_of(entry, "pkcs12")
     return key_in_pkcs12(read_bounded(path, MAX_CONTAINER_BYTES), password)
@@ -149,7 +156,10 @@ def _write_or_find(path: Path, data: bytes) -> None:
         write_atomic(path, data)
     elif read_bounded(path, len(data) + 1) != data:
         raise StorageError(
-            f"{path} is already there with something else in it, and was left untouched",
-            advice="move that file away, then try again",
+            tr(
+                "{path} is already there with something else in it, and was left untouched",
+                path=path,
+            ),
+            advice=tr("move that file away, then try again"),
             path=str(path),
         )

@@ -11,6 +11,7 @@ import uuid
 from lxml import etree
 
 from ...errors import ContractError
+from ...messages import tr
 from ..contract.paths import local_name
 
 NAMESPACE = "http://www.w3.org/2005/08/addressing"
@@ -41,7 +42,10 @@ def check_relation(envelope: etree._Element, message_id: str) -> None:
             told = (related.text or "").strip()
             if told != message_id:
                 raise ContractError(
-                    f"the answer is to another message: it relates to {told[:MAX_SHOWN]!r}"
+                    tr(
+                        "the answer is to another message: it relates to {told!r}",
+                        told=told[:MAX_SHOWN],
+                    )
                 )
 
 

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from ...errors import ContractError
+from ...messages import tr
 
 XOP = "http://www.w3.org/2004/08/xop/include"
 XOP_TYPE = "application/xop+xml"
@@ -63,7 +64,9 @@ def inline(envelope: etree._Element, attachments: dict[str, bytes]) -> None:
     for include in list(envelope.iter(f"{{{XOP}}}Include")):
         parent = include.getparent()
         if parent is None or len(parent) != 1:
-            raise ContractError("the answer has an xop:Include that is not alone in its element")
+            raise ContractError(
+                tr("the answer has an xop:Include that is not alone in its element")
+            )
         octets = _attached(include.get("href") or "", left)
         parent.remove(include)
         parent.text = base64.b64encode(octets).decode()
@@ -111,22 +114,24 @@ def packed(
 def _attached(href: str, attachments: dict[str, bytes]) -> bytes:
     name = _id(href.strip().removeprefix("cid:"))
     if not href.strip().startswith("cid:") or name not in attachments:
-        raise ContractError("the answer refers to an attachment that it does not have, or twice")
+        raise ContractError(
+            tr("the answer refers to an attachment that it does not have, or twice")
+        )
     return attachments.pop(name)
 
 
 def _parts(content: bytes, boundary: bytes) -> Iterator[_Part]:
     """The parts of a package, at least one (RFC 2046 §5.1.1)."""
     if not boundary:
-        raise ContractError("the answer has parts and doesn't say what is between them")
+        raise ContractError(tr("the answer has parts and doesn't say what is between them"))
     _, *pieces = (b"\r\n" + content).split(b"\r\n--" + boundary, MAX_PARTS + 2)
     if len(pieces) < 2 or len(pieces) > MAX_PARTS + 1 or not pieces[-1].startswith(b"--"):
-        raise ContractError("the answer's parts can't be told from each other")
+        raise ContractError(tr("the answer's parts can't be told from each other"))
     for piece in pieces[:-1]:
         padding, line_end, part = piece.partition(b"\r\n")
         head, blank, body = (b"\r\n" + part).partition(b"\r\n\r\n")
         if padding.strip() or not line_end or not blank or len(head) > MAX_HEAD_BYTES:
-            raise ContractError("a part of the answer does not begin as one should")
+            raise ContractError(tr("a part of the answer does not begin as one should"))
         headers = _headers(head.strip())
         yield _Part(headers, _octets(headers, body))
 
@@ -143,9 +148,9 @@ def _octets(head: Message, body: bytes) -> bytes:
         if encoding == "quoted-printable":
             return quopri.decodestring(body)
     except ValueError:
-        raise ContractError("a part of the answer is not the base64 that it says") from None
+        raise ContractError(tr("a part of the answer is not the base64 that it says")) from None
     if encoding not in ("binary", "8bit", "7bit") or head.get_content_maintype() == "multipart":
-        raise ContractError("a part of the answer is written in a way that is not known")
+        raise ContractError(tr("a part of the answer is written in a way that is not known"))
     return body
 
 

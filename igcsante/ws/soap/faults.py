@@ -19,6 +19,7 @@ from ...errors import (
     PlatformRefusedError,
     PlatformUnavailableError,
 )
+from ...messages import tr
 from ..contract.fault_kinds import FAULT_KINDS
 from ..contract.mapping import ContractMapping
 from ..contract.paths import ElementPath, local_name
@@ -77,8 +78,8 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
     """
     if status in (401, 403):
         return PlatformRefusedError(
-            f"the platform refuses this card (HTTP {status})",
-            advice="it may be expired, opposed or not known there",
+            tr("the platform refuses this card (HTTP {status})", status=status),
+            advice=tr("it may be expired, opposed or not known there"),
         )
     if status in (429, 503):
         when = "later" if retry_after is None else f"in {retry_after} s"
@@ -86,14 +87,18 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
         if status == 503:
             told["outcome_unknown"] = True
         return PlatformUnavailableError(
-            f"the platform is not available (HTTP {status})", advice=f"try again {when}", **told
+            tr("the platform is not available (HTTP {status})", status=status),
+            advice=tr("try again {when}", when=when),
+            **told,
         )
     if 400 <= status < 500:
         return ContractError(
-            f"the platform knows no such service (HTTP {status})",
-            advice="check the address of the web service, and the WSDL and mapping in use",
+            tr("the platform knows no such service (HTTP {status})", status=status),
+            advice=tr("check the address of the web service, and the WSDL and mapping in use"),
         )
-    return PlatformUnavailableError(f"the platform failed (HTTP {status})", outcome_unknown=True)
+    return PlatformUnavailableError(
+        tr("the platform failed (HTTP {status})", status=status), outcome_unknown=True
+    )
 
 
 def _family(mapping: ContractMapping, fault: etree._Element) -> tuple[str, etree._Element]:

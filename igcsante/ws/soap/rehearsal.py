@@ -16,6 +16,7 @@ from typing import Any
 from ...errors import ConfigError, UsageError
 from ...files import read_bounded
 from ...identifiers import StructureId
+from ...messages import tr
 from ...secret import Secret
 from ...text import did_you_mean
 from ..contract.wsdl import WsdlContract
@@ -63,14 +64,14 @@ def rehearse(
     """
     if operation not in OPERATIONS:
         raise UsageError(
-            f"{operation!r} is no operation",
+            tr("{operation!r} is no operation", operation=operation),
             advice=did_you_mean(operation, OPERATIONS) or "one of " + ", ".join(OPERATIONS),
         )
     texts = _with_samples(operation, _gathered(given))
     request = _record(OPERATIONS[operation].request, texts, operation)
     address = endpoint or contract.bound(operation).address
     if not address:
-        raise ConfigError("the WSDL gives no address", advice="give one: --platform URL")
+        raise ConfigError(tr("the WSDL gives no address"), advice=tr("give one: --platform URL"))
     return RequestWriter(contract, address, unsigned=True).write(operation, request, at=at)
 
 
@@ -79,7 +80,7 @@ def _gathered(given: Iterable[str]) -> dict[str, list[str]]:
     for argument in given:
         name, equals, value = argument.partition("=")
         if not equals or not name:
-            raise UsageError(f"{argument!r} is no field: write name=value")
+            raise UsageError(tr("{argument!r} is no field: write name=value", argument=argument))
         texts.setdefault(name, []).append(value)
     return texts
 
@@ -103,7 +104,7 @@ def _record(record: type, texts: Mapping[str, list[str]], place: str) -> Any:
         first = name.partition(".")[0]
         if first not in known:
             raise UsageError(
-                f"{place} has no field {first!r}",
+                tr("{place} has no field {first!r}", place=place, first=first),
                 advice=did_you_mean(first, known) or "it has: " + ", ".join(known),
             )
         field = known[first]
@@ -117,12 +118,18 @@ def _record(record: type, texts: Mapping[str, list[str]], place: str) -> Any:
         elif field.is_list:
             values[first] = tuple(_value(field, text) for text in texts[name])
         elif len(texts[name]) > 1:
-            raise UsageError(f"{first} takes one value, {len(texts[name])} are given")
+            raise UsageError(
+                tr(
+                    "{first} takes one value, {count} are given",
+                    first=first,
+                    count=len(texts[name]),
+                )
+            )
         else:
             values[first] = _value(field, texts[name][0])
     missing = [name for name, field in known.items() if field.required and name not in values]
     if missing:
-        raise UsageError(f"{place} needs {', '.join(missing)} too")
+        raise UsageError(tr("{place} needs {missing} too", place=place, missing=", ".join(missing)))
     return record(**values)
 
 
@@ -131,8 +138,8 @@ def _value(field: RecordField, text: str) -> Any:
     if kind is Secret:
         if text != MASK:
             raise UsageError(
-                f"{field.name} is a secret: none is ever given here",
-                advice=f"{field.name}={MASK} shows where it would be",
+                tr("{field} is a secret: none is ever given here", field=field.name),
+                advice=tr("{field}={mask} shows where it would be", field=field.name, mask=MASK),
             )
         return Secret(MASK)
     if issubclass(kind, Enum | StructureId):
@@ -145,7 +152,9 @@ def _value(field: RecordField, text: str) -> Any:
             return time if time.tzinfo else time.replace(tzinfo=UTC)
         return _PLAIN[kind](text)
     except (ValueError, LookupError):
-        raise UsageError(f"{field.name}={text!r} makes no sense", field=field.name) from None
+        raise UsageError(
+            tr("{field}={text!r} makes no sense", field=field.name, text=text), field=field.name
+        ) from None
 
 
 _PLAIN: dict[type, Callable[[str], Any]] = {

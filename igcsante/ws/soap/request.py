@@ -16,6 +16,7 @@ from lxml import etree
 
 from ...credentials import Credential
 from ...errors import ConfigError
+from ...messages import tr
 from ..contract.codec import encode, encode_headers
 from ..contract.wsdl import SOAP_12, WsdlContract
 from ..operations import OPERATIONS, record_fields
@@ -62,7 +63,10 @@ class RequestWriter:
         self._unsigned = unsigned
         if self._mapping.security.sign and credential is None and not unsigned:
             raise ConfigError(
-                f"{self._mapping.source}: requests are to be signed, and there is no key for it"
+                tr(
+                    "{source}: requests are to be signed, and there is no key for it",
+                    source=self._mapping.source,
+                )
             )
         self._addresses = {
             name: _same_server(endpoint, binding.path, self._mapping.source)
@@ -139,9 +143,15 @@ def _same_server(endpoint: str, path: str, source: str) -> str:
     there, here = urlsplit(address), urlsplit(endpoint)
     if (there.scheme, there.netloc) != (here.scheme, here.netloc):
         raise ConfigError(
-            f"{source}: path {path!r} leads to another server than the address that is given",
-            advice="services on several servers are not supported: one signature of the card "
-            "opens one connection",
+            tr(
+                "{source}: path {path!r} leads to another server than the address that is given",
+                source=source,
+                path=path,
+            ),
+            advice=tr(
+                "services on several servers are not supported: one signature of the card "
+                "opens one connection"
+            ),
         )
     return address
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...certs.network.access import resolved
 from ...errors import NetworkError, TimeoutExceededError
+from ...messages import tr
 
 MAX_PROXY_ANSWER = 16 * 1024  # bytes
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -59,15 +60,22 @@ class Route:
                     raise
         except (TimeoutError, TimeoutExceededError):
             raise TimeoutExceededError(
-                f"{shown} could not be reached within {seconds:g} s", advice=_CHECK
+                tr(
+                    "{shown} could not be reached within {seconds:g} s",
+                    shown=shown,
+                    seconds=seconds,
+                ),
+                advice=_CHECK,
             ) from None
         except socket.gaierror as error:
             raise NetworkError(
-                f"the name {name} can't be resolved: {error.strerror}", advice=_CHECK
+                tr("the name {name} can't be resolved: {why}", name=name, why=error.strerror),
+                advice=_CHECK,
             ) from None
         except OSError as error:
             raise NetworkError(
-                f"{shown} can't be reached: {error.strerror or error}", advice=_CHECK
+                tr("{shown} can't be reached: {why}", shown=shown, why=error.strerror or error),
+                advice=_CHECK,
             ) from None
         return connection
 
@@ -83,19 +91,32 @@ class Route:
         proxy = "the proxy {}:{}".format(*self.proxy or ("", 0))
         if code == 407:
             raise NetworkError(
-                f"{proxy} wants a password, and none is ever sent to one",
-                advice="name a proxy that lets this machine through without",
+                tr("{proxy} wants a password, and none is ever sent to one", proxy=proxy),
+                advice=tr("name a proxy that lets this machine through without"),
             )
         if code == 403:
             raise NetworkError(
-                f"{proxy} doesn't let {host}:{self.port} through (HTTP 403)",
-                advice="ask those who run it to allow that host and port",
+                tr(
+                    "{proxy} doesn't let {host}:{port} through (HTTP 403)",
+                    proxy=proxy,
+                    host=host,
+                    port=self.port,
+                ),
+                advice=tr("ask those who run it to allow that host and port"),
             )
         if code >= 500:
-            raise NetworkError(f"{proxy} can't reach {host}:{self.port} (HTTP {code})")
+            raise NetworkError(
+                tr(
+                    "{proxy} can't reach {host}:{port} (HTTP {code})",
+                    proxy=proxy,
+                    host=host,
+                    port=self.port,
+                    code=code,
+                )
+            )
         raise NetworkError(
             f"{proxy} opens no tunnel" + (f" (HTTP {code})" if code else ""),
-            advice="is that the address of an HTTP proxy?",
+            advice=tr("is that the address of an HTTP proxy?"),
         )
 
 

@@ -22,6 +22,7 @@ from lxml import etree
 from ...credentials import Credential, RsaScheme
 from ...errors import ConfigError
 from ...instants import iso
+from ...messages import tr
 
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -61,8 +62,8 @@ def sign(
     """
     if RsaScheme.PKCS1_SHA256 not in credential.schemes:
         raise ConfigError(
-            "this key can't sign requests: it does no RSA PKCS#1 v1.5 with SHA-256",
-            advice="use another card or token, or a mapping file that asks for no signature",
+            tr("this key can't sign requests: it does no RSA PKCS#1 v1.5 with SHA-256"),
+            advice=tr("use another card or token, or a mapping file that asks for no signature"),
         )
     token = etree.SubElement(
         security,

@@ -26,6 +26,7 @@ from ...errors import (
     TlsError,
     UsageError,
 )
+from ...messages import tr
 from ...tls import signing_failure
 from .route import Deadline, Route
 
@@ -77,7 +78,7 @@ class HttpsTransport:
         proxy: tuple[str, int] | None = None,
     ) -> None:
         if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
-            raise UsageError("the TLS context does not verify the server, so it is not used")
+            raise UsageError(tr("the TLS context does not verify the server, so it is not used"))
         url = _checked_endpoint(endpoint)
         self.host = url.hostname or ""
         self._target = url.path or "/"
@@ -119,14 +120,22 @@ class HttpsTransport:
             self._connection.connect()
         except TimeoutError:
             raise TimeoutExceededError(
-                f"{self.host} did not finish its TLS handshake within {self._limits.connect:g} s"
+                tr(
+                    "{host} did not finish its TLS handshake within {connect:g} s",
+                    host=self.host,
+                    connect=self._limits.connect,
+                )
             ) from None
         except ssl.SSLError as error:
             raise _handshake_failure(self.host, self._context, error) from None
         except OSError as error:
             raise signing_failure(self._context) or TlsError(
-                f"{self.host} hung up in the TLS handshake: {error.strerror or error}",
-                advice="is that the address of a platform, and of its TLS port?",
+                tr(
+                    "{host} hung up in the TLS handshake: {why}",
+                    host=self.host,
+                    why=error.strerror or error,
+                ),
+                advice=tr("is that the address of a platform, and of its TLS port?"),
             ) from None
 
     def _exchange(self, body: bytes, headers: dict[str, str], target: str) -> Answer:
@@ -139,7 +148,7 @@ class HttpsTransport:
                 return self._read(response)
         except TimeoutError:
             raise TimeoutExceededError(
-                f"{self.host} did not answer in time",
+                tr("{host} did not answer in time", host=self.host),
                 advice=_HOW_FAR,
                 outcome_unknown=True,
             ) from None
@@ -155,13 +164,21 @@ class HttpsTransport:
     def _read(self, response: http.client.HTTPResponse) -> Answer:
         if 300 <= response.status < 400:
             raise ContractError(
-                f"{self.host} redirects elsewhere (HTTP {response.status}); it is not followed",
-                advice="give the address of the web service itself",
+                tr(
+                    "{host} redirects elsewhere (HTTP {status}); it is not followed",
+                    host=self.host,
+                    status=response.status,
+                ),
+                advice=tr("give the address of the web service itself"),
             )
         content = response.read(self._limits.answer_bytes + 1)
         if len(content) > self._limits.answer_bytes:
             raise ContractError(
-                f"the answer of {self.host} is larger than {self._limits.answer_bytes:,} bytes",
+                tr(
+                    "the answer of {host} is larger than {answer_bytes:,} bytes",
+                    host=self.host,
+                    answer_bytes=self._limits.answer_bytes,
+                ),
                 outcome_unknown=True,
             )
         if response.length or response.headers.get("Content-Encoding", "identity") != "identity":
@@ -183,15 +200,15 @@ def _checked_endpoint(endpoint: str) -> Any:
         valid = False
     if not valid or url.username is not None or not _PRINTABLE_ASCII.fullmatch(endpoint):
         raise UsageError(
-            "the platform's address should look like https://host[:port]/path",
-            advice="it comes from --platform or from the profile",
+            tr("the platform's address should look like https://host[:port]/path"),
+            advice=tr("it comes from --platform or from the profile"),
         )
     return url
 
 
 def _broken(host: str) -> NetworkError:
     return NetworkError(
-        f"{host} hung up in the middle of a call",
+        tr("{host} hung up in the middle of a call", host=host),
         advice=_HOW_FAR,
         outcome_unknown=True,
     )
@@ -208,14 +225,19 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
             "in the profile; a proxy that opens TLS connections must let this one through as it is"
         )
         return TlsError(
-            f"the certificate of {host} is not trusted: {error.verify_message}", advice=advice
+            tr(
+                "the certificate of {host} is not trusted: {verify_message}",
+                host=host,
+                verify_message=error.verify_message,
+            ),
+            advice=advice,
         )
     reason = (error.reason or "the handshake failed").replace("_", " ").lower()
     return TlsError(
-        f"no TLS connection with {host}: {reason}",
-        advice="the platform refuses this card's certificate"
+        tr("no TLS connection with {host}: {reason}", host=host, reason=reason),
+        advice=tr("the platform refuses this card's certificate")
         if _refuses_certificate(error)
-        else "is that the address of a platform, and of its TLS port?",
+        else tr("is that the address of a platform, and of its TLS port?"),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ...errors import ContractError
+from ...messages import tr
 from ...text import printable
 from .transport import Answer
 
@@ -18,7 +19,8 @@ _PASSWORD_FIELD = re.compile(rb"<input[^<>]{0,500}\btype\s*=\s*[\"']?password\b"
 def unexpected_answer(answer: Answer) -> ContractError:
     """The error for an answer of HTTP 200 that is no XML."""
     return ContractError(
-        f"{_kind(answer)} came back instead of a SOAP answer", advice=_advice(answer)
+        tr("{answer} came back instead of a SOAP answer", answer=_kind(answer)),
+        advice=_advice(answer),
     )
 
 
