@@ -135,7 +135,10 @@ class ExternalRsaKey(rsa.RSAPrivateKey):
         if scheme not in self._signer.schemes:
             raise CardError(
                 tr("this key can't sign with {label}", label=scheme.label),
-                advice="it can with " + ", ".join(sorted(s.label for s in self._signer.schemes)),
+                advice=tr(
+                    "it can with {labels}",
+                    labels=", ".join(sorted(s.label for s in self._signer.schemes)),
+                ),
             )
         return self._signer.sign_digest(digest, scheme)
 
@@ -177,7 +180,7 @@ def _read_digest_info(data: bytes) -> tuple[hashes.HashAlgorithm, bytes]:
     for name, prefix in DIGEST_INFO.items():
         if data.startswith(prefix):
             return _HASHES[name](), data[len(prefix) :]
-    raise CardError("that is no DigestInfo by " + ", ".join(DIGEST_INFO))
+    raise CardError(tr("that is no DigestInfo by {hashes}", hashes=", ".join(DIGEST_INFO)))
 
 
 def _scheme(pad: AsymmetricPadding, algorithm: hashes.HashAlgorithm) -> RsaScheme:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .errors import UsageError
-from .messages import tr
+from .messages import joined, tr
 
 
 def luhn_valid(digits: str) -> bool:
@@ -63,13 +63,23 @@ class NationalId:
         An MSSanté address after ``10`` is told by its ``@``. The types of the repertoires of
         structures (30) have no form of their own: 30 also begins FINESS numbers.
         """
-        type_code, value, internal = _split(text.strip(), cls.TYPES, "national identifier")
+        type_code, value, internal = _split(text.strip(), cls.TYPES, tr("national identifier"))
         needs_internal = type_code in cls.WITH_INTERNAL
         if needs_internal != bool(internal):
             raise UsageError(
-                f"{text!r} is not a national identifier: type {type_code} "
-                + ("needs" if needs_internal else "has no")
-                + " internal number after a /"
+                tr(
+                    "{text!r} is not a national identifier: type {type_code} needs an internal "
+                    "number after a /",
+                    text=text,
+                    type_code=type_code,
+                )
+                if needs_internal
+                else tr(
+                    "{text!r} is not a national identifier: type {type_code} has no internal "
+                    "number after a /",
+                    text=text,
+                    type_code=type_code,
+                )
             )
         return cls(type_code, value, internal)
 
@@ -138,7 +148,7 @@ class StructureId:
 
         Types 40 and 41 (TRE_G07) are not read: nothing tells them from a 4.
         """
-        type_code, value, internal = _split(text.strip(), cls.TYPES, "structure identifier")
+        type_code, value, internal = _split(text.strip(), cls.TYPES, tr("structure identifier"))
         if internal:
             raise UsageError(tr("{text!r} is not a structure identifier: it has a /", text=text))
         return cls(type_code, value)
@@ -175,7 +185,9 @@ def _key_warnings(type_name: str, value: str) -> tuple[str, ...]:
     number = value[: _KEYED.get(type_name, 0)]
     if len(number) < _KEYED.get(type_name, 1) or not number.isdecimal() or luhn_valid(number):
         return ()
-    return (f"the last digit is not the Luhn key of the {type_name} number",)
+    return (
+        tr("the last digit is not the Luhn key of the {type_name} number", type_name=type_name),
+    )
 
 
 def _grouped(type_name: str, value: str) -> str:
@@ -193,8 +205,10 @@ def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str
         raise UsageError(
             tr("{text!r} is not a {what}", text=text, what=what),
             advice=_without_type(text, types)
-            or "it starts with a type digit: "
-            + ", ".join(f"{code} {name}" for code, (name, _) in types.items()),
+            or tr(
+                "it starts with a type digit: {digits}",
+                digits=", ".join(f"{code} {name}" for code, (name, _) in types.items()),
+            ),
         )
     name, pattern = types[type_code]
     if not re.fullmatch(pattern, value, re.ASCII) or (slash and not _INTERNAL.fullmatch(internal)):
@@ -215,11 +229,13 @@ def _without_type(text: str, types: dict[str, tuple[str, str]]) -> str:
     """Advice for a number whose type digit was forgotten: the usual mistake."""
     number = text.replace(" ", "").upper()
     fitting = [
-        f"{code}{number} if it is a {name} number"
+        tr("{code}{number} if it is a {name} number", code=code, number=number, name=name)
         for code, (name, pattern) in types.items()
         if name in _EVERYDAY and re.fullmatch(pattern, number, re.ASCII)
     ]
-    return "a type digit comes first: " + ", ".join(fitting) if fitting else ""
+    if not fitting:
+        return ""
+    return tr("a type digit comes first: {fitting}", fitting=joined(", ", fitting))
 
 
 _EVERYDAY = ("FINESS", "SIREN", "SIRET", "RPPS")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .messages import tr
+
 
 def printable(text: str) -> str:
     """The text on one line, without what a terminal would obey: control characters, ESC,
@@ -43,4 +45,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # for the few that err: it costs a start 5 ms
 
     near = get_close_matches(word, list(known), 1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    return tr("did you mean {near!r}?", near=near[0]) if near else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import CardError
-from ..messages import tr
+from ..messages import plural, tr
 
 MAX_DATA = 255
 MAX_LE = 256
@@ -145,44 +145,44 @@ SW_CLASS_NOT_SUPPORTED = 0x6E00
 
 # ISO 7816-4 §5.6, tables 5 and 6, as far as CPx cards use them (card.md §7).
 _NAMES = {
-    0x9000: "no error",
-    0x6200: "warning, no information",
-    0x6281: "part of the data may be corrupted",
-    0x6282: "end of file reached before Le bytes",
-    0x6283: "the selected file is deactivated",
-    0x6284: "file control information is badly formatted",
-    0x6300: "authentication failed",
-    0x6381: "file filled up by the last write",
-    0x6581: "memory failure",
-    0x6600: "security problem",
-    0x6700: "wrong length",
-    0x6800: "function in CLA not supported",
-    0x6881: "logical channel not supported",
-    0x6882: "secure messaging not supported",
-    0x6900: "command not allowed",
-    0x6981: "command incompatible with the file structure",
-    0x6982: "security status not satisfied",
-    0x6983: "authentication method blocked",
-    0x6984: "reference data not usable",
-    0x6985: "conditions of use not satisfied",
-    0x6986: "command not allowed, no current file",
-    0x6987: "secure messaging data objects missing",
-    0x6988: "secure messaging data objects incorrect",
-    0x6A80: "incorrect parameters in the data field",
-    0x6A81: "function not supported",
-    0x6A82: "file or application not found",
-    0x6A83: "record not found",
-    0x6A84: "not enough memory",
-    0x6A85: "Lc inconsistent with TLV structure",
-    0x6A86: "incorrect P1 or P2",
-    0x6A87: "Lc inconsistent with P1 or P2",
-    0x6A88: "referenced data not found",
-    0x6A89: "file already exists",
-    0x6A8A: "DF name already exists",
-    0x6B00: "wrong P1 or P2 (offset outside the file)",
-    0x6D00: "instruction not supported",
-    0x6E00: "class not supported",
-    0x6F00: "no precise diagnosis",
+    0x9000: tr("no error"),
+    0x6200: tr("warning, no information"),
+    0x6281: tr("part of the data may be corrupted"),
+    0x6282: tr("end of file reached before Le bytes"),
+    0x6283: tr("the selected file is deactivated"),
+    0x6284: tr("file control information is badly formatted"),
+    0x6300: tr("authentication failed"),
+    0x6381: tr("file filled up by the last write"),
+    0x6581: tr("memory failure"),
+    0x6600: tr("security problem"),
+    0x6700: tr("wrong length"),
+    0x6800: tr("function in CLA not supported"),
+    0x6881: tr("logical channel not supported"),
+    0x6882: tr("secure messaging not supported"),
+    0x6900: tr("command not allowed"),
+    0x6981: tr("command incompatible with the file structure"),
+    0x6982: tr("security status not satisfied"),
+    0x6983: tr("authentication method blocked"),
+    0x6984: tr("reference data not usable"),
+    0x6985: tr("conditions of use not satisfied"),
+    0x6986: tr("command not allowed, no current file"),
+    0x6987: tr("secure messaging data objects missing"),
+    0x6988: tr("secure messaging data objects incorrect"),
+    0x6A80: tr("incorrect parameters in the data field"),
+    0x6A81: tr("function not supported"),
+    0x6A82: tr("file or application not found"),
+    0x6A83: tr("record not found"),
+    0x6A84: tr("not enough memory"),
+    0x6A85: tr("Lc inconsistent with TLV structure"),
+    0x6A86: tr("incorrect P1 or P2"),
+    0x6A87: tr("Lc inconsistent with P1 or P2"),
+    0x6A88: tr("referenced data not found"),
+    0x6A89: tr("file already exists"),
+    0x6A8A: tr("DF name already exists"),
+    0x6B00: tr("wrong P1 or P2 (offset outside the file)"),
+    0x6D00: tr("instruction not supported"),
+    0x6E00: tr("class not supported"),
+    0x6F00: tr("no precise diagnosis"),
 }
 
 
@@ -193,12 +193,12 @@ def status_name(sw: int) -> str:
     'wrong, 2 tries left'
     """
     if sw & 0xFFF0 == 0x63C0:
-        return f"wrong, {sw & 0xF} tries left"
+        return plural("wrong, {count} try left", "wrong, {count} tries left", sw & 0xF)
     if sw >> 8 == 0x61:
-        return f"{sw & 0xFF or MAX_LE} bytes of answer to fetch"
+        return tr("{count} bytes of answer to fetch", count=sw & 0xFF or MAX_LE)
     if sw >> 8 == 0x6C:
-        return f"wrong Le, {sw & 0xFF or MAX_LE} bytes available"
-    return _NAMES.get(sw, "unknown status")
+        return tr("wrong Le, {count} bytes available", count=sw & 0xFF or MAX_LE)
+    return _NAMES.get(sw) or tr("unknown status")
 
 
 def tries_left(sw: int) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import CardError
-from ..messages import tr
+from ..messages import joined, tr
 
 MAX_ATR_BYTES = 33
 _COUNTRY, _PRE_ISSUING = 1, 6
@@ -96,20 +96,24 @@ class KnownAtr:
 
 
 _KNOWN = (
-    KnownAtr(bytes.fromhex("3BAC00402A001225006480000310009000"), "CPS3", "contact"),
-    KnownAtr(bytes.fromhex("3B9B188001001225006480040100009044"), "CPS4", "contact"),
+    KnownAtr(bytes.fromhex("3BAC00402A001225006480000310009000"), "CPS3", tr("contact")),
+    KnownAtr(bytes.fromhex("3B9B188001001225006480040100009044"), "CPS4", tr("contact")),
     KnownAtr(
-        bytes.fromhex("3B9B188001001225006480000401009044"), "CPS4", "contact, release candidate"
+        bytes.fromhex("3B9B188001001225006480000401009044"),
+        "CPS4",
+        tr("contact, release candidate"),
     ),
     KnownAtr(
         bytes.fromhex("3BDC18FF00001225006480000401009000"),
         "CPS4",
-        "contact, release candidate, T=0 only",
+        tr("contact, release candidate, T=0 only"),
     ),
     KnownAtr(
-        bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E"), "CPS3 contactless", "contactless"
+        bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E"),
+        "CPS3 contactless",
+        tr("contactless"),
     ),
-    KnownAtr(bytes.fromhex("3BAC00402A001225006480820212009000"), "CPS2ter", "contact"),
+    KnownAtr(bytes.fromhex("3BAC00402A001225006480820212009000"), "CPS2ter", tr("contact")),
 )
 
 # Windows registry entries of the official installer (card.md §1): ATR, mask, what it covers.
@@ -117,12 +121,12 @@ _MASKS = (
     (
         bytes.fromhex("3B00000000001225006480000000009000"),
         bytes.fromhex("FF00000000FFFFFFFFFFFF000000FFFFFF"),
-        "a CPx card (contact) of an unknown generation",
+        tr("a CPx card (contact) of an unknown generation"),
     ),
     (
         bytes.fromhex("3B8F80010031B8640000ECC0739401808290000E"),
         bytes.fromhex("FFFFFFFFFFFFFFFF0000FFC0FFFFFFFFFFFFFFFF"),
-        "a contactless CPx card of an unknown generation",
+        tr("a contactless CPx card of an unknown generation"),
     ),
 )
 
@@ -142,7 +146,7 @@ def describe(atr: bytes) -> str:
     """What a card with this ATR is, as far as the ATR tells, for a person to read."""
     if entry := known(atr):
         family = entry.generation.removesuffix(f" {entry.note}")
-        return f"a {family} card ({entry.note})"
+        return tr("a {family} card ({note})", family=family, note=entry.note)
     for pattern, mask, description in _MASKS:
         if len(atr) == len(pattern) and _matches(atr, pattern, mask):
             return description
@@ -153,28 +157,28 @@ def _described_by_history(atr: bytes) -> str:
     try:
         parsed = Atr.parse(atr)
     except CardError:
-        return "a card whose answer to reset makes no sense"
+        return tr("a card whose answer to reset makes no sense")
     details = []
     if parsed.country:
         name = "250, France" if parsed.country == _FRANCE else parsed.country
-        details.append(f"country {name}")
+        details.append(tr("country {name}", name=name))
     if parsed.pre_issuing:
-        details.append(f"pre-issuing data {parsed.pre_issuing.hex().upper()}")
-    said = f" ({', '.join(details)})" if details else ""
+        details.append(tr("pre-issuing data {data}", data=parsed.pre_issuing.hex().upper()))
+    said = tr(" ({details})", details=joined(", ", details)) if details else ""
     if parsed.country == _FRANCE and parsed.pre_issuing.startswith(_CPX_PRE_ISSUING):
-        return f"perhaps a CPx card, of a generation that igcsante doesn't know{said}"
-    return f"a card that is not of the CPx family{said}"
+        return tr("perhaps a CPx card, of a generation that igcsante doesn't know{said}", said=said)
+    return tr("a card that is not of the CPx family{said}", said=said)
 
 
 def advice_for(atr: bytes) -> str:
     """What to do with a card that igcsante doesn't work with."""
     entry = known(atr)
     if entry and entry.generation == "CPS2ter":
-        return "CPS2ter cards are no longer in force: use the card that replaced it"
-    text = describe(atr)
-    if "CPx card" in text:
-        return "use a CPS3 or CPS4, or report this ATR: " + atr.hex(" ").upper()
-    return "insert a CPS card, chip first; if this is one, report its ATR: " + atr.hex(" ").upper()
+        return tr("CPS2ter cards are no longer in force: use the card that replaced it")
+    shown = atr.hex(" ").upper()
+    if "CPx card" in describe(atr):
+        return tr("use a CPS3 or CPS4, or report this ATR: {atr}", atr=shown)
+    return tr("insert a CPS card, chip first; if this is one, report its ATR: {atr}", atr=shown)
 
 
 def _matches(atr: bytes, pattern: bytes, mask: bytes) -> bool:

@@ -36,15 +36,15 @@ FILES = {
 _PARAMETERS = 0x85
 _SW_NOT_FOUND, _SW_PIN_WANTED = 0x9404, 0x9804
 _NAMES = {
-    0x9240: "memory problem",
-    0x9402: "address or length outside the file",
-    0x9404: "file not found",
-    0x9408: "wrong file for this command",
-    0x9802: "PIN not activated",
-    0x9804: "PIN not verified",
-    0x9808: "PIN invalidated",
-    0x9810: "file invalidated",
-    0x9840: "PIN blocked",
+    0x9240: tr("memory problem"),
+    0x9402: tr("address or length outside the file"),
+    0x9404: tr("file not found"),
+    0x9408: tr("wrong file for this command"),
+    0x9802: tr("PIN not activated"),
+    0x9804: tr("PIN not verified"),
+    0x9808: tr("PIN invalidated"),
+    0x9810: tr("file invalidated"),
+    0x9840: tr("PIN blocked"),
 }
 
 

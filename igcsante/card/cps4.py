@@ -145,12 +145,12 @@ class Cps4(Generation):
             self._set_environment(0x81, 0xB6, environment)
             response = self._send(PERFORM_SECURITY_OPERATION, 0x9E, 0x9A, digest, le=MAX_LE)
             return checked(response, tr("to sign"))
-        return self._raw_rsa(key, signature_block(digest, scheme, key.size), "to sign")
+        return self._raw_rsa(key, signature_block(digest, scheme, key.size), tr("to sign"))
 
     def decipher(self, key: CardKey, ciphertext: bytes) -> bytes:
         """PSO DECIPHER gives the padded block: the padding is removed here."""
         self.select(key.directory)
-        block = self._raw_rsa(key, ciphertext, "to decipher")
+        block = self._raw_rsa(key, ciphertext, tr("to decipher"))
         if len(block) != key.size:
             raise CardError(tr("the card deciphered to a block of the wrong length"))
         return encryption_message(block)

@@ -81,7 +81,7 @@ class CardObjects:
                     return self._content(entry)
         raise UsageError(
             tr("the card has no data object {label!r}", label=label),
-            advice="there are: " + (", ".join(self.labels()) or "none"),
+            advice=tr("there are: {labels}", labels=", ".join(self.labels()) or tr("none")),
         )
 
     def cps2ter_files(self) -> tuple[tuple[str, bytes], ...]:

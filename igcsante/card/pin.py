@@ -14,7 +14,7 @@ from ..errors import (
     PinRefusedError,
     PinWrongError,
 )
-from ..messages import tr
+from ..messages import plural, tr
 from ..secret import Secret
 from .apdu import (
     SW_OK,
@@ -29,8 +29,8 @@ from .pkcs15 import PinEntry
 MAX_PIN_LENGTH = 16
 _TEXT_TYPES = {"ascii_numeric", "utf8"}
 _UNBLOCK = {
-    PinField.PIN: "set a new PIN with the PUK: igc card pin unblock",
-    PinField.PUK: "this card's PIN can't be set any more: its issuer must replace the card",
+    PinField.PIN: tr("set a new PIN with the PUK: igc card pin unblock"),
+    PinField.PUK: tr("this card's PIN can't be set any more: its issuer must replace the card"),
 }
 
 
@@ -49,10 +49,12 @@ def check_counter(status: PinStatus, *, use_last_try: bool, field: PinField = Pi
         )
     if status.tries_left < 2 and not use_last_try:
         raise PinRefusedError(
-            f"a single {name} try is left: the {name} was not sent, "
-            + (
-                "a wrong one would block "
-                + ("the card" if field is PinField.PIN else "it for good")
+            tr("a single PIN try is left: the PIN was not sent, a wrong one would block the card")
+            if field is PinField.PIN
+            else tr(
+                "a single {name} try is left: the {name} was not sent, "
+                "a wrong one would block it for good",
+                name=name,
             ),
             advice=tr("give --use-last-try if you are sure of the {name}", name=name),
             tries_left=status.tries_left,
@@ -113,29 +115,29 @@ def check_verified(sw: int, before: PinStatus, field: PinField = PinField.PIN) -
     if left is None:
         raise CardStatusError(
             tr(
-                "the card refused the {name} command: {sw:04X}, {sw_2}",
+                "the card refused the {name} command: {sw:04X}, {meaning}",
                 name=name,
                 sw=sw,
-                sw_2=status_name(sw),
+                meaning=status_name(sw),
             ),
             status_word=sw,
         )
     if left == 0:
-        wrong = (
-            "" if sw in (SW_PIN_BLOCKED, SW_REFERENCE_UNUSABLE) else f"the {name} is wrong, and "
-        )
+        was_blocked = sw in (SW_PIN_BLOCKED, SW_REFERENCE_UNUSABLE)
         raise PinBlockedError(
-            tr("{wrong}the card's {name} is now blocked", wrong=wrong, name=name),
+            tr("the card's {name} is now blocked", name=name)
+            if was_blocked
+            else tr("the {name} is wrong, and the card's {name} is now blocked", name=name),
             advice=_UNBLOCK[field],
             tries_left=0,
             secret=name,
         )
     raise PinWrongError(
-        tr(
-            "the {name} is wrong: {left} {which} left",
+        plural(
+            "the {name} is wrong: {count} try left",
+            "the {name} is wrong: {count} tries left",
+            left,
             name=name,
-            left=left,
-            which="try" if left == 1 else "tries",
         ),
         tries_left=left,
         advice=tr("it is not sent again by itself"),
@@ -148,8 +150,9 @@ def check_new_pin(sw: int, *, unblocking: bool) -> None:
     if sw == SW_OK:
         return
     raise CardStatusError(
-        tr("the card refused the new PIN: {sw:04X}, {sw_2}", sw=sw, sw_2=status_name(sw)),
+        tr("the card refused the new PIN: {sw:04X}, {meaning}", sw=sw, meaning=status_name(sw)),
         status_word=sw,
-        advice="the old PIN still counts"
-        + ("; see whether it has tries again: igc card pin status" if unblocking else ""),
+        advice=tr("the old PIN still counts; see whether it has tries again: igc card pin status")
+        if unblocking
+        else tr("the old PIN still counts"),
     )

@@ -163,7 +163,7 @@ class PinOperations:
             return self._generation.send_once(replace(step.command, data=data))
         except (CardRemovedError, CardResetError) as error:
             if PinField.NEW_PIN in step.fields:
-                error.advice = "it is not known which PIN counts now, the old or the new one"
+                error.advice = tr("it is not known which PIN counts now, the old or the new one")
             raise
 
     def _check_keypad(self, step: PinStep, given: Given) -> None:

@@ -29,7 +29,7 @@ _ENTER, _ENTER_NEW, _CONFIRM_NEW = 0, 1, 2  # the messages of a reader's display
 _BLANK = b"\xff"
 _NO_TEO = bytes(3)  # bTeoPrologue, for T=1 readers that leave the framing to us: none today
 
-_OLD_COUNTS = "the PIN or PUK before it was sent and was right, but no new PIN was set"
+_OLD_COUNTS = tr("the PIN or PUK before it was sent and was right, but no new PIN was set")
 # Answers of the reader itself, none of which reached the card (§2.5.2, table 9).
 _TIMEOUT, _CANCELLED, _DIFFERENT, _LENGTH, _NOT_UNDERSTOOD = 0x6400, 0x6401, 0x6402, 0x6403, 0x6B80
 
@@ -185,9 +185,9 @@ def _validation(entry: PinEntry) -> int:
 def _check_reader(sw: int, step: PinStep) -> None:
     """Raise for what the reader answered in the card's place."""
     if step.fields[0] is PinField.NEW_PIN:  # a step that follows the right PIN, or PUK
-        unsent, advice = _OLD_COUNTS, "see what state it is in: igc card pin status"
+        unsent, advice = _OLD_COUNTS, tr("see what state it is in: igc card pin status")
     else:
-        unsent, advice = "nothing was sent to the card", "run the command again"
+        unsent, advice = tr("nothing was sent to the card"), tr("run the command again")
     if sw == _TIMEOUT:
         raise TimeoutExceededError(
             tr("no PIN was typed on the reader in time; {unsent}", unsent=unsent), advice=advice

@@ -18,7 +18,7 @@ from ..errors import (
     ReaderAbsentError,
     UsageError,
 )
-from ..messages import tr
+from ..messages import joined, tr
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
 from .monitor import Monitor
@@ -26,7 +26,7 @@ from .session import GENERATIONS, CpsCard
 from .transport import PcscTransport
 from .waiting import Waiting
 
-INSTALL = (
+INSTALL = tr(
     "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, "
     "then pip install 'igcsante[card]'"
 )
@@ -188,7 +188,7 @@ def _named(name: str | None, readers: Sequence[Reader]) -> list[Reader]:
     if not alike:
         raise ReaderAbsentError(
             tr("no reader is called {name!r}", name=name),
-            advice="there are: " + ", ".join(map(str, readers)),
+            advice=tr("there are: {readers}", readers=", ".join(map(str, readers))),
             readers=[str(reader) for reader in readers],
         )
     return alike
@@ -221,12 +221,18 @@ def _not_one(
     if usable:
         names = [found.reader_name for found in usable]
         return UsageError(
-            "several readers hold a CPx card: " + ", ".join(names),
+            tr("several readers hold a CPx card: {names}", names=", ".join(names)),
             advice=tr("choose one with --reader and a part of its name"),
             readers=names,
         )
     if connected:
-        found = "; ".join(f"{card.reader_name}: {describe(card.atr)}" for card in connected)
+        found = joined(
+            "; ",
+            [
+                tr("{reader}: {card}", reader=card.reader_name, card=describe(card.atr))
+                for card in connected
+            ],
+        )
         return CardUnsupportedError(
             tr("no CPS3 or CPS4 card ({found})", found=found),
             advice=advice_for(connected[0].atr),
@@ -237,7 +243,7 @@ def _not_one(
     if isinstance(failures[0], CardAbsentError) and len(failures) > 1:
         names = [str(error.fields.get("reader", "")) for error in failures]
         return CardAbsentError(
-            "no card is inserted in any reader: " + ", ".join(names),
+            tr("no card is inserted in any reader: {names}", names=", ".join(names)),
             advice=tr("insert the card"),
             readers=names,
         )

@@ -115,7 +115,7 @@ class Recorder:
         if len(links) > 1:
             names = sorted(link.reader_name for link in links)
             raise UsageError(
-                "the command used several cards: " + ", ".join(names),
+                tr("the command used several cards: {names}", names=", ".join(names)),
                 advice=tr("choose one with --reader and a part of its name"),
             )
         return Recording(links.pop(), tuple(self._exchanges))

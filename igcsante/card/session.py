@@ -327,7 +327,13 @@ class CpsCard:
     def _find(self, purpose: str) -> CardCertificate:
         """The first certificate that serves a purpose; those that look like it come first."""
         if purpose not in _LABEL_WORDS:
-            raise UsageError(f"{purpose!r} is no purpose: " + ", ".join(_LABEL_WORDS))
+            raise UsageError(
+                tr(
+                    "{purpose!r} is no purpose: {known}",
+                    purpose=purpose,
+                    known=", ".join(_LABEL_WORDS),
+                )
+            )
         with self._transport.transaction():
             for entry in self._candidates(purpose):
                 found = self._read(entry)

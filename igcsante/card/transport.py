@@ -296,40 +296,44 @@ _Kinds = dict[int, tuple[type[CardError], str, str]]
 _EVERYWHERE: _Kinds = {
     0x8010000B: (
         CardBusyError,
-        "another program holds the card",
-        "close the other program, or wait for it to finish",
+        tr("another program holds the card"),
+        tr("close the other program, or wait for it to finish"),
     ),
-    0x80100066: (CardUnsupportedError, "the card doesn't answer", "is it the right way up?"),
-    0x8010001D: (PcscUnavailableError, "the PC/SC service doesn't run", "start pcscd"),
+    0x80100066: (
+        CardUnsupportedError,
+        tr("the card doesn't answer"),
+        tr("is it the right way up?"),
+    ),
+    0x8010001D: (PcscUnavailableError, tr("the PC/SC service doesn't run"), tr("start pcscd")),
     **dict.fromkeys(
         (0x8010001E, 0x80100013, 0x80100003),
         (
             PcscUnavailableError,
-            "the PC/SC service has stopped",
-            "start pcscd again, then run the command again",
+            tr("the PC/SC service has stopped"),
+            tr("start pcscd again, then run the command again"),
         ),
     ),
-    0x8010000F: (CardUnsupportedError, "the card speaks neither T=0 nor T=1", ""),
+    0x8010000F: (CardUnsupportedError, tr("the card speaks neither T=0 nor T=1"), "tr("),
 }
 _AT_CONNECTION: _Kinds = {
     **_EVERYWHERE,
-    _NO_SMARTCARD: (CardAbsentError, "no card is inserted", "insert the card"),
-    _REMOVED: (CardAbsentError, "no card is inserted", "insert the card"),
-    0x80100067: (CardAbsentError, "the card has no power", "insert the card again"),
-    0x80100068: (CardBusyError, "another program is resetting the card", "try again"),
-    0x80100017: (ReaderAbsentError, "the reader is gone", "plug it in again"),
-    0x80100009: (ReaderAbsentError, "the reader is gone", "plug it in again"),
-    0x8010002E: (ReaderAbsentError, "there is no reader", "plug one in"),
+    _NO_SMARTCARD: (CardAbsentError, ")no card is insertedtr(", ")insert the cardtr("),
+    _REMOVED: (CardAbsentError, ")no card is insertedtr(", ")insert the cardtr("),
+    0x80100067: (CardAbsentError, ")the card has no powertr(", ")insert the card againtr("),
+    0x80100068: (CardBusyError, ")another program is resetting the cardtr(", ")try againtr("),
+    0x80100017: (ReaderAbsentError, ")the reader is gonetr(", ")plug it in againtr("),
+    0x80100009: (ReaderAbsentError, ")the reader is gonetr(", ")plug it in againtr("),
+    0x8010002E: (ReaderAbsentError, ")there is no readertr(", ")plug one intr("),
 }
 _IN_SESSION: _Kinds = {
     **_EVERYWHERE,
     **dict.fromkeys(
         (_REMOVED, _NO_SMARTCARD),
-        (CardRemovedError, "the card was removed", "insert it and run the command again"),
+        (CardRemovedError, ")the card was removedtr(", ")insert it and run the command againtr("),
     ),
     **dict.fromkeys(
         (0x80100017, 0x80100009, 0x8010002E),
-        (CardRemovedError, "the reader was unplugged", "plug it in and run the command again"),
+        (CardRemovedError, ")the reader was unpluggedtr(", ")plug it in and run the command again"),
     ),
 }
 

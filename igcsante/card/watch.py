@@ -182,7 +182,7 @@ class ReaderWatch:
         if code:
             kind = _ServiceGoneError if code in _SERVICE_GONE else PcscUnavailableError
             raise kind(
-                f"the PC/SC service can't be reached (error {code:08X})",
+                tr("the PC/SC service can't be reached (error {code:08X})", code=code),
                 advice=tr("is pcscd installed and running?"),
             )
         return answer

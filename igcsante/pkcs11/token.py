@@ -101,7 +101,9 @@ def open_token(
     if len(fitting) != 1:
         names = [f"{token.label} ({_text(token.serial)})" for token in initialized]
         raise UsageError(
-            ("several tokens fit: " if fitting else "no token fits: ") + ", ".join(names),
+            tr("several tokens fit: {names}", names=", ".join(names))
+            if fitting
+            else tr("no token fits: {names}", names=", ".join(names)),
             advice=tr("choose one by its label or serial number: --reader"),
             tokens=names,
         )
@@ -250,8 +252,8 @@ class Pkcs11Token:
             and _rsa_key(entry.certificate)
         ]
         if len(fitting) != 1:
-            count = "several certificates" if fitting else "no certificate with an RSA key"
-            wanted = "of that description" if by_name else f"for {purpose}"
+            count = tr("several certificates") if fitting else tr("no certificate with an RSA key")
+            wanted = tr("of that description") if by_name else tr("for {purpose}", purpose=purpose)
             raise UsageError(
                 tr(
                     "the token {label}: {count} {wanted}",
@@ -362,7 +364,9 @@ class Pkcs11Token:
             ) from None
         last = bool(flags & TokenFlag.USER_PIN_FINAL_TRY)
         raise PinWrongError(
-            f"{self.label}: the PIN is wrong" + (": a single try is left" if last else ""),
+            tr("{label}: the PIN is wrong: a single try is left", label=self.label)
+            if last
+            else tr("{label}: the PIN is wrong", label=self.label),
             tries_left=1 if last else None,
             advice=tr("it is not sent again by itself"),
         ) from None

@@ -81,13 +81,18 @@ def _certificates(plain: socket.socket, name: str | None, where: str) -> tuple[b
         found = _sent(tls)
     if not found:
         raise TlsError(
-            tr("no TLS handshake: {failure}", failure=_words(failure) or "no certificate was sent"),
+            tr(
+                "no TLS handshake: {failure}",
+                failure=_words(failure) or tr("no certificate was sent"),
+            ),
             advice=tr("a server that starts without TLS is asked with --starttls PROTOCOL"),
         )
     if failure is not None and not (messages.key_is_proved and _is_of_the_other_end(failure)):
         raise TlsError(
-            "it sent a certificate, and did not prove that it has the key of it: "
-            + _words(failure),
+            tr(
+                "it sent a certificate, and did not prove that it has the key of it: {failure}",
+                failure=_words(failure),
+            ),
             advice=tr(
                 "someone may be in between, or the server is set up wrong: what it sent is not "
                 "checked"

@@ -91,7 +91,9 @@ def probe(
             advice=tr("use your system's Python"),
         )
     if version == "TLSv1.3" and all(scheme.padding != "pss" for scheme in credential.schemes):
-        return Probe(version, Outcome.KEY_CANNOT, "TLS 1.3 wants PSS, which this key can't make")
+        return Probe(
+            version, Outcome.KEY_CANNOT, tr("TLS 1.3 wants PSS, which this key can't make")
+        )
     context: Any = client_context(credential, anchors, max_signatures=1)
     context.minimum_version = context.maximum_version = VERSIONS[version]
     requests: list[bytes] = []
@@ -104,9 +106,9 @@ def probe(
     signatures = signatures_made(context)
     outcome, detail = found.outcome, found.detail
     if outcome is Outcome.ACCEPTED and not asked:
-        outcome, detail = Outcome.NOT_ASKED, "the server asked for no certificate"
+        outcome, detail = Outcome.NOT_ASKED, tr("the server asked for no certificate")
     elif outcome is Outcome.ACCEPTED and not signatures:
-        outcome, detail = Outcome.NOT_SIGNED, "it takes no signature that this key makes"
+        outcome, detail = Outcome.NOT_SIGNED, tr("it takes no signature that this key makes")
     elif outcome is Outcome.FAILED and signatures:
         outcome = Outcome.REFUSED
     return Probe(
@@ -140,18 +142,22 @@ def _handshake(
             raise TimeoutExceededError(
                 tr("{host}:{port} didn't finish its handshake", host=host, port=port)
             ) from None
-        return _silent(version, cipher, "it gave no answer in time")
+        return _silent(version, cipher, tr("it gave no answer in time"))
     except ssl.SSLError as error:
         reason = error.reason or str(error)
         if reason in _NO_SUCH_VERSION:
-            return Probe(version, Outcome.NO_VERSION, f"the server doesn't speak {version}")
+            return Probe(
+                version,
+                Outcome.NO_VERSION,
+                tr("the server doesn't speak {version}", version=version),
+            )
         return Probe(version, Outcome.REFUSED if cipher else Outcome.FAILED, _words(reason))
     except OSError as error:
-        detail = f"the server hung up ({error.strerror or type(error).__name__})"
+        detail = tr("the server hung up ({why})", why=error.strerror or type(error).__name__)
         return Probe(version, Outcome.REFUSED if cipher else Outcome.FAILED, detail, cipher=cipher)
     status = _STATUS_LINE.match(answer)
     if not answer:
-        return _silent(version, cipher, "it closed the connection")
+        return _silent(version, cipher, tr("it closed the connection"))
     return Probe(
         version,
         Outcome.ACCEPTED,
