@@ -37,7 +37,7 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
             if len(data) > size:  # a pipe, or a file that grows
                 data += stream.read(limit + 1 - len(data))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
     if len(data) > limit:
         raise UnreadableError(
             tr("{path}: larger than {limit:,} bytes, so it was not read", path=path, limit=limit),
@@ -193,5 +193,5 @@ def private_directory(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from None
+        raise StorageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
     return path

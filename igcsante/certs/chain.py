@@ -218,7 +218,7 @@ class ChainBuilder:
                 "chain.untrusted",
                 tr("{shown} is self-issued and not among the anchors", shown=shown),
             )
-        more = " (a certificate of that name is known, with another key)" if namesakes else ""
+        more = tr(" (a certificate of that name is known, with another key)") if namesakes else ""
         return Reason(
             "chain.issuer_missing",
             tr("no certificate of the issuer {shown}{more}", shown=shown, more=more),

@@ -175,7 +175,7 @@ class Checker:
 def _together(told: list[RevocationStatus], who: str) -> RevocationStatus:
     if told:
         return combined(told)
-    message = f"{who}: none of the policy's sources is at hand"
+    message = tr("{who}: none of the policy's sources is at hand", who=who)
     return RevocationStatus(Kind.UNKNOWN, (Reason("revocation.no_source", message),))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..instants import iso
+from ..messages import tr
 from .policy import RevocationPolicy
 
 _EVER = datetime.max - datetime.min
@@ -41,11 +42,21 @@ def freshness(
 ) -> Freshness:
     """Of what was made on ``this_update``, at the time ``at``. Without next update: never fresh."""
     if next_update is None:
-        return Freshness(timedelta.max, "has no end date")
-    ends = [Freshness(at - next_update, f"ended on {iso(next_update)}", policy.grace)]
+        return Freshness(timedelta.max, tr("has no end date"))
+    ends = [
+        Freshness(
+            at - next_update,
+            tr("ended on {next_update}", next_update=iso(next_update)),
+            policy.grace,
+        )
+    ]
     if policy.max_age is not None:
         hours = policy.max_age / timedelta(hours=1)
-        why = f"is older than {hours:g} h, made on {iso(this_update)}"
+        why = tr(
+            "is older than {hours:g} h, made on {this_update}",
+            hours=hours,
+            this_update=iso(this_update),
+        )
         allowed = min(policy.max_age, _EVER)
         ends.append(Freshness(at - this_update - allowed, why, policy.grace))
     return max(ends, key=lambda end: end.overdue)

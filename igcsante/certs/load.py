@@ -37,7 +37,7 @@ MAX_KDF_ITERATIONS = 5_000_000
 CERTIFICATE_SUFFIXES = {".pem", ".cer", ".crt", ".der", ".p7b", ".p7c"}
 PKCS12_SUFFIXES = {".p12", ".pfx"}
 _CRL_SUFFIXES = {".crl", ".pem", ".der"}
-_WHAT_WE_READ = "PEM, DER, PKCS#7 (.p7b) and PKCS#12 (.p12) files are read"
+_WHAT_WE_READ = tr("PEM, DER, PKCS#7 (.p7b) and PKCS#12 (.p12) files are read")
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,17 @@ def _files(path: Path, suffixes: set[str]) -> list[Path]:
     try:
         found = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
     return [item for item in found if item.is_file()]
 
 
 def _nothing(path: Path, what: str, suffixes: set[str]) -> Any:
     raise UnreadableError(
         tr("{path}: no {what} in this folder", path=path, what=what),
-        advice="files right in it are read when they end in " + " ".join(sorted(suffixes)),
+        advice=tr(
+            "files right in it are read when they end in {suffixes}",
+            suffixes=" ".join(sorted(suffixes)),
+        ),
     )
 
 

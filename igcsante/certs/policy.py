@@ -87,7 +87,7 @@ class Policy:
     """
 
     name: str = "default"
-    description: str = "Chain to a known anchor; leaf and CAs not revoked, by CRL, else by OCSP"
+    description: str = tr("Chain to a known anchor; leaf and CAs not revoked, by CRL, else by OCSP")
     worlds: frozenset[str] = WORLDS
     usages: frozenset[str] = frozenset()
     fetch: bool = True
@@ -127,8 +127,11 @@ def load_policy(name_or_path: str) -> Policy:
                 "there is no policy {name_or_path!r}, nor a file of that name",
                 name_or_path=name_or_path,
             ),
-            advice=f"{did_you_mean(name_or_path, shipped)} Shipped: {', '.join(shipped)}; "
-            "see: igc policy show".lstrip(),
+            advice=tr(
+                "{name_or_path} Shipped: {shipped}; see: igc policy show",
+                name_or_path=did_you_mean(name_or_path, shipped),
+                shipped=", ".join(shipped),
+            ).lstrip(),
         )
     policy = parse_policy(read_bounded(path, MAX_POLICY_BYTES), name_or_path)
     if shipped.get(policy.name, policy) != policy:
@@ -208,12 +211,12 @@ _Kind = tuple[str, Callable[[Any], Any]]
 
 def _kind_of(default: object) -> _Kind:
     if isinstance(default, bool):
-        return "true or false", _exactly(bool)
+        return tr("true or false"), _exactly(bool)
     if isinstance(default, int):
-        return "a whole number, 1 or more", _positive
+        return tr("a whole number, 1 or more"), _positive
     if isinstance(default, frozenset):
-        return "a list of strings", lambda value: frozenset(_strings(value))
-    return "a string", _exactly(str)
+        return tr("a list of strings"), lambda value: frozenset(_strings(value))
+    return tr("a string"), _exactly(str)
 
 
 def _exactly(kind: type[_T]) -> Callable[[Any], _T]:
@@ -258,12 +261,12 @@ def _sources(value: Any) -> tuple[Source, ...]:
     return sources
 
 
-_REQUIREMENT: _Kind = ("one of " + ", ".join(Requirement), Requirement)
+_REQUIREMENT: _Kind = (tr("one of {names}", names=", ".join(Requirement)), Requirement)
 _KINDS: dict[str, _Kind] = {
-    "worlds": ("a list of " + ", ".join(sorted(WORLDS)), _worlds),
+    "worlds": (tr("a list of {names}", names=", ".join(sorted(WORLDS))), _worlds),
     "leaf": _REQUIREMENT,
     "cas": _REQUIREMENT,
-    "sources": ("a list of " + ", ".join(Source), _sources),
-    "max_age": ("a number of hours", _hours),
-    "grace": ("a number of hours", _hours),
+    "sources": (tr("a list of {names}", names=", ".join(Source)), _sources),
+    "max_age": (tr("a number of hours"), _hours),
+    "grace": (tr("a number of hours"), _hours),
 }

@@ -17,6 +17,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import UsageError
 from ..identifiers import NationalId, StructureId
+from ..messages import tr
 from .nomenclatures import (
     CARD_NUMBER_OID,
     CARD_TYPE_OID,
@@ -35,7 +36,10 @@ from .x509.extensions import Extensions
 from .x509.names import Attributes
 
 ORGANISATION_CUT = 40  # pki.md §3: O is cut there (inferred from one certificate)
-CUT = f"the organisation has exactly {ORGANISATION_CUT} characters: it may be cut"
+CUT = tr(
+    "the organisation has exactly {organisation_cut} characters: it may be cut",
+    organisation_cut=ORGANISATION_CUT,
+)
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,12 @@ def decode(certificate: x509.Certificate, anchor_world: str | None = None) -> Ce
     category = extensions.category()
     world = _world(category, issuer_world, anchor_world, conflicts)
     if category is None and not authority:
-        warnings.append(f"the product category ({CATEGORY_OID}) is missing")
+        warnings.append(
+            tr("the product category ({category_oid}) is missing", category_oid=CATEGORY_OID)
+        )
     product = PRODUCTS.get(category & ~TEST_BIT) if category is not None else None
     if category is not None and product is None:
-        warnings.append(f"unknown product category {category:02X}")
+        warnings.append(tr("unknown product category {category:02X}", category=category))
 
     usage = None if authority else _usage(extensions, person)
     has_offer = not authority and product != "card" and hierarchy != "IGC-CPS"
@@ -136,7 +142,7 @@ def decode(certificate: x509.Certificate, anchor_world: str | None = None) -> Ce
     common_name = _last(subject, names.COMMON_NAME)
     organisation = _last(subject, names.ORGANISATION)
     if names.serial_number(certificate) <= 0:
-        warnings.append("the serial number is not positive")
+        warnings.append(tr("the serial number is not positive"))
     national_id = _national_id(common_name, warnings) if person else None
     structure_id = None if authority else _structure_id(subject, hierarchy, warnings)
     _check_upn(upn, national_id, product, warnings)
@@ -221,10 +227,19 @@ def _world(
 ) -> str:
     own = None if category is None else "test" if category & TEST_BIT else "production"
     if own and issuer_world and own != issuer_world:
-        conflicts.append(f"a {own} category under a {issuer_world} issuer")
+        conflicts.append(
+            tr("a {own} category under a {issuer_world} issuer", own=own, issuer_world=issuer_world)
+        )
     for claim, of in ((own, "category"), (issuer_world, "issuer")):
         if claim and anchor_world and claim != anchor_world:
-            conflicts.append(f"a {claim} {of} under a {anchor_world} anchor")
+            conflicts.append(
+                tr(
+                    "a {claim} {of} under a {anchor_world} anchor",
+                    claim=claim,
+                    of=of,
+                    anchor_world=anchor_world,
+                )
+            )
     return "unknown" if conflicts else own or issuer_world or anchor_world or "unknown"
 
 
@@ -260,10 +275,12 @@ def _card_type(extensions: Extensions, product: str | None, warnings: list[str])
     code = extensions.integer(CARD_TYPE_OID)
     if code is None:
         if product == "card":
-            warnings.append(f"the card type ({CARD_TYPE_OID}) is missing")
+            warnings.append(
+                tr("the card type ({card_type_oid}) is missing", card_type_oid=CARD_TYPE_OID)
+            )
         return None
     if code not in CARD_TYPES:
-        warnings.append(f"unknown card type {code}")
+        warnings.append(tr("unknown card type {code}", code=code))
     return CARD_TYPES.get(code)
 
 
@@ -273,11 +290,16 @@ def _card_number(
     text = next(iter(extensions.texts(CARD_NUMBER_OID)), None)
     if text is None:
         if product == "card":
-            warnings.append(f"the card number ({CARD_NUMBER_OID}) is missing")
+            warnings.append(
+                tr(
+                    "the card number ({card_number_oid}) is missing",
+                    card_number_oid=CARD_NUMBER_OID,
+                )
+            )
         return "", None
     issuer, slash, number = text.rpartition("/")
     if not slash or not (number.isascii() and number.isdigit()):
-        warnings.append(f"the card number {text!r} is not of the form issuer/number")
+        warnings.append(tr("the card number {text!r} is not of the form issuer/number", text=text))
     return issuer, number
 
 
@@ -285,7 +307,7 @@ def _national_id(common_name: str, warnings: list[str]) -> NationalId | None:
     try:
         national_id = NationalId.parse(common_name)
     except UsageError as error:
-        warnings.append(f"common name: {error.message}")
+        warnings.append(tr("common name: {message}", message=error.message))
         return None
     warnings += national_id.warnings
     return national_id
@@ -300,7 +322,9 @@ def _structure_id(subject: Attributes, hierarchy: str, warnings: list[str]) -> S
             continue
     # The legacy PKI writes the profession of a person there (card.md §4).
     if units and hierarchy != "IGC-CPS":
-        warnings.append(f"organisational unit {units[0]!r} is not a structure identifier")
+        warnings.append(
+            tr("organisational unit {units!r} is not a structure identifier", units=units[0])
+        )
     return None
 
 
@@ -313,15 +337,27 @@ def _check_upn(
     if not upn.endswith(NationalId.UPN_SUFFIX):
         # In a software certificate the UPN is a free e-mail-like value (pki.md §3).
         if upn and product == "card":
-            warnings.append(f"the user principal name {upn!r} is not in {NationalId.UPN_SUFFIX}")
+            warnings.append(
+                tr(
+                    "the user principal name {upn!r} is not in {upn_suffix}",
+                    upn=upn,
+                    upn_suffix=NationalId.UPN_SUFFIX,
+                )
+            )
         return
     try:
         told = NationalId.from_upn(upn)
     except UsageError as error:
-        warnings.append(f"user principal name: {error.message}")
+        warnings.append(tr("user principal name: {message}", message=error.message))
         return
     if national_id is not None and told != national_id:
-        warnings.append(f"the user principal name says {told}, the common name {national_id}")
+        warnings.append(
+            tr(
+                "the user principal name says {told}, the common name {national_id}",
+                told=told,
+                national_id=national_id,
+            )
+        )
 
 
 def _check_names(
@@ -335,23 +371,29 @@ def _check_names(
         warnings.append(CUT)
     if usage == "SSL_SERV" and not dns_names:
         warnings.append(
-            "no DNS name among its alternative names: clients that call it by name refuse it"
+            tr("no DNS name among its alternative names: clients that call it by name refuse it")
         )
     elif usage == "SSL_SERV" and common_name.lower() not in {name.lower() for name in dns_names}:
-        warnings.append("the common name of this server is not among its DNS names")
+        warnings.append(tr("the common name of this server is not among its DNS names"))
 
 
 def _check_usage(
     extensions: Extensions, world: str, usage: str | None, conflicts: list[str]
 ) -> None:
     if usage is None and "OCSPSigning" not in extensions.extended_key_usages:
-        conflicts.append("the key usages are those of no IGC-Santé profile")
+        conflicts.append(tr("the key usages are those of no IGC-Santé profile"))
     for policy in extensions.policies:
         expected = PRODUCTION_POLICY_USAGES.get(policy)
         if expected and expected != usage:
-            conflicts.append(f"policy {policy} is that of {expected}, the key usages are not")
+            conflicts.append(
+                tr(
+                    "policy {policy} is that of {expected}, the key usages are not",
+                    policy=policy,
+                    expected=expected,
+                )
+            )
         if policy == TEST_POLICY and world == "production":
-            conflicts.append("a production certificate under the TEST policy")
+            conflicts.append(tr("a production certificate under the TEST policy"))
 
 
 def _last(attributes: Attributes, oid: str) -> str:

@@ -89,7 +89,7 @@ def csr_pem(request: x509.CertificateSigningRequest) -> bytes:
     return request.public_bytes(Encoding.PEM)
 
 
-def read_csr(data: bytes, *, source: str = "the request") -> x509.CertificateSigningRequest:
+def read_csr(data: bytes, *, source: str = tr("the request")) -> x509.CertificateSigningRequest:
     """A request that was made elsewhere, PEM or DER, its signature verified.
 
     RSA of 2048, 3072 or 4096 bits and SHA-256 or longer, as IGC-Santé certifies them. Raises
@@ -166,12 +166,18 @@ def load_key(data: bytes, passphrase: Secret | None = None, *, source: str) -> r
         key = load_pem_private_key(data, passphrase.reveal() if passphrase else None)
     except TypeError:
         raise UsageError(
-            f"{source}: this key " + ("has no" if passphrase else "needs its") + " passphrase",
+            tr("{source}: this key has no passphrase", source=source)
+            if passphrase
+            else tr("{source}: this key needs its passphrase", source=source),
             advice="" if passphrase else tr("give --key-passphrase-source"),
         ) from None
     except ValueError:
-        what = "the passphrase is wrong, or the file is damaged" if passphrase else "no PEM key"
-        raise UnreadableError(f"{source}: {what}") from None
+        what = (
+            tr("the passphrase is wrong, or the file is damaged")
+            if passphrase
+            else tr("no PEM key")
+        )
+        raise UnreadableError(tr("{source}: {what}", source=source, what=what)) from None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnreadableError(tr("{source}: not an RSA key", source=source))
     return key

@@ -156,7 +156,11 @@ class CrlSource:
             if _may_list_itself(certificate, scope, issuer):
                 asking = (*asking, certificate)
         except names.PARSE_ERRORS as error:
-            message = f"{names.label(certificate)}: can't be read: {error}"
+            message = tr(
+                "{certificate}: can't be read: {error}",
+                certificate=names.label(certificate),
+                error=error,
+            )
             return RevocationStatus(Kind.UNKNOWN, (Reason("revocation.unreadable", message),))
         lists = self._lists(issuer, at, scope, asking)
         return lists.status(names.serial_number(certificate), certificate)
@@ -256,11 +260,13 @@ class CrlSource:
     ) -> tuple[x509.Certificate | None, str]:
         """Who signed a list that may be used at ``at``, or None and why it may not."""
         if at < listing.this_update:
-            return None, f"it was made later, on {iso(listing.this_update)}"
+            return None, tr(
+                "it was made later, on {this_update}", this_update=iso(listing.this_update)
+            )
         if listing.problem:
             return None, listing.problem
         if weakness := listing.weakness(self._policy.algorithms):
-            return None, f"{weakness} is not accepted"
+            return None, tr("{weakness} is not accepted", weakness=weakness)
         return self._signers.signer(listing, issuer, at, asking)
 
 
@@ -272,8 +278,8 @@ def _may_list_itself(certificate: x509.Certificate, scope: Scope, issuer: x509.C
     return any(is_issued_under(certificate.subject, point, issuer.subject) for point in points)
 
 
-_ONLY_DELTA = "it is a delta CRL, which only completes another one"
-_OF_A_PART = "it is for a part of the certificates, and in which one is, no serial number tells"
+_ONLY_DELTA = tr("it is a delta CRL, which only completes another one")
+_OF_A_PART = tr("it is for a part of the certificates, and in which one is, no serial number tells")
 
 
 @dataclass(frozen=True)

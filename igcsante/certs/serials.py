@@ -12,6 +12,7 @@ from datetime import datetime
 from cryptography import x509
 
 from ..errors import NetworkError, TimeoutExceededError, UnreadableError
+from ..messages import tr
 from .anchors import pinned_entry
 from .check import Checker
 from .load import load_crls
@@ -53,10 +54,11 @@ class SerialChecker:
         """Take the published list into account, or tell why that can't be."""
         pin = pinned_entry(self._issuer)
         if pin is None:
-            message = (
-                f"where the list of {names.label(self._issuer)} is published, no serial number "
+            message = tr(
+                "where the list of {issuer} is published, no serial number "
                 "tells: give the list with --crl, or fetch it for a certificate of the same "
-                "issuer: igc crl update FILE"
+                "issuer: igc crl update FILE",
+                issuer=names.label(self._issuer),
             )
             return (Reason("revocation.no_address", message),)
         try:

@@ -23,6 +23,7 @@ from ..errors import (
     StatusUnknownError,
 )
 from ..instants import iso
+from ..messages import tr
 from .anchors import fingerprint
 from .x509 import names
 
@@ -156,7 +157,11 @@ class Verdict(_Told):
     def raise_unless_good(self) -> None:
         """Raise the error of this kind, with the first reason for message."""
         if self.kind is not Kind.GOOD:
-            message = self.reasons[0].message if self.reasons else f"the certificate is {self.kind}"
+            message = (
+                self.reasons[0].message
+                if self.reasons
+                else tr("the certificate is {kind}", kind=self.kind)
+            )
             raise _ERRORS[self.kind](message, reasons=[str(reason) for reason in self.reasons])
 
     def to_dict(self) -> dict[str, Any]:

@@ -133,7 +133,13 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     yield Step(
         "holder",
         "Holder",
-        f"{name}, {holder.title}, {identifier} ({identifier.type_name})",
+        tr(
+            "{name}, {title}, {identifier} ({type_name})",
+            name=name,
+            title=holder.title,
+            identifier=identifier,
+            type_name=identifier.type_name,
+        ),
         {"name": name, "title": holder.title, "national_id": str(identifier)},
     )
     pin = card.pin_status()

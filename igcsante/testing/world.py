@@ -263,7 +263,7 @@ def _make_once(target: Path, build: Callable[[Path], None]) -> None:
         draft.rename(target)
     except OSError as error:
         if not target.is_dir():  # else another process was first
-            raise StorageError(f"{target}: {error.strerror}") from None
+            raise StorageError(tr("{target}: {why}", target=target, why=error.strerror)) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

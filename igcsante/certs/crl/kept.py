@@ -18,7 +18,7 @@ from ..load import MAX_CRL_BYTES
 from .index import IndexedCrl
 from .store import CrlStore, StoredCrl
 
-_ADVICE = "fetch it again with `igc crl update`, or give it once more to `igc crl index`"
+_ADVICE = tr("fetch it again with `igc crl update`, or give it once more to `igc crl index`")
 
 
 def octets_of(stored: StoredCrl) -> bytes:

@@ -24,7 +24,7 @@ def read_key(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from None
+        raise StorageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
     if len(key) != KEY_OCTETS:
         raise UnreadableError(
             tr("{path}: not the key of the CRL indexes", path=path),

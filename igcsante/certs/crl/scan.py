@@ -165,9 +165,9 @@ def _walk(octets: bytes, offset: int, limit: int, end: int, by_size: BySize) -> 
                 by_size[size] = [octets[offset:stop]]
             offset = stop
     except IndexError:
-        raise _UnexpectedError("it is truncated") from None
+        raise _UnexpectedError(tr("it is truncated")) from None
     if offset > end:
-        raise _UnexpectedError("it is longer than the list")
+        raise _UnexpectedError(tr("it is longer than the list"))
     return offset
 
 
@@ -177,7 +177,7 @@ def _long_size(octets: bytes, offset: int) -> int:
     except ValueError as error:
         raise _UnexpectedError(str(error)) from None
     if size > MAX_ENTRY:
-        raise _UnexpectedError(f"it is longer than {MAX_ENTRY:,} octets")
+        raise _UnexpectedError(tr("it is longer than {max_entry:,} octets", max_entry=MAX_ENTRY))
     return size
 
 
@@ -224,7 +224,7 @@ def _record(entry: bytes) -> bytes:
     try:
         number = serial.to_bytes(SERIAL, signed=True)
     except OverflowError:
-        raise NotIndexableError("a serial number is longer than 20 octets") from None
+        raise NotIndexableError(tr("a serial number is longer than 20 octets")) from None
     return number + bytes.fromhex(date.strftime("%Y%m%d%H%M%S").zfill(14)) + bytes((reason,))
 
 
@@ -243,7 +243,7 @@ def _reason(entry: bytes, start: int, end: int) -> int:
             raise ValueError("an extension is there twice")
         seen.add(oid)
         if oid == _CERTIFICATE_ISSUER:
-            raise NotIndexableError("an entry names its issuer")
+            raise NotIndexableError(tr("an entry names its issuer"))
         if oid == _REASON:
             code = _reason_code(value) + 1
         elif oid != _INVALIDITY_DATE and critical and entry[fields[1][2]] != 0:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from ...messages import tr
 from ..x509.certificate_list import RevocationList
 from ..x509.extensions import extension_of
 from ..x509.names import Comparable, comparable
@@ -72,19 +73,19 @@ def out_of_scope(
     """
     idp = listing.idp
     if point.crl_issuer is not None and not (idp and idp.indirect_crl):
-        return "it is not an indirect CRL, which the certificate asks for"
+        return tr("it is not an indirect CRL, which the certificate asks for")
     if not is_issued_under(listing.issuer, point, issuer):
-        return "its issuer is not the one that the certificate names"
+        return tr("its issuer is not the one that the certificate names")
     if idp is None:
         return None
     if idp.only_contains_attribute_certs:
-        return "it is for attribute certificates only"
+        return tr("it is for attribute certificates only")
     if idp.only_contains_user_certs and scope.is_ca:
-        return "it is not for CA certificates"
+        return tr("it is not for CA certificates")
     if idp.only_contains_ca_certs and not scope.is_ca:
-        return "it is for CA certificates only"
+        return tr("it is for CA certificates only")
     if not scope.unseen and not _same_place(idp, point, listing.issuer, issuer):
-        return "its distribution point is none of the certificate's"
+        return tr("its distribution point is none of the certificate's")
     return None
 
 

@@ -151,7 +151,9 @@ def _worst_first(status: RevocationStatus) -> tuple[bool, bool, int]:
 
 
 def unusable(listing: RevocationList, why: str) -> Reason:
-    message = f"the CRL of {names.display(listing.issuer)} can't be used: {why}"
+    message = tr(
+        "the CRL of {issuer} can't be used: {why}", issuer=names.display(listing.issuer), why=why
+    )
     return Reason("revocation.crl_unusable", message)
 
 
@@ -177,9 +179,15 @@ def _stale(
 ) -> RevocationStatus:
     reasons = []
     for telling, entry in outdated:
-        message = f"{who}: its CRL {telling.freshness.why}"
+        why = telling.freshness.why
+        message = tr("{who}: its CRL {why}", who=who, why=why)
         if entry:
-            message += f"; that outdated list already says revoked on {iso(entry.date)}"
+            message = tr(
+                "{who}: its CRL {why}; that outdated list already says revoked on {date}",
+                who=who,
+                why=why,
+                date=iso(entry.date),
+            )
         reasons.append(Reason("revocation.stale", message))
     found = next((entry for _, entry in outdated if entry), None)
     return RevocationStatus(
@@ -201,13 +209,17 @@ def _untold(
     reasons = [*problems, *refusals]
     if covered and covered != ALL_REASONS:
         missing = ", ".join(sorted(reason.value for reason in ALL_REASONS - covered))
-        message = f"{who}: no list that can be used tells of the reasons {missing}"
+        message = tr(
+            "{who}: no list that can be used tells of the reasons {missing}",
+            who=who,
+            missing=missing,
+        )
         reasons.append(Reason("revocation.reasons_uncovered", message))
     return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(reasons)))
 
 
 def _circular(who: _Who) -> Reason:
-    message = f"{who}: a CRL is signed with its own key, which can't vouch for itself"
+    message = tr("{who}: a CRL is signed with its own key, which can't vouch for itself", who=who)
     return Reason(CIRCULAR, message)
 
 
@@ -222,7 +234,9 @@ def _notices(who: _Who, lists: Iterable[Telling]) -> tuple[Reason, ...]:
 def _notices_of(who: _Who, telling: Telling) -> Iterator[Reason]:
     yield from telling.notices
     if not telling.freshness.fresh:
-        message = f"{who}: its CRL {telling.freshness.why}, and counts within its grace"
+        message = tr(
+            "{who}: its CRL {why}, and counts within its grace", who=who, why=telling.freshness.why
+        )
         yield Reason("revocation.grace", message)
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from cryptography import x509
 
+from ...messages import tr
 from ..anchors import TrustStore
 from ..chain import ChainBuilder, bearers, build_chain, by_subject
 from ..policy import ANY_POLICY, WORLDS, PathPolicy, Policy, Requirement
@@ -70,16 +71,16 @@ class CrlSigners:
 
         Or None, and why no key that is believed did.
         """
-        refusal = "its signature is that of no key of its issuer"
+        refusal = tr("its signature is that of no key of its issuer")
         for signer in self._candidates(listing, issuer):
             if not self.is_signed_by(listing, signer):
                 continue
             if not may_sign_crls(signer):
-                refusal = "the key that signed it may not sign CRLs"
+                refusal = tr("the key that signed it may not sign CRLs")
             elif signer == issuer:
                 return signer, ""
             elif why := self._distrust(signer, issuer, at, asking):
-                refusal = f"the certificate of the key that signed it {why}"
+                refusal = tr("the certificate of the key that signed it {why}", why=why)
             else:
                 return signer, ""
         return None, refusal
@@ -113,7 +114,7 @@ class CrlSigners:
         """Why a signer other than the issuer isn't believed, or None."""
         anchor = self._anchor(issuer, at)
         if anchor is None:
-            return "is beside an issuer that has no valid chain"
+            return tr("is beside an issuer that has no valid chain")
         others = (*self._store.intermediates, *self._store.roots)
         chain = build_chain(
             signer,
@@ -123,20 +124,20 @@ class CrlSigners:
             policy=self._chain_policy,
         )
         if not chain.valid:
-            return "has no valid chain"
+            return tr("has no valid chain")
         requirement = self._policy.revocation.cas
         if requirement is Requirement.OFF or signer in asking:
             return None
         if len(asking) >= _MAX_NESTING:
-            return "takes too many other lists to check"
+            return tr("takes too many other lists to check")
         for certificate, above in zip(chain.certificates, chain.certificates[1:], strict=False):
             if certificate == issuer:  # whoever asks looks at the issuer's own status
                 return None
             status = self._status_of(certificate, above, at, (*asking, signer))
             if status.revoked_on is not None:
-                return "is revoked"
+                return tr("is revoked")
             if requirement is Requirement.REQUIRE and not _acceptable(status):
-                return f"has the revocation status {status.kind}"
+                return tr("has the revocation status {kind}", kind=status.kind)
         return None
 
     def _anchor(self, issuer: x509.Certificate, at: datetime) -> x509.Certificate | None:

@@ -224,7 +224,7 @@ class CrlStore:
                 raise FileNotFoundError(path) from None
             raise _damaged(path, error.message) from None
         if not name.is_of(crl.sha256):
-            raise _damaged(path, "not the list that was kept")
+            raise _damaged(path, tr("not the list that was kept"))
         return crl
 
     def _describe(self, name: ListName) -> StoredCrl:
@@ -315,7 +315,9 @@ class CrlStore:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise StorageError(f"{self.directory}: {error.strerror}") from None
+                raise StorageError(
+                    tr("{directory}: {why}", directory=self.directory, why=error.strerror)
+                ) from None
         raise StorageError(
             tr(
                 "{directory}: the lists change faster than they can be read",
@@ -349,7 +351,7 @@ def _order(crl: RevocationList) -> tuple[int, datetime]:
 
 
 def _edition(crl: RevocationList) -> str:
-    number = "no number" if crl.number is None else f"number {crl.number}"
+    number = tr("no number") if crl.number is None else tr("number {number}", number=crl.number)
     return f"{number}, of {iso(crl.this_update)}"
 
 

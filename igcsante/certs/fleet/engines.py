@@ -59,7 +59,7 @@ def check_all(
     if jobs < 1:
         raise UsageError(tr("a check takes one job or more"))
     batches = in_batches(subjects)
-    with _as(StorageError, "what a check needs meanwhile can't be kept", lost=OSError):
+    with _as(StorageError, tr("what a check needs meanwhile can't be kept"), lost=OSError):
         if jobs == 1:
             with bulk_checker(snapshot) as checker:
                 for batch in batches:
@@ -77,7 +77,7 @@ def _as(kind: type[IgcError], what: str, *, lost: _Errors) -> Iterator[None]:
         yield
     except lost as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        message = f"{what}: {why}; the records that came before are complete"
+        message = tr("{what}: {why}; the records that came before are complete", what=what, why=why)
         raise kind(message) from None
 
 
@@ -125,7 +125,7 @@ def check_on_cluster(
     try:
         client = connect(f"tcp://{address}", timeout=CONNECT_SECONDS)
     except OSError as error:
-        why = error.strerror or "no answer"
+        why = error.strerror or tr("no answer")
         raise NetworkError(
             tr(
                 "no Dask scheduler at {address}: {why}; nothing was checked",
@@ -134,7 +134,10 @@ def check_on_cluster(
             )
         ) from None
     lost = (OSError, distributed.client.ClosedClientError)
-    with client, _as(NetworkError, f"the Dask cluster at {address} was lost", lost=lost):
+    with (
+        client,
+        _as(NetworkError, tr("the Dask cluster at {address} was lost", address=address), lost=lost),
+    ):
         _require_this_version(client)
         sent = snapshot.with_lists_inside()
         for records in check_with_dask(client, in_batches(subjects), sent):
@@ -147,7 +150,7 @@ def _require_this_version(client: Any) -> None:
     except ImportError:
         found = {"a worker": "none"}
     if set(found.values()) != {__version__}:
-        there = ", ".join(sorted(set(found.values()))) or "no worker"
+        there = ", ".join(sorted(set(found.values()))) or tr("no worker")
         raise UsageError(
             tr(
                 "the cluster has igcsante {there}, and here it is {version}; nothing was checked",

@@ -52,7 +52,7 @@ def state_instant(path: Path) -> datetime | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
     if not line.endswith(b"\n"):
         return None
     head = _head(path, _split(line)[0])
@@ -249,7 +249,7 @@ def _split(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _require_same(path: Path, head: dict[str, str], bound: dict[str, str]) -> None:
-    for name, what in (("at", "instant"), ("policy", "policy"), ("snapshot", "set of lists")):
+    for name, what in (("at", "instant"), ("policy", "policy"), ("snapshot", tr("set of lists"))):
         if head.get(name) != bound[name]:
             raise UsageError(
                 tr(

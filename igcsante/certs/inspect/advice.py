@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from ...instants import iso
+from ...messages import tr
 from ..anchors import pinned_entry
 from ..nomenclatures import PRODUCTION_POLICY_USAGES, TEST_POLICY
 from ..policy import ANY_POLICY
@@ -97,7 +98,7 @@ def about_request(request: x509.CertificateSigningRequest) -> tuple[Advice, ...]
     except KEY_ERRORS:
         valid = False
     if not valid:
-        message = "its signature is not that of its own key: no authority will take it"
+        message = tr("its signature is not that of its own key: no authority will take it")
         found.append(Advice("signature.bad", Level.PROBLEM, message, Basis.STANDARD))
     return _worst_first(found)
 
@@ -106,12 +107,14 @@ def about_key(key: PrivateKey, mode: int | None) -> tuple[Advice, ...]:
     """What to know of a private key in a file with that mode (POSIX), None where there is none."""
     found = []
     if not key.encrypted and mode is not None and mode & 0o077:
-        message = f"readable by others than its owner (mode {mode & 0o777:04o}): chmod 600"
+        message = tr(
+            "readable by others than its owner (mode {mode:04o}): chmod 600", mode=mode & 0o777
+        )
         found.append(Advice("key.readable", Level.PROBLEM, message))
     if key.algorithm and key.algorithm.startswith("RSA "):
         bits = int(key.algorithm.removeprefix("RSA "))
         if bits < AlgorithmPolicy().minimum_rsa_bits:
-            found.append(_weak(f"an RSA key of {bits} bits"))
+            found.append(_weak(tr("an RSA key of {bits} bits", bits=bits)))
     return _worst_first(found)
 
 
@@ -123,13 +126,13 @@ def about_crl(crl: Crl, at: datetime) -> tuple[Advice, ...]:
     if weakness := crl.weakness(AlgorithmPolicy()):
         found.append(_weak(weakness))
     if crl.this_update > at:
-        message = f"made later than {iso(at)}: it says nothing of that time"
+        message = tr("made later than {at}: it says nothing of that time", at=iso(at))
         found.append(Advice("crl.later", Level.PROBLEM, message, Basis.STANDARD))
     if crl.next_update is None:
-        message = "it doesn't say until when it holds"
+        message = tr("it doesn't say until when it holds")
         found.append(Advice("crl.no_end", Level.WARNING, message, Basis.STANDARD))
     elif crl.next_update < at:
-        message = f"outdated since {iso(crl.next_update)}"
+        message = tr("outdated since {next_update}", next_update=iso(crl.next_update))
         found.append(Advice("crl.outdated", Level.PROBLEM, message, Basis.STANDARD))
     return _worst_first(found)
 
@@ -139,13 +142,19 @@ def about_crl(crl: Crl, at: datetime) -> tuple[Advice, ...]:
 
 def _validity(start: datetime, end: datetime, at: datetime) -> Iterator[Advice]:
     if at > end:
-        message = f"expired on {iso(end)}, {_days(at - end)} ago"
+        message = tr("expired on {end}, {at} ago", end=iso(end), at=_days(at - end))
         yield Advice("validity.expired", Level.PROBLEM, message)
     elif at < start:
-        message = f"not valid before {iso(start)}, in {_days(start - at)}"
+        message = tr(
+            "not valid before {start}, in {start_2}", start=iso(start), start_2=_days(start - at)
+        )
         yield Advice("validity.not_yet", Level.PROBLEM, message)
     elif end - at <= SOON:
-        message = f"expires on {iso(end)}, in {_days(end - at)}: time to order the next one"
+        message = tr(
+            "expires on {end}, in {end_2}: time to order the next one",
+            end=iso(end),
+            end_2=_days(end - at),
+        )
         yield Advice("validity.soon", Level.WARNING, message)
 
 
@@ -153,18 +162,25 @@ def _world(
     certificate: x509.Certificate, profile: CertificateProfile, expected: str | None
 ) -> Iterator[Advice]:
     if expected and profile.world != expected:
-        what = {"test": "a TEST certificate", "production": "a production certificate"}
-        told = what.get(profile.world, "a certificate of no known world")
-        message = f"by what it says itself, {told} where one of {expected} is expected"
+        what = {"test": tr("a TEST certificate"), "production": tr("a production certificate")}
+        told = what.get(profile.world, tr("a certificate of no known world"))
+        message = tr(
+            "by what it says itself, {told} where one of {expected} is expected",
+            told=told,
+            expected=expected,
+        )
         yield Advice("world.other", Level.PROBLEM, message, Basis.OBSERVED)
     elif expected and pinned_entry(certificate) is None:
-        message = f"by what it says itself, it is of {expected}: igc check --world verifies that"
+        message = tr(
+            "by what it says itself, it is of {expected}: igc check --world verifies that",
+            expected=expected,
+        )
         yield Advice("world.claimed", Level.NOTE, message)
     if profile.world == "test" and expected in (None, "test"):
-        message = "a TEST certificate: it has no place in production"
+        message = tr("a TEST certificate: it has no place in production")
         yield Advice("world.test", Level.NOTE, message, Basis.OBSERVED)
     if profile.hierarchy == "IGC-CPS":
-        message = "issued by the legacy IGC-CPS, which is inactive since January 2021"
+        message = tr("issued by the legacy IGC-CPS, which is inactive since January 2021")
         yield Advice("hierarchy.legacy", Level.WARNING, message, Basis.OFFICIAL)
 
 
@@ -183,17 +199,30 @@ def _issuer(certificate: x509.Certificate, profile: CertificateProfile) -> Itera
         return
     units = names.issuer_attributes(certificate).get(names.UNIT, ())
     if "RECETTE" in units:
-        message = "issued by an internal test authority of the ANS (OU=RECETTE), not by the public"
-        yield Advice("issuer.internal", Level.WARNING, f"{message} TEST one", Basis.OBSERVED)
+        message = tr(
+            "issued by an internal test authority of the ANS (OU=RECETTE), not by the public "
+            "TEST one"
+        )
+        yield Advice(
+            "issuer.internal",
+            Level.WARNING,
+            message,
+            Basis.OBSERVED,
+        )
     if not profile.authority:
         return
     pin = pinned_entry(certificate)
     if pin is not None:
         basis = Basis.OFFICIAL if pin.source == "official" else Basis.OBSERVED
-        yield Advice("anchor.pinned", Level.NOTE, f"its fingerprint is that of {pin.name}", basis)
+        yield Advice(
+            "anchor.pinned", Level.NOTE, tr("its fingerprint is that of {pin}", pin=pin.name), basis
+        )
     else:
-        missing = "; not all of TEST are known" if profile.world == "test" else ""
-        message = f"an authority of that name, with none of the known fingerprints{missing}"
+        missing = tr("; not all of TEST are known") if profile.world == "test" else ""
+        message = tr(
+            "an authority of that name, with none of the known fingerprints{missing}",
+            missing=missing,
+        )
         yield Advice("anchor.unknown", Level.WARNING, message)
 
 
@@ -203,7 +232,7 @@ def _algorithms(signed: x509.Certificate | x509.CertificateSigningRequest) -> It
         key: PublicKeyTypes | None = signed.public_key()
         algorithm: hashes.HashAlgorithm | None = signed.signature_hash_algorithm
     except KEY_ERRORS as error:
-        message = f"its key or signature is of a kind that is not read: {error}"
+        message = tr("its key or signature is of a kind that is not read: {error}", error=error)
         yield Advice("algorithm.unknown", Level.PROBLEM, message)
         return
     for weakness in (key and policy.key_weakness(key), policy.hash_weakness(algorithm)):
@@ -212,7 +241,9 @@ def _algorithms(signed: x509.Certificate | x509.CertificateSigningRequest) -> It
 
 
 def _weak(weakness: str) -> Advice:
-    message = f"{weakness}: not believed any more, unless a policy says so (legacy)"
+    message = tr(
+        "{weakness}: not believed any more, unless a policy says so (legacy)", weakness=weakness
+    )
     return Advice("algorithm.weak", Level.PROBLEM, message)
 
 
@@ -223,10 +254,10 @@ def _names(profile: CertificateProfile) -> Iterator[Advice]:
         yield from _insi(profile.common_name)
     alternative = profile.dns_names or profile.emails or profile.upn
     if profile.usage == "AUTH" and not profile.upn:
-        message = "no user principal name, unlike every such certificate that was seen"
+        message = tr("no user principal name, unlike every such certificate that was seen")
         yield Advice("name.no_upn", Level.WARNING, message, Basis.OBSERVED)
     elif profile.usage in ("AUTH_CLI", "SIGN", "CONF") and not alternative:
-        message = (
+        message = tr(
             "no subjectAltName, as usual for it; verifiers made for the web refuse it (such as "
             "the default one of Python's cryptography)"
         )
@@ -237,13 +268,18 @@ def _insi(common_name: str) -> Iterator[Advice]:
     """The rule is told by a third party only (pki.md §3), so nothing here is certain."""
     wanted = " or ".join(INSI_NAMES)
     if common_name in INSI_NAMES:
-        message = f"the INSi service is said to want this very CN ({wanted})"
+        message = tr("the INSi service is said to want this very CN ({wanted})", wanted=wanted)
         yield Advice("name.insi", Level.NOTE, message, Basis.SECONDARY)
     elif "INSI" in common_name.upper():
-        message = f"the INSi service is said to want exactly {wanted} for CN, else DESIR_560"
+        message = tr(
+            "the INSi service is said to want exactly {wanted} for CN, else DESIR_560",
+            wanted=wanted,
+        )
         yield Advice("name.insi", Level.WARNING, message, Basis.SECONDARY)
     else:
-        message = f"not for the INSi service, which is said to want {wanted} for CN"
+        message = tr(
+            "not for the INSi service, which is said to want {wanted} for CN", wanted=wanted
+        )
         yield Advice("name.insi", Level.NOTE, message, Basis.SECONDARY)
 
 
@@ -251,16 +287,19 @@ def _policies(profile: CertificateProfile) -> Iterator[Advice]:
     if profile.hierarchy == "other":
         return
     if not profile.policies:
-        message = "it states no certificate policy, unlike all that were seen"
+        message = tr("it states no certificate policy, unlike all that were seen")
         yield Advice("policy.none", Level.WARNING, message, Basis.OBSERVED)
     for policy in profile.policies:
         if policy in _KNOWN_POLICIES:
             continue
         if profile.world == "production" and profile.is_person:
-            message = f"policy {policy}: those of production persons and cards are not public"
+            message = tr(
+                "policy {policy}: those of production persons and cards are not public",
+                policy=policy,
+            )
             yield Advice("policy.unknown", Level.NOTE, message, Basis.OBSERVED)
         else:
-            message = f"policy {policy} is none of those that were seen"
+            message = tr("policy {policy} is none of those that were seen", policy=policy)
             yield Advice("policy.unknown", Level.WARNING, message, Basis.OBSERVED)
 
 
@@ -270,7 +309,7 @@ def _publication(certificate: x509.Certificate, profile: CertificateProfile) -> 
     except names.PARSE_ERRORS:
         is_root = False
     if not is_root and not profile.crl_urls and not profile.ocsp_url:
-        message = "it says nowhere whether it is revoked: a check needs its CRL given"
+        message = tr("it says nowhere whether it is revoked: a check needs its CRL given")
         yield Advice("revocation.unpublished", Level.WARNING, message)
 
 

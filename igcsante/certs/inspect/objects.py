@@ -106,7 +106,7 @@ def public_key_name(key: PublicKeyTypes) -> str:
         return f"DSA {key.key_size}"
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "Ed25519"
-    return "Ed448" if isinstance(key, ed448.Ed448PublicKey) else "another kind"
+    return "Ed448" if isinstance(key, ed448.Ed448PublicKey) else tr("another kind")
 
 
 def public_key_sha256(key: PublicKeyTypes) -> str:
@@ -192,7 +192,7 @@ def _kind(data: bytes) -> str:
         return "key"
     inside = [tag for tag, _ in _children(data, outer[0][1])] if outer else []
     if tags == [der.SEQUENCE, der.OCTET_STRING] and inside[:1] == [der.OID]:
-        return "encrypted key"  # RFC 5958 §3
+        return tr("encrypted key")  # RFC 5958 §3
     # RFC 2986 §4.1: version, subject, key and attributes. The others go on after four: lists
     # with dates, certificates of version 1 with a key.
     request = [der.INTEGER, der.SEQUENCE, der.SEQUENCE]
@@ -311,7 +311,7 @@ def _pkcs12(data: bytes, password: Secret | None) -> Iterator[Item | UnreadableE
     yield from (item.certificate for item in held)
 
 
-_HOW_TO_OPEN = "give its password: --password-source env:NAME (see: igc help secrets)"
+_HOW_TO_OPEN = tr("give its password: --password-source env:NAME (see: igc help secrets)")
 
 
 def _protection(data: bytes) -> str:
@@ -326,13 +326,19 @@ def _protection(data: bytes) -> str:
             if pfx["mac_data"].native:
                 kind = pfx["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
                 rounds = pfx["mac_data"]["iterations"].native
-                told.append(f"MAC {kind}, {rounds:,} iterations")
+                told.append(tr("MAC {kind}, {rounds:,} iterations", kind=kind, rounds=rounds))
             for content in pfx.authenticated_safe:
                 if content["content_type"].native == "encrypted_data":
                     encrypted = content["content"]["encrypted_content_info"]
                     algorithm = encrypted["content_encryption_algorithm"]
                     rounds = algorithm.kdf_iterations
-                    told.append(f"encrypted with {_cipher(algorithm)}, {rounds:,} iterations")
+                    told.append(
+                        tr(
+                            "encrypted with {algorithm}, {rounds:,} iterations",
+                            algorithm=_cipher(algorithm),
+                            rounds=rounds,
+                        )
+                    )
     except KEY_ERRORS:
         return ""
     return "; ".join(dict.fromkeys(told))

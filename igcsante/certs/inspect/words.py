@@ -10,41 +10,46 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...messages import tr
+from ...messages import joined, tr
 from ..profile import CertificateProfile
 
 _OFFERS = {
-    "ORG": "an organisation",
-    "SERV": "a server",
-    "PRO": "a person in a structure",
-    "PS": "a health professional",
+    "ORG": tr("an organisation"),
+    "SERV": tr("a server"),
+    "PRO": tr("a person in a structure"),
+    "PS": tr("a health professional"),
 }
 _PRODUCTS = {
-    "card": "certificate of a CPx card",
-    "software": "software certificate",
-    "module": "certificate of a security module",
+    "card": tr("certificate of a CPx card"),
+    "software": tr("software certificate"),
+    "module": tr("certificate of a security module"),
 }
-_WORLDS = {"production": "production", "test": "TEST", "unknown": ""}
+_WORLDS = {"production": tr("production"), "test": "TEST", "unknown": ""}
 _LEVEL = re.compile(r"(?:TEST )?AC (?:RACINE )?IGC-SANTE (ELEMENTAIRE|STANDARD|FORT)(?: (\w+))?")
 
 
 def summary(profile: CertificateProfile) -> str:
     """One line: ``TEST software certificate for an organisation, usage AUTH_CLI``."""
     if profile.authority:
-        kind = "certificate of an authority"
+        kind = tr("certificate of an authority")
     else:
-        kind = _PRODUCTS.get(profile.product or "", "certificate")
+        kind = _PRODUCTS.get(profile.product or "") or tr("certificate")
         if profile.card_type:
-            kind = f"certificate of a {profile.card_type} card"
-    parts = [" ".join(filter(None, (_WORLDS[profile.world], kind)))]
+            kind = tr("certificate of a {card_type} card", card_type=profile.card_type)
+    if world := _WORLDS[profile.world]:
+        kind = tr("{world} {kind}", world=world, kind=kind)
     if profile.offer:
-        parts[0] += f" for {_OFFERS[profile.offer]} (offer {profile.offer})"
+        holder = _OFFERS[profile.offer]
+        kind = tr(
+            "{kind} for {holder} (offer {offer})", kind=kind, holder=holder, offer=profile.offer
+        )
+    parts = [kind]
     if profile.usage:
-        parts.append(f"usage {profile.usage}")
+        parts.append(tr("usage {usage}", usage=profile.usage))
     if profile.hierarchy != "IGC-SANTE":
-        other = "not of IGC-Santé by its issuer's name"
-        parts.append("legacy IGC-CPS" if profile.hierarchy == "IGC-CPS" else other)
-    return ", ".join(parts)
+        other = tr("not of IGC-Santé by its issuer's name")
+        parts.append(tr("legacy IGC-CPS") if profile.hierarchy == "IGC-CPS" else other)
+    return joined(", ", parts)
 
 
 def level(issuer_name: str) -> str:

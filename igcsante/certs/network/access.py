@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ...errors import ConfigError, NetworkError, TimeoutExceededError
 from ...messages import tr
+from .proxy import ProxyLogin
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ldap": 389}
 MAX_URL_LENGTH = 8192
@@ -43,13 +44,15 @@ class Access:
     """``hosts`` and ``ldap_hosts`` are ``host`` or ``host:port``, in lower case.
 
     ``private_networks`` are those that a name may stand for although they are not public; a
-    host that is named by its address needs none. ``proxy`` (host, port) takes HTTP and HTTPS.
+    host that is named by its address needs none. ``proxy`` (host, port) takes HTTP and HTTPS;
+    ``proxy_login`` is what it is told, when it wants to know who asks.
     """
 
     hosts: frozenset[str]
     ldap_hosts: frozenset[str] = frozenset()
     private_networks: tuple[_Network, ...] = ()
     proxy: tuple[str, int] | None = None
+    proxy_login: ProxyLogin | None = None
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class Access:
         ldap_hosts: Iterable[str] = (),
         private_networks: Iterable[str] = (),
         proxy: str | None = None,
+        proxy_login: ProxyLogin | None = None,
     ) -> Access:
         """From texts, as a profile has them. Raises ConfigError."""
         if isinstance(hosts, Access):
@@ -68,6 +72,7 @@ class Access:
             frozenset(host.lower() for host in ldap_hosts),
             tuple(_network(text) for text in private_networks),
             proxy_address(proxy) if proxy else None,
+            proxy_login if proxy else None,
         )
 
     def target(self, url: str) -> Target:
@@ -214,7 +219,8 @@ def proxy_address(text: str) -> tuple[str, int]:
         raise ConfigError(
             tr("proxy: not the address of an HTTP proxy"),
             advice=tr(
-                "write it as http://proxy.example:3128; one that wants a password isn't used"
+                "write it as http://proxy.example:3128; a name and a password are proxy_user and "
+                "proxy_password"
             ),
         )
     return parts.hostname, port

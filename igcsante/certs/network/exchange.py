@@ -21,9 +21,11 @@ from ... import __version__
 from ...errors import NetworkError, TimeoutExceededError
 from ...messages import tr
 from .access import Access, Target
+from .proxy import PROXY_AUTHENTICATION_REQUIRED, login_wanted
 
 DEFAULT_SECONDS = 30.0
 _CHUNK = 64 * 1024
+_TUNNEL_REFUSED = f"Tunnel connection failed: {PROXY_AUTHENTICATION_REQUIRED}"  # by http.client
 
 
 class Deadline:
@@ -102,19 +104,24 @@ def exchange(request: Request, access: Access, deadline: Deadline) -> Iterator[A
                 "User-Agent": f"igcsante/{__version__}",
                 "Accept-Encoding": "identity",
                 "Connection": "close",
+                **_to_the_proxy(request.target, access),
                 **request.headers,
             }
             connection.request(method, _path(request.target, access), request.body, headers)
             with connection.getresponse() as response:
+                if access.proxy and response.status == PROXY_AUTHENTICATION_REQUIRED:
+                    raise login_wanted(access.proxy, access.proxy_login)
                 yield Answer(url, response, deadline)
     except (OSError, http.client.HTTPException) as error:
+        if access.proxy and str(error).startswith(_TUNNEL_REFUSED):
+            raise login_wanted(access.proxy, access.proxy_login) from None
         if deadline.passed or isinstance(error, TimeoutError):
             raise TimeoutExceededError(
                 tr("{url}: no answer within {seconds:g} s", url=url, seconds=deadline.seconds)
             ) from None
         if isinstance(error, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
             raise BrokenTransferError(f"{url}: {_in_words(error)}") from None
-        raise NetworkError(f"{url}: {_in_words(error)}") from None
+        raise NetworkError(tr("{url}: {error}", url=url, error=_in_words(error))) from None
     if deadline.passed:
         raise TimeoutExceededError(
             tr("{url}: not complete within {seconds:g} s", url=url, seconds=deadline.seconds)
@@ -167,7 +174,8 @@ def _connection(target: Target, access: Access, deadline: Deadline) -> http.clie
             host, port, timeout=deadline.remaining, context=ssl.create_default_context()
         )
         if access.proxy:
-            connection.set_tunnel(target.host, target.port)
+            login = access.proxy_login
+            connection.set_tunnel(target.host, target.port, login.headers() if login else {})
     else:
         connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining)
 
@@ -178,13 +186,20 @@ def _connection(target: Target, access: Access, deadline: Deadline) -> http.clie
     return connection
 
 
+def _to_the_proxy(target: Target, access: Access) -> dict[str, str]:
+    """What the proxy is told along with a request that it reads; in a tunnel it reads none."""
+    if not access.proxy or not access.proxy_login or target.scheme != "http":
+        return {}
+    return access.proxy_login.headers()
+
+
 def _path(target: Target, access: Access) -> str:
     return target.url if access.proxy and target.scheme == "http" else target.path
 
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
-        return "the connection ended before the whole list came"
+        return tr("the connection ended before the whole list came")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -214,13 +214,17 @@ class _Download:
                 self._check_continuation(answer)
             elif answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self._body:
                 self._body.clear()
-                raise BrokenTransferError(f"{self._url}: the server can't resume the transfer")
+                raise BrokenTransferError(
+                    tr("{url}: the server can't resume the transfer", url=self._url)
+                )
             else:
                 raise _refused(self._url, answer)
             answer.read_into(self._body, self._limit)
             if self._total is not None and len(self._body) != self._total:
                 self._body.clear()
-                raise BrokenTransferError(f"{self._url}: the parts don't make up the whole list")
+                raise BrokenTransferError(
+                    tr("{url}: the parts don't make up the whole list", url=self._url)
+                )
             return self._fetched(answer, bytes(self._body))
 
     def _conditions(self) -> dict[str, str]:
@@ -252,7 +256,9 @@ class _Download:
             or (etag is not None and etag != self._of.etag)
         ):
             self._body.clear()
-            raise BrokenTransferError(f"{self._url}: the server resumed with something else")
+            raise BrokenTransferError(
+                tr("{url}: the server resumed with something else", url=self._url)
+            )
         self._total = total
 
     def _fetched(self, answer: Answer, octets: bytes | None) -> Fetched:
@@ -292,10 +298,10 @@ def fresh_for(headers: Message) -> timedelta | None:
 
 def _refused(url: str, answer: Answer) -> NetworkError | BrokenTransferError:
     status = answer.status
-    message = f"{url}: the server answered {status}"
+    message = tr("{url}: the server answered {status}", url=url, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = _seconds(answer)
-        when = f"in {wait:g} seconds" if wait is not None else "in an hour"
+        when = tr("in {wait:g} seconds", wait=wait) if wait is not None else tr("in an hour")
         return NetworkError(
             tr("{message}: too many requests", message=message),
             advice=tr("try again {when}, not before", when=when),

@@ -28,14 +28,14 @@ _CHUNK = 64 * 1024
 _SEARCH, _ENTRY, _DONE, _REFERENCE, _UNBIND = 0x63, 0x64, 0x65, 0x73, 0x42
 _ENUMERATED, _BOOLEAN, _SET, _PRESENT = 0x0A, 0x01, 0x31, 0x87
 _RESULTS = {  # RFC 4511 §4.1.9, those that a reader may do something about
-    3: "its time limit is passed",
-    4: "its size limit is passed",
-    8: "it wants a password",
-    10: "it refers to another server",
-    32: "there is no such entry",
-    50: "it refuses access",
-    51: "it is busy",
-    52: "it is unavailable",
+    3: tr("its time limit is passed"),
+    4: tr("its size limit is passed"),
+    8: tr("it wants a password"),
+    10: tr("it refers to another server"),
+    32: tr("there is no such entry"),
+    50: tr("it refuses access"),
+    51: tr("it is busy"),
+    52: tr("it is unavailable"),
 }
 
 
@@ -59,13 +59,13 @@ def parse_ldap_url(url: str) -> LdapUrl:
     name = attributes.lower()
     wrong = ""
     if name.partition(";")[0] not in _ATTRIBUTES or name.partition(";")[2] not in ("", "binary"):
-        wrong = "it asks for another attribute than a list's, or for several"
+        wrong = tr("it asks for another attribute than a list's, or for several")
     elif scope.lower() not in ("", "base"):
-        wrong = "it asks for more than one entry"
+        wrong = tr("it asks for more than one entry")
     elif any(part.startswith("!") for part in extensions.split(",")):
-        wrong = "it has a critical extension"
+        wrong = tr("it has a critical extension")
     elif path.count("?") > 4:
-        wrong = "it has too many parts"
+        wrong = tr("it has too many parts")
     if wrong:
         raise NetworkError(tr("{url}: not the address of a list: {wrong}", url=url, wrong=wrong))
     return LdapUrl(url, unquote_to_bytes(entry), attributes)
@@ -99,11 +99,11 @@ def fetch_ldap(
             raise TimeoutExceededError(
                 tr("{url}: no answer within {timeout:g} s", url=url, timeout=timeout)
             ) from None
-        raise NetworkError(f"{url}: {error.strerror or error}") from None
+        raise NetworkError(tr("{url}: {why}", url=url, why=error.strerror or error)) from None
     except ValueError:
         raise NetworkError(tr("{url}: the server's answer is no LDAP", url=url)) from None
     if len(values) != 1:
-        count = "several lists" if values else "no list"
+        count = tr("several lists") if values else tr("no list")
         raise NetworkError(tr("{url}: the directory's entry has {count}", url=url, count=count))
     if len(values[0]) > limit:
         raise NetworkError(tr("{url}: larger than {limit:,} bytes", url=url, limit=limit))
@@ -135,7 +135,7 @@ def _answer(messages: _Messages, wanted: LdapUrl) -> list[bytes]:
             (kind, _, start, end), *_ = der.children(content, 0, len(content), 1)
             code = int.from_bytes(content[start:end])
             if kind != _ENUMERATED or code != 0:
-                told = _RESULTS.get(code, f"it answered {code}")
+                told = _RESULTS.get(code, tr("it answered {code}", code=code))
                 raise NetworkError(
                     tr("{url}: the directory has no list: {told}", url=wanted.url, told=told)
                 )

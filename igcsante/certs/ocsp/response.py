@@ -33,11 +33,11 @@ _MAX_CERTIFICATES = 16
 _MAX_ANSWERS = 1000
 
 _STATUS_MESSAGES = {  # RFC 6960 §4.2.1 and §2.3
-    ocsp.OCSPResponseStatus.MALFORMED_REQUEST: "it did not understand the request",
-    ocsp.OCSPResponseStatus.INTERNAL_ERROR: "it has an internal error",
-    ocsp.OCSPResponseStatus.TRY_LATER: "it can't answer now and asks to try later",
-    ocsp.OCSPResponseStatus.SIG_REQUIRED: "it wants signed requests",
-    ocsp.OCSPResponseStatus.UNAUTHORIZED: "it knows nothing of this CA, or may not tell",
+    ocsp.OCSPResponseStatus.MALFORMED_REQUEST: tr("it did not understand the request"),
+    ocsp.OCSPResponseStatus.INTERNAL_ERROR: tr("it has an internal error"),
+    ocsp.OCSPResponseStatus.TRY_LATER: tr("it can't answer now and asks to try later"),
+    ocsp.OCSPResponseStatus.SIG_REQUIRED: tr("it wants signed requests"),
+    ocsp.OCSPResponseStatus.UNAUTHORIZED: tr("it knows nothing of this CA, or may not tell"),
 }
 _RESPONSE_EXTENSIONS = {OCSPExtensionOID.NONCE, x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.9")}
 _ANSWER_EXTENSIONS = {  # of CRL entries (§4.4.5), and where the answer was read from (§4.4.2)
@@ -124,16 +124,19 @@ class OcspResponse:
         for extension in self._extensions:
             if extension.critical and extension.oid not in _RESPONSE_EXTENSIONS:
                 oid = extension.oid.dotted_string
-                return f"it has a critical extension {oid} that is not processed"
+                return tr("it has a critical extension {oid} that is not processed", oid=oid)
         if len(self.certificates) > _MAX_CERTIFICATES or len(self._answers) > _MAX_ANSWERS:
-            return "it holds too many certificates or answers"
+            return tr("it holds too many certificates or answers")
         try:
             for oid in _critical_in_answers(self._to_be_signed):
                 if oid not in _ANSWER_EXTENSIONS:
                     number = oid.dotted_string
-                    return f"an answer has a critical extension {number} that is not processed"
+                    return tr(
+                        "an answer has a critical extension {number} that is not processed",
+                        number=number,
+                    )
         except (IndexError, *PARSE_ERRORS) as error:
-            return f"its answers can't be read: {error}"
+            return tr("its answers can't be read: {error}", error=error)
         return None
 
     @property
@@ -191,7 +194,7 @@ class OcspResponse:
         try:
             return policy.hash_weakness(self._parameters()[1])
         except KEY_ERRORS:
-            return "a signature of an unknown kind"
+            return tr("a signature of an unknown kind")
 
     def _parameters(
         self,

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ...instants import iso
+from ...messages import tr
 from ..policy import Policy, Requirement
 from ..revocation import RevocationSource
 from ..verdict import Kind, RevocationStatus
@@ -44,19 +45,21 @@ class OcspSigners:
         if response.problem:
             return None, response.problem
         if weakness := response.weakness(algorithms):
-            return None, f"{weakness} is not accepted"
+            return None, tr("{weakness} is not accepted", weakness=weakness)
         if response.produced_at > at + SKEW:
-            return None, f"it was made later, on {iso(response.produced_at)}"
+            return None, tr(
+                "it was made later, on {produced_at}", produced_at=iso(response.produced_at)
+            )
         if response.is_by(issuer) and _signed_by(response, issuer):
             return issuer, ""
-        refusal = "its signature is not that of a responder which this CA has authorised"
+        refusal = tr("its signature is not that of a responder which this CA has authorised")
         for signer in response.certificates:
             if not response.is_by(signer) or not _signed_by(response, signer):
                 continue
             why = self._distrust(signer, issuer, at)
             if why is None:
                 return signer, ""
-            refusal = f"the responder's certificate {why}"
+            refusal = tr("the responder's certificate {why}", why=why)
         return None, refusal
 
     def _distrust(
@@ -66,17 +69,17 @@ class OcspSigners:
         algorithms = self._policy.algorithms
         try:
             if not _issued_by(signer, issuer):
-                return "was not issued by the CA in question"
+                return tr("was not issued by the CA in question")
             if weakness := algorithms.key_weakness(signer.public_key()):
-                return f"has {weakness}, which is not accepted"
+                return tr("has {weakness}, which is not accepted", weakness=weakness)
             if weakness := algorithms.hash_weakness(signer.signature_hash_algorithm):
-                return f"bears {weakness}, which is not accepted"
+                return tr("bears {weakness}, which is not accepted", weakness=weakness)
             if not signer.not_valid_before_utc <= at <= signer.not_valid_after_utc:
-                return f"is not valid on {iso(at)}"
+                return tr("is not valid on {at}", at=iso(at))
             if why := _unfit(signer):
                 return why
         except KEY_ERRORS as error:
-            return f"can't be read: {error}"
+            return tr("can't be read: {error}", error=error)
         return self._revocation(signer, issuer, at)
 
     def _revocation(
@@ -90,9 +93,9 @@ class OcspSigners:
         else:
             status = self._responders.status(signer, issuer, at)
         if status.kind is Kind.REVOKED or status.revoked_on is not None:
-            return "is revoked"
+            return tr("is revoked")
         if status.kind is not Kind.GOOD and requirement is Requirement.REQUIRE:
-            return f"has the revocation status {status.kind}, and no ocsp-nocheck"
+            return tr("has the revocation status {kind}, and no ocsp-nocheck", kind=status.kind)
         return None
 
 
@@ -113,19 +116,22 @@ def _unfit(signer: x509.Certificate) -> str | None:
     """Why a certificate doesn't make its key a responder's. Raises what parsing raises."""
     for extension in signer.extensions:
         if extension.critical and extension.oid.dotted_string not in _KNOWN_IN_SIGNER:
-            return f"has a critical extension {extension.oid.dotted_string} that is not processed"
+            return tr(
+                "has a critical extension {dotted_string} that is not processed",
+                dotted_string=extension.oid.dotted_string,
+            )
     try:
         purposes = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        return "is not meant for OCSP (no OCSPSigning)"
+        return tr("is not meant for OCSP (no OCSPSigning)")
     if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
-        return "is not meant for OCSP (no OCSPSigning)"
+        return tr("is not meant for OCSP (no OCSPSigning)")
     try:
         usage = signer.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
     if not (usage.digital_signature or usage.content_commitment):
-        return "is not meant for signatures"
+        return tr("is not meant for signatures")
     return None
 
 

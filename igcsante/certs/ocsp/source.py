@@ -23,6 +23,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ...errors import NetworkError, TimeoutExceededError, UnreadableError
 from ...instants import iso
+from ...messages import tr
 from ..freshness import Freshness, freshness
 from ..policy import Policy, RevocationPolicy
 from ..revocation import RevocationSource
@@ -94,7 +95,9 @@ class OcspSource:
         try:
             wanted = CertId.of(certificate, issuer)
         except KEY_ERRORS as error:
-            return _unknown("revocation.ocsp_unusable", f"OCSP can't name it: {error}")
+            return _unknown(
+                "revocation.ocsp_unusable", tr("OCSP can't name it: {error}", error=error)
+            )
         question = self._question(wanted, issuer, at, certificate)
         told, refusals = self._told_at_hand(question)
         status = self._best(told, refusals, question)
@@ -187,23 +190,36 @@ class OcspSource:
         """Add what a response tells to ``told``, or why it can't be used to ``refusals``."""
         where = response.source or "a response"
         if response.refusal:
-            message = f"the OCSP responder ({where}) gave no answer: {response.refusal}"
+            message = tr(
+                "the OCSP responder ({where}) gave no answer: {refusal}",
+                where=where,
+                refusal=response.refusal,
+            )
             refusals.append(Reason("revocation.ocsp_refused", message))
             return False
         signer, refusal = self._signers.signer(response, question.issuer, question.at)
         if signer is None:
-            message = f"the OCSP response ({where}) can't be used: {refusal}"
+            message = tr(
+                "the OCSP response ({where}) can't be used: {refusal}", where=where, refusal=refusal
+            )
             refusals.append(Reason("revocation.ocsp_unusable", message))
             return False
         try:
             answers = response.about(question.wanted)
         except UnreadableError as error:
-            refusals.append(Reason("revocation.ocsp_unusable", f"{where}: {error.message}"))
+            refusals.append(
+                Reason(
+                    "revocation.ocsp_unusable",
+                    tr("{where}: {message}", where=where, message=error.message),
+                )
+            )
             return False
         usable = [answer for answer in answers if answer.this_update <= question.at + SKEW]
         if not usable:
-            what = "it was made later" if answers else "it is about another certificate"
-            message = f"the OCSP response ({where}) can't be used: {what}"
+            what = tr("it was made later") if answers else tr("it is about another certificate")
+            message = tr(
+                "the OCSP response ({where}) can't be used: {what}", where=where, what=what
+            )
             refusals.append(Reason("revocation.ocsp_unusable", message))
             return False
         told += [_Told(answer, response, signer) for answer in usable]
@@ -216,7 +232,7 @@ class OcspSource:
     ) -> RevocationStatus:
         if not told:
             if not refusals:
-                message = f"no OCSP response about {question.who}"
+                message = tr("no OCSP response about {who}", who=question.who)
                 refusals = [Reason("revocation.no_ocsp", message)]
             return RevocationStatus(Kind.UNKNOWN, tuple(dict.fromkeys(refusals)))
         status = self._told_by(_decisive(told, question), question)
@@ -234,25 +250,32 @@ class OcspSource:
         )
         fresh = told.freshness(question)
         if not fresh.usable:
-            message = f"{who}: the validity of its OCSP response {fresh.why}"
+            message = tr("{who}: the validity of its OCSP response {why}", who=who, why=fresh.why)
             if answer.revoked_on:
-                message += "; that outdated response already says revoked on "
-                message += iso(answer.revoked_on)
+                message = tr(
+                    "{message}; that outdated response already says revoked on {date}",
+                    message=message,
+                    date=iso(answer.revoked_on),
+                )
             return _as(status, Kind.STALE, "revocation.stale", message)
         if answer.kind == "revoked":
-            why = f" ({answer.reason})" if answer.reason else ""
-            when = f" on {iso(answer.revoked_on)}" if answer.revoked_on else ""
-            message = f"{who}: revoked{when}{why}"
+            message = tr("{who}: revoked", who=who)
+            if answer.revoked_on:
+                message = tr("{who}: revoked on {date}", who=who, date=iso(answer.revoked_on))
+            if answer.reason:
+                message = tr("{message} ({why})", message=message, why=answer.reason)
             return _as(status, Kind.REVOKED, "revocation.revoked", message)
         if answer.kind != "good":
-            message = f"{who}: the OCSP responder does not know it"
+            message = tr("{who}: the OCSP responder does not know it", who=who)
             return _as(status, Kind.UNKNOWN, "revocation.ocsp_unknown", message)
         if _is_about_its_signer(told, question):
-            message = f"{who}: its OCSP response is signed with its own key"
+            message = tr("{who}: its OCSP response is signed with its own key", who=who)
             return _as(status, Kind.UNKNOWN, "revocation.ocsp_unusable", message)
         if fresh.fresh:
             return status
-        message = f"{who}: its OCSP response {fresh.why}, and counts within its grace"
+        message = tr(
+            "{who}: its OCSP response {why}, and counts within its grace", who=who, why=fresh.why
+        )
         return replace(status, notices=(Reason("revocation.grace", message),))
 
 

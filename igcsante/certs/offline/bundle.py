@@ -275,7 +275,7 @@ def _part(name: str, octets: bytes, source: str, parse: Callable[[bytes, str], _
     try:
         return parse(octets, source)
     except IgcError as error:
-        raise UnreadableError(f"{name}: {error.message}") from None
+        raise UnreadableError(tr("{name}: {message}", name=name, message=error.message)) from None
 
 
 def _certificate(octets: bytes, source: str) -> x509.Certificate:
@@ -319,16 +319,30 @@ def _from_json(members: Mapping[str, bytes], name: str) -> Any:
 def _differences(recorded: list[Any], today: list[Any]) -> tuple[str, ...]:
     """Where two lists of verdicts differ in what they mean; how it is worded may change."""
     if len(recorded) != len(today):
-        return (f"{len(recorded)} verdicts are recorded, the check gives {len(today)}",)
+        return (
+            tr(
+                "{count} verdicts are recorded, the check gives {count_2}",
+                count=len(recorded),
+                count_2=len(today),
+            ),
+        )
     found = []
     for number, (before, after) in enumerate(zip(recorded, today, strict=True), 1):
         if not isinstance(before, dict):
-            found.append(f"verdict {number} is not one")
+            found.append(tr("verdict {number} is not one", number=number))
             continue
         for key in sorted({*before, *after}):
             if _meaning(before.get(key)) != _meaning(after.get(key)):
                 was, now = _shown(before.get(key)), _shown(after.get(key))
-                found.append(f"verdict {number}: {key} was recorded as {was}, today {now}")
+                found.append(
+                    tr(
+                        "verdict {number}: {key} was recorded as {was}, today {now}",
+                        number=number,
+                        key=key,
+                        was=was,
+                        now=now,
+                    )
+                )
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from ...messages import tr
 from ..verdict import Reason
 from ..x509 import names
 
@@ -61,7 +62,7 @@ class NameConstraintState:
             for own in self.constraints
         )
         if len(found) * subtrees > MAX_COMPARISONS:
-            message = f"{who}: too many names to compare with the constraints above it"
+            message = tr("{who}: too many names to compare with the constraints above it", who=who)
             yield Reason("constraints.name_unprocessed", message)
             return
         for name in found:
@@ -75,14 +76,26 @@ class NameConstraintState:
                 continue
             shown = _shown(name)
             if type(name) not in _COMPARED or not _is_comparable(name):
-                message = f"{who}: the name {shown} can't be compared with the constraints on it"
+                message = tr(
+                    "{who}: the name {shown} can't be compared with the constraints on it",
+                    who=who,
+                    shown=shown,
+                )
                 yield Reason("constraints.name_unprocessed", message)
                 continue
             if permitted and not any(_is_within(name, base) for base in permitted):
-                message = f"{who}: the name {shown} is not among those that a CA above permits"
+                message = tr(
+                    "{who}: the name {shown} is not among those that a CA above permits",
+                    who=who,
+                    shown=shown,
+                )
                 yield Reason("constraints.name_not_permitted", message)
             if any(_is_within(name, base) for base in excluded):
-                message = f"{who}: the name {shown} is among those that a CA above excludes"
+                message = tr(
+                    "{who}: the name {shown} is among those that a CA above excludes",
+                    who=who,
+                    shown=shown,
+                )
                 yield Reason("constraints.name_excluded", message)
 
 
@@ -182,7 +195,7 @@ def _shown(name: x509.GeneralName) -> str:
         case x509.DirectoryName():
             return names.display(name.value)
         case x509.OtherName():
-            return f"of the form {name.type_id.dotted_string}"
+            return tr("of the form {dotted_string}", dotted_string=name.type_id.dotted_string)
         case x509.RegisteredID():
             return name.value.dotted_string
     return repr(str(name.value))

@@ -48,5 +48,5 @@ def purpose_reasons(
             continue
         needed = _CONSISTENT.get(purpose)
         if not authority and needed and key_usages is not None and not needed & key_usages:
-            message = f"{who}: its key usages don't allow {purpose}"
+            message = tr("{who}: its key usages don't allow {purpose}", who=who, purpose=purpose)
             yield Reason("usage.purpose", message)

@@ -105,15 +105,25 @@ def _mismatch(certificate: x509.Certificate, name: ServerName) -> str:
     who = names.label(certificate)
     told = _told(_alternative_names(certificate))
     if told:
-        return f"{who}: not for {name}, but for {told}"
-    message = f"{who}: not for {name}: it has no host name or address among its alternative names"
-    return f"{message}; its common name doesn't count" if _has_common_name(certificate) else message
+        return tr("{who}: not for {name}, but for {told}", who=who, name=name, told=told)
+    message = tr(
+        "{who}: not for {name}: it has no host name or address among its alternative names",
+        who=who,
+        name=name,
+    )
+    return (
+        tr("{message}; its common name doesn't count", message=message)
+        if _has_common_name(certificate)
+        else message
+    )
 
 
 def _told(presented: Iterable[x509.GeneralName]) -> str:
     shown = [str(n.value) for n in presented if isinstance(n, (x509.DNSName, x509.IPAddress))]
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
+    names = ", ".join(shown[:_SHOWN])
+    if len(shown) <= _SHOWN:
+        return names
+    return tr("{names} and {count} more", names=names, count=len(shown) - _SHOWN)
 
 
 def _has_common_name(certificate: x509.Certificate) -> bool:

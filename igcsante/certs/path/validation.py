@@ -28,7 +28,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from ...errors import UnreadableError
 from ...instants import iso
-from ...messages import tr
+from ...messages import joined, tr
 from .. import profile
 from ..anchors import pinned_entry
 from ..policy import ANY_POLICY, Policy
@@ -133,7 +133,9 @@ class PathRules:
                     PolicyExtensions.of(extensions), self.policy.path.initial_policies
                 )
                 if valid is None:
-                    message = f"{who}: no certificate policy holds along its chain, one must"
+                    message = tr(
+                        "{who}: no certificate policy holds along its chain, one must", who=who
+                    )
                     reasons.append(Reason("policy.none_valid", message))
                 policies = valid or frozenset()
         except KEY_ERRORS as error:
@@ -149,7 +151,7 @@ class PathRules:
             world, conflicts = profile.world_below(issuer, _pinned_world(anchor))
         except UnreadableError as error:
             return (Reason("chain.unreadable", error.message),)
-        told = self._world_reasons(f"what {who} issued", world, anchor)
+        told = self._world_reasons(tr("what {who} issued", who=who), world, anchor)
         return (*told, *(Reason("profile.conflict", conflict) for conflict in conflicts))
 
     def unanswered(self, above: PathState) -> tuple[Reason, ...]:
@@ -157,17 +159,18 @@ class PathRules:
         and that none can tell of one that isn't at hand.
         """
         demands = (
-            (self.policy.usages, "its key usages"),
+            (self.policy.usages, tr("its key usages")),
             # One more certificate is to come, and takes one off the counter (§6.1.5 (a)).
-            (above.policies.explicit <= 1, "that it states a certificate policy"),
-            (self.policy.path.initial_policies != {ANY_POLICY}, "which certificate policies"),
-            (above.names.constraints, "names that its authorities may certify"),
+            (above.policies.explicit <= 1, tr("that it states a certificate policy")),
+            (self.policy.path.initial_policies != {ANY_POLICY}, tr("which certificate policies")),
+            (above.names.constraints, tr("names that its authorities may certify")),
         )
         asked = [demand for is_made, demand in demands if is_made]
         if not asked:
             return ()
-        message = (
-            f"asked for: {', '.join(asked)}; a serial number does not tell: give the certificate"
+        message = tr(
+            "asked for: {asked}; a serial number does not tell: give the certificate",
+            asked=", ".join(asked),
         )
         return (Reason("serial.certificate_needed", message),)
 
@@ -232,13 +235,24 @@ class PathRules:
     def _world_reasons(
         self, who: names.Label | str, world: str, anchor: x509.Certificate | None
     ) -> Iterator[Reason]:
-        claim = ""
-        if world == "production" and anchor is not None and _pinned_world(anchor) is None:
-            claim = " (it claims production, but its anchor is not one of the ANS's)"
-        counts = "other" if claim or world == "unknown" else world
+        claimed = world == "production" and anchor is not None and _pinned_world(anchor) is None
+        counts = "other" if claimed or world == "unknown" else world
         if counts not in self.policy.worlds:
-            accepted = " and ".join(sorted(self.policy.worlds))
-            message = f"{who}: its world is {counts}{claim}, the policy accepts {accepted}"
+            accepted = joined(tr(" and "), sorted(self.policy.worlds))
+            message = tr(
+                "{who}: its world is {counts}, the policy accepts {accepted}",
+                who=who,
+                counts=counts,
+                accepted=accepted,
+            )
+            if claimed:
+                message = tr(
+                    "{who}: its world is {counts} (it claims production, but its anchor is not "
+                    "one of the ANS's), the policy accepts {accepted}",
+                    who=who,
+                    counts=counts,
+                    accepted=accepted,
+                )
             yield Reason("world.refused", message)
 
     def _own_reasons(self, certificate: x509.Certificate, who: names.Label) -> Iterator[Reason]:
@@ -258,7 +272,9 @@ class PathRules:
         for extension in certificate.extensions:
             if extension.critical and extension.oid not in _PROCESSED:
                 oid = extension.oid.dotted_string
-                message = f"{who}: has a critical extension {oid} that is not processed"
+                message = tr(
+                    "{who}: has a critical extension {oid} that is not processed", who=who, oid=oid
+                )
                 yield Reason("extension.unprocessed", message)
 
     def _signature_reasons(
@@ -280,7 +296,7 @@ class PathRules:
         if above.key is None:
             return  # which is a reason already
         if not isinstance(above.key, RSAPublicKey | EllipticCurvePublicKey):
-            message = f"{who}: signed with a key that is neither RSA nor ECDSA"
+            message = tr("{who}: signed with a key that is neither RSA nor ECDSA", who=who)
             yield Reason("algorithm.weak", message)
         elif not signed.verifies_with(above.key):
             yield Reason("signature.bad", tr("{who}: its signature is not its issuer's", who=who))
@@ -306,7 +322,9 @@ def _authority_reasons(extensions: x509.Extensions, who: names.Label) -> Iterato
 def _room_reasons(above: PathState, who: names.Label) -> Iterator[Reason]:
     """§6.1.4 (l)."""
     if above.room == 0:
-        message = f"{who}: one CA more than {above.room_of} allows below it"
+        message = tr(
+            "{who}: one CA more than {room_of} allows below it", who=who, room_of=above.room_of
+        )
         yield Reason("constraints.path_length", message)
 
 

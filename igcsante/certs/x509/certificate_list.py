@@ -157,11 +157,14 @@ class Crl:
     def problem(self) -> str | None:
         for oid, extension in self._extensions.items():
             if extension.critical and oid not in _PROCESSED:
-                return f"it has a critical extension {oid.dotted_string} that is not processed"
+                return tr(
+                    "it has a critical extension {dotted_string} that is not processed",
+                    dotted_string=oid.dotted_string,
+                )
         try:
             return self._entry_problem()
         except PARSE_ERRORS as error:
-            return f"an entry can't be read: {error}"
+            return tr("an entry can't be read: {error}", error=error)
 
     def lookup(self, serial: int, certificate_issuer: x509.Name | None = None) -> Revocation | None:
         name = certificate_issuer or self.issuer
@@ -187,7 +190,7 @@ class Crl:
         try:
             return policy.hash_weakness(self._crl.signature_hash_algorithm)
         except KEY_ERRORS:
-            return "a signature of an unknown kind"
+            return tr("a signature of an unknown kind")
 
     def _direct(self, serial: int) -> Revocation | None:
         if serial >= 0:
@@ -236,7 +239,9 @@ class Crl:
             for extension in entry.extensions:
                 if extension.critical and extension.oid not in processed:
                     oid = extension.oid.dotted_string
-                    return f"an entry has a critical extension {oid} that is not processed"
+                    return tr(
+                        "an entry has a critical extension {oid} that is not processed", oid=oid
+                    )
         return None
 
     def _entries(self) -> bytes:

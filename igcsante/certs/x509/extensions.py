@@ -12,6 +12,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
+from ...messages import tr
 from ..nomenclatures import (
     CARD_NUMBER_OID,
     CARD_TYPE_OID,
@@ -84,7 +85,7 @@ class Extensions:
             for extension in certificate.extensions:
                 self._values[extension.oid.dotted_string] = extension.value
         except PARSE_ERRORS as error:
-            self.problems.append(f"the extensions can't be read: {error}")
+            self.problems.append(tr("the extensions can't be read: {error}", error=error))
         self._alternative_names = self._get(x509.SubjectAlternativeName)
 
     # -- standard ones -----------------------------------------------------------------
@@ -185,7 +186,11 @@ class Extensions:
         try:
             return read(octets)
         except PARSE_ERRORS:
-            problem = f"extension {oid} holds {octets.hex()}, which is not what it should be"
+            problem = tr(
+                "extension {oid} holds {octets}, which is not what it should be",
+                oid=oid,
+                octets=octets.hex(),
+            )
             if problem not in self.problems:
                 self.problems.append(problem)
             return absent

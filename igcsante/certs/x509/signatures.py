@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ...messages import tr
 from . import der
 from .names import PARSE_ERRORS
 
@@ -37,16 +38,24 @@ class AlgorithmPolicy:
         if isinstance(key, rsa.RSAPublicKey):
             least = min(LEGACY_RSA_BITS, self.minimum_rsa_bits)
             least = least if self.legacy else self.minimum_rsa_bits
-            return None if key.key_size >= least else f"an RSA key of {key.key_size} bits"
+            return (
+                None
+                if key.key_size >= least
+                else tr("an RSA key of {key_size} bits", key_size=key.key_size)
+            )
         if isinstance(key, ec.EllipticCurvePublicKey):
-            return None if key.curve.name in self.curves else f"the curve {key.curve.name}"
-        return "a key that is neither RSA nor ECDSA"
+            return (
+                None
+                if key.curve.name in self.curves
+                else tr("the curve {curve}", curve=key.curve.name)
+            )
+        return tr("a key that is neither RSA nor ECDSA")
 
     def hash_weakness(self, algorithm: hashes.HashAlgorithm | None) -> str | None:
         """Why this signature hash isn't believed, or None."""
         name = algorithm.name if algorithm else "none"
         allowed = self.hash_names | {"sha1"} if self.legacy else self.hash_names
-        return None if name in allowed else f"a signature made with {name.upper()}"
+        return None if name in allowed else tr("a signature made with {name}", name=name.upper())
 
 
 @dataclass(frozen=True)

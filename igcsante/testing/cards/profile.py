@@ -205,7 +205,9 @@ def parse_profile(text: str, origin: str) -> CardProfile:
     try:
         return _profile(table)
     except UsageError as error:
-        raise ConfigError(f"{origin}: {error.message}", advice=error.advice) from None
+        raise ConfigError(
+            tr("{origin}: {message}", origin=origin, message=error.message), advice=error.advice
+        ) from None
 
 
 def _profile(table: dict[str, Any]) -> CardProfile:

@@ -42,7 +42,9 @@ class CardConnectionException(CardError):  # noqa: N818 - stands for pyscard's
     """Where pyscard is absent: its exception of the same name. ``hresult`` as in PC/SC."""
 
     def __init__(self, message: str, hresult: int) -> None:
-        super().__init__(f"{message} (0x{hresult:08X})", hresult=hresult)
+        super().__init__(
+            tr("{message} (0x{hresult:08X})", message=message, hresult=hresult), hresult=hresult
+        )
         self.hresult = hresult
 
 

@@ -77,7 +77,8 @@ class StateFile:
 
     def _unusable(self, reason: str) -> ConfigError:
         return ConfigError(
-            f"{self._path}: {reason}", advice=tr("choose another file, or remove this one")
+            tr("{path}: {reason}", path=self._path, reason=reason),
+            advice=tr("choose another file, or remove this one"),
         )
 
 

@@ -17,6 +17,7 @@ from zeep.xsd.elements.indicators import Indicator, OrderIndicator
 from zeep.xsd.types.builtins import Base64Binary, Boolean, Date, DateTime
 from zeep.xsd.types.simple import AnySimpleType
 
+from ...messages import tr
 from .paths import OWN_TEXT
 
 
@@ -24,7 +25,9 @@ class ShapeError(ValueError):
     """A tree that a type has no place for. ``place`` is where, in element names."""
 
     def __init__(self, place: tuple[str, ...], reason: str) -> None:
-        super().__init__(f"{'.'.join(place) or 'the body'} {reason}")
+        super().__init__(
+            tr("{place} {reason}", place=".".join(place) or tr("the body"), reason=reason)
+        )
 
 
 @dataclass(frozen=True)
