@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ..messages import tr
+
 TEST_CARD_YEARS = 3
 NOTICE = timedelta(days=60)
 
@@ -35,12 +37,28 @@ def notice(end: CardEnd, at: datetime) -> str:
         return ""
     day, left = f"{end.on:%Y-%m-%d}", (end.on - at).days
     if end.opposed:
-        when = f"is to be opposed about {day}" if left >= 0 else f"was to be opposed about {day}"
-        what = f"this test card {when}, {TEST_CARD_YEARS} years after its certificate began"
+        what = (
+            tr(
+                "this test card is to be opposed about {day}, {years} years after its certificate "
+                "began",
+                day=day,
+                years=TEST_CARD_YEARS,
+            )
+            if left >= 0
+            else tr(
+                "this test card was to be opposed about {day}, {years} years after its certificate "
+                "began",
+                day=day,
+                years=TEST_CARD_YEARS,
+            )
+        )
+    elif left >= 0:
+        what = tr("the certificate of this card ends on {day}", day=day)
     else:
-        what = f"the certificate of this card {'ends' if left >= 0 else 'ended'} on {day}"
-    return (
-        f"{what}. Without a card nothing is ordered, renewed or revoked: order the next one in time"
+        what = tr("the certificate of this card ended on {day}", day=day)
+    return tr(
+        "{what}. Without a card nothing is ordered, renewed or revoked: order the next one in time",
+        what=what,
     )
 
 

@@ -37,7 +37,11 @@ def check_habilitated(request: ProductRequest, lines: Sequence[Habilitation]) ->
 
 
 def _refusal(name: str, wanted: str, allowed: tuple[str, ...]) -> NotHabilitatedError:
-    listed = f"; allowed: {', '.join(allowed)}" if allowed else ": no habilitation at all"
+    listed = (
+        tr("; allowed: {allowed}", allowed=", ".join(allowed))
+        if allowed
+        else tr(": no habilitation at all")
+    )
     return NotHabilitatedError(
         tr(
             "{name}: the card is not habilitated for {wanted}{listed}. Nothing was ordered",

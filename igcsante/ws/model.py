@@ -97,8 +97,8 @@ class Scope:
     def __str__(self) -> str:
         """For people: what may be asked under it."""
         return {
-            ScopeKind.AUCUN: "any",
-            ScopeKind.DOMAINE: f"{self.value} and its sub-domains",
+            ScopeKind.AUCUN: tr("any"),
+            ScopeKind.DOMAINE: tr("{value} and its sub-domains", value=self.value),
             ScopeKind.SERVEUR: self.value,
             ScopeKind.DOMAINE_MESSAGERIE: "@" + self.value.removeprefix("@"),
         }[self.kind]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from ..messages import joined, tr
 from .vocabulary import Offre, compact
 
 INSI_NAMES = ("INSI-AUTO", "INSI-MANU")
@@ -34,7 +35,14 @@ def service_warnings(offre: Offre, service_name: str, target: str) -> tuple[str,
 def _offer_warnings(offre: Offre, target: str) -> tuple[str, ...]:
     for service, offers in SERVICES.items():
         if target and _same(service, target) and offre not in offers:
-            return (f"{service} works with {' or '.join(offers)} certificates, not {offre}",)
+            return (
+                tr(
+                    "{service} works with {offers} certificates, not {offre}",
+                    service=service,
+                    offers=joined(tr(" or "), offers),
+                    offre=offre,
+                ),
+            )
     return ()
 
 
@@ -44,8 +52,12 @@ def _insi_warnings(offre: Offre, service_name: str, target: str) -> tuple[str, .
     if not _same(target, "INSi") and not compact(service_name).startswith("INSI"):
         return ()
     return (
-        f"INSi accepts only {' or '.join(INSI_NAMES)} as service name, in upper case; "
-        f"{service_name!r} would be refused there (DESIR_560)",
+        tr(
+            "INSi accepts only {names} as service name, in upper case; "
+            "{service_name!r} would be refused there (DESIR_560)",
+            names=joined(tr(" or "), INSI_NAMES),
+            service_name=service_name,
+        ),
     )
 
 

@@ -235,10 +235,18 @@ def _wait_listening(
     deadline = time.monotonic() + _START_SECONDS
     while not set(ports) <= _listening_ports():
         if process.poll() is not None:
-            lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
-            return f"it ended with code {process.returncode}: {lines[-1]}"
+            lines = log.read_text(errors="replace").strip().splitlines() or [tr("no message")]
+            return tr(
+                "it ended with code {returncode}: {lines}",
+                returncode=process.returncode,
+                lines=lines[-1],
+            )
         if time.monotonic() > deadline:
-            return f"nothing listened on ports {ports} within {_START_SECONDS:g} s"
+            return tr(
+                "nothing listened on ports {ports} within {start_seconds:g} s",
+                ports=ports,
+                start_seconds=_START_SECONDS,
+            )
         time.sleep(_POLL_SECONDS)
     return None
 

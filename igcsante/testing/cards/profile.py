@@ -97,11 +97,21 @@ class CardProfile:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _demand(self.generation in VARIANTS, "generation", "one of " + ", ".join(VARIANTS))
+        _demand(
+            self.generation in VARIANTS,
+            "generation",
+            tr("one of {names}", names=", ".join(VARIANTS)),
+        )
         variants = VARIANTS[self.generation]
-        _demand(self.variant in variants, "variant", "one of " + ", ".join(variants))
-        _demand(self.state in STATES, "state", "one of " + ", ".join(STATES))
-        _demand(self.card_type in CARD_TYPES, "card_type", "one of " + ", ".join(CARD_TYPES))
+        _demand(
+            self.variant in variants, "variant", tr("one of {names}", names=", ".join(variants))
+        )
+        _demand(self.state in STATES, "state", tr("one of {names}", names=", ".join(STATES)))
+        _demand(
+            self.card_type in CARD_TYPES,
+            "card_type",
+            tr("one of {names}", names=", ".join(CARD_TYPES)),
+        )
         _demand(re.fullmatch(r"\d{8}", self.serial), "serial", tr("8 digits"))
         _demand(re.fullmatch(r"\d{10}", self.card_number), "card_number", tr("10 digits"))
         for name, most in (("name", 64), ("title", 64), ("surname", 100), ("given_name", 100)):
@@ -262,7 +272,7 @@ def _demand(holds: object, name: str, rule: str) -> None:
 
 _FOLDER = resources.files(__package__) / "profiles"
 _FILE_CONTENT = re.compile(r"missing|empty|([0-9A-Fa-f]{2})+")
-_FILE_RULE = "missing, empty, or bytes in hexadecimal"
+_FILE_RULE = tr("missing, empty, or bytes in hexadecimal")
 _ACTIVITY_TYPES: dict[str, type] = {
     **dict.fromkeys(("raison_sociale", "structure_id", "secteur"), str),
     "number": int,

@@ -121,7 +121,7 @@ def _habilitation(
                 foreign=foreign[0],
                 offre=offre,
             ),
-            advice="it has " + ", ".join(USAGES[offre]),
+            advice=tr("it has {names}", names=", ".join(USAGES[offre])),
         )
     return Habilitation(structure, offre, usages, _scope(table, where), world)
 

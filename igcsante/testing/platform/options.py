@@ -113,7 +113,7 @@ def _sizes(name: str, value: Any) -> tuple[int, ...]:
 
 def _validation(name: str, value: Any) -> Validation:
     if value not in list(Validation):
-        raise _wrong(name, "one of " + ", ".join(Validation))
+        raise _wrong(name, tr("one of {names}", names=", ".join(Validation)))
     return Validation(value)
 
 

@@ -190,7 +190,7 @@ _SECTIONS = (
 def _mapping(root: TomlTable, path: Path) -> ContractMapping:
     root.allow(*_SECTIONS)
     if root.content.get("format") != FORMAT:
-        raise root.wrong("format", f"this igcsante reads format = {FORMAT}")
+        raise root.wrong("format", tr("this igcsante reads format = {format}", format=FORMAT))
     records, defaults = (root.table(key, nested_records()) for key in ("records", "defaults"))
     bindings, operations = root.table("bindings"), root.table("operations", OPERATIONS)
     addressing = root.table("addressing", ("use",))
@@ -236,10 +236,10 @@ def _formats(table: TomlTable) -> Formats:
     try:
         zone = UTC if name == "UTC" else ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise table.wrong("timezone", "a name such as Europe/Paris") from None
+        raise table.wrong("timezone", tr("a name such as Europe/Paris")) from None
     booleans = {word: table.texts(word) for word in ("true", "false") if word in table.content}
     if len(booleans) == 1:
-        raise table.wrong("false" if "true" in booleans else "true", "given with the other one")
+        raise table.wrong("false" if "true" in booleans else "true", tr("given with the other one"))
     return Formats(
         datetimes=table.texts("datetime") or ("iso",),
         zone=zone,
@@ -254,7 +254,7 @@ def _operation(name: str, table: TomlTable, bindings: tuple[str, ...]) -> Operat
     operation = OPERATIONS[name]
     wsdl_name = table.text("name")
     if not wsdl_name:
-        raise table.wrong("name", "the name of an operation of the WSDL")
+        raise table.wrong("name", tr("the name of an operation of the WSDL"))
     when = table.table("when", _names(operation.request))
     return OperationMapping(
         name=wsdl_name,
@@ -292,7 +292,7 @@ def _paths(table: TomlTable, record: type, *, read: bool = False) -> FieldPaths:
     found = {key: tuple(_path(table, key, text) for text in table.texts(key)) for key in table}
     for key, paths in found.items():
         if read and len(paths) > 1:
-            raise table.wrong(key, "one path: an answer is read in one place")
+            raise table.wrong(key, tr("one path: an answer is read in one place"))
     return found
 
 
@@ -336,7 +336,7 @@ def _security(table: TomlTable) -> Security:
     sign = table.texts("sign")
     for part in sign:
         if part not in SIGNABLE:
-            raise table.wrong("sign", "some of " + ", ".join(SIGNABLE))
+            raise table.wrong("sign", tr("some of {names}", names=", ".join(SIGNABLE)))
     return Security(sign, table.number("lifetime", 300, most=MAX_LIFETIME))
 
 
@@ -349,5 +349,5 @@ def _path(table: TomlTable, key: str, text: str) -> ElementPath:
         return ElementPath.parse(text)
     except ValueError:
         raise table.wrong(
-            key, "an element name, or several joined by dots, or an @attribute at their end"
+            key, tr("an element name, or several joined by dots, or an @attribute at their end")
         ) from None

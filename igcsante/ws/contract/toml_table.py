@@ -43,9 +43,9 @@ class TomlTable:
         """The string at ``key``. Raises ConfigError when it is none, or not ``among`` these."""
         value = self.content.get(key, default)
         if not isinstance(value, str):
-            raise self.wrong(key, "a string")
+            raise self.wrong(key, tr("a string"))
         if among and value not in among:
-            raise self.wrong(key, "one of " + ", ".join(among))
+            raise self.wrong(key, tr("one of {names}", names=", ".join(among)))
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -54,14 +54,14 @@ class TomlTable:
         if isinstance(value, str):
             return (value,)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.wrong(key, "a string or a list of strings")
+            raise self.wrong(key, tr("a string or a list of strings"))
         return tuple(value)
 
     def number(self, key: str, default: int, *, most: int) -> int:
         """The whole number at ``key``, 1 to ``most``. Raises ConfigError."""
         value = self.content.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise self.wrong(key, f"a number from 1 to {most}")
+            raise self.wrong(key, tr("a number from 1 to {most}", most=most))
         return value
 
     def flattened(self) -> TomlTable:

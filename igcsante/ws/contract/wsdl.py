@@ -168,7 +168,8 @@ class WsdlContract:
                     path=bound.document.path.name,
                     spelled=spelled.name,
                 ),
-                advice=did_you_mean(spelled.name, known) or "it has: " + ", ".join(known),
+                advice=did_you_mean(spelled.name, known)
+                or tr("it has: {names}", names=", ".join(known)),
             )
         operation = bound.binding.get(spelled.name)
         messages = (operation.input, operation.output)
@@ -321,6 +322,6 @@ def _pick(found: dict[str, Any], name: str, what: str, path: Path) -> Any:
     if name not in found:
         raise ConfigError(
             tr("{path}: the WSDL has no {what} {name!r}", path=path, what=what, name=name),
-            advice="it has: " + ", ".join(found),
+            advice=tr("it has: {names}", names=", ".join(found)),
         )
     return found[name]

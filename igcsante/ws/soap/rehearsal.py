@@ -65,7 +65,8 @@ def rehearse(
     if operation not in OPERATIONS:
         raise UsageError(
             tr("{operation!r} is no operation", operation=operation),
-            advice=did_you_mean(operation, OPERATIONS) or "one of " + ", ".join(OPERATIONS),
+            advice=did_you_mean(operation, OPERATIONS)
+            or tr("one of {names}", names=", ".join(OPERATIONS)),
         )
     texts = _with_samples(operation, _gathered(given))
     request = _record(OPERATIONS[operation].request, texts, operation)
@@ -105,7 +106,7 @@ def _record(record: type, texts: Mapping[str, list[str]], place: str) -> Any:
         if first not in known:
             raise UsageError(
                 tr("{place} has no field {first!r}", place=place, first=first),
-                advice=did_you_mean(first, known) or "it has: " + ", ".join(known),
+                advice=did_you_mean(first, known) or tr("it has: {names}", names=", ".join(known)),
             )
         field = known[first]
         if is_record(field.kind):

@@ -26,9 +26,9 @@ def unexpected_answer(answer: Answer) -> ContractError:
 
 def _kind(answer: Answer) -> str:
     if _is_page(answer):
-        return "an HTML login page" if _asks_for_password(answer) else "an HTML page"
+        return tr("an HTML login page") if _asks_for_password(answer) else tr("an HTML page")
     if not answer.content:
-        return "nothing"
+        return tr("nothing")
     if answer.media_type.endswith("json"):
         return "JSON"
     return printable(answer.media_type)[:MAX_MEDIA_TYPE]
@@ -36,11 +36,11 @@ def _kind(answer: Answer) -> str:
 
 def _advice(answer: Answer) -> str:
     if _is_page(answer) and _asks_for_password(answer):
-        return (
+        return tr(
             "it may be the portal, which people log in to, or a proxy that wants a login first: "
             "give the address of the web service"
         )
-    return "the address may be that of a portal or proxy, not of the web service"
+    return tr("the address may be that of a portal or proxy, not of the web service")
 
 
 def _is_page(answer: Answer) -> bool:
