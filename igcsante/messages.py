@@ -6,23 +6,25 @@ prints for a person calls :func:`localized`, which looks its template up in the 
 the person's language (``igcsante/locale/*/LC_MESSAGES/igcsante.mo``, GNU gettext) and fills in
 the same values. So a library that catches our errors sees one language, and threads with users
 of two languages don't disturb each other.
+
+Every start of ``igc`` pays for this module: it imports what costs (typing, pathlib, gettext)
+only where it is needed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from datetime import date
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
+TYPE_CHECKING = False  # as typing has it, without its cost
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from gettext import NullTranslations
+    from typing import Any, Self
 
 LANGUAGES = ("en", "fr")
-LOCALE_DIRECTORY = Path(__file__).parent / "locale"
+LOCALE_DIRECTORY = os.path.join(os.path.dirname(__file__), "locale")  # noqa: PTH118, PTH120
 DOMAIN = "igcsante"
+_catalogues: dict[str, NullTranslations] = {}
 
 
 class Message(str):
@@ -99,7 +101,7 @@ def localized(text: str, language: str | None = None) -> str:
         return str(text)
     values = {name: _localized_value(value, language) for name, value in text.values.items()}
     if isinstance(text, Joined):
-        return text.template.join(values.values())
+        return localized(text.template, language).join(values.values())
     translations = catalogue(language)
     if text.plural:
         template = translations.ngettext(text.template, text.plural, text.values["count"])
@@ -122,12 +124,13 @@ def preferred_language(environ: Mapping[str, str] = os.environ) -> str:
     return "en"
 
 
-@cache
 def catalogue(language: str) -> NullTranslations:
     """The messages of a language; those of an unknown one are in English."""
-    from gettext import translation
+    if language not in _catalogues:
+        from gettext import translation
 
-    return translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)
+        _catalogues[language] = translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)
+    return _catalogues[language]
 
 
 def _localized_value(value: Any, language: str) -> Any:
@@ -136,4 +139,8 @@ def _localized_value(value: Any, language: str) -> Any:
 
 def _kept(value: Any) -> Any:
     """A value that a message keeps: plain, so that a message can go to another process."""
-    return value if isinstance(value, str | int | float | date) else str(value)
+    if isinstance(value, str | int | float):
+        return value
+    from datetime import date
+
+    return value if isinstance(value, date) else str(value)

@@ -40,9 +40,9 @@ def messages() -> dict[MsgId, set[str]]:
     for path in sorted((ROOT / "igcsante").rglob("*.py")):
         for msgid in _messages_of(path):
             found[msgid].add(path.relative_to(ROOT).as_posix())
-    from igcsante.cli.page import help_texts
+    from igcsante.cli.help_texts import click_plurals, help_texts
 
-    for text in help_texts():
+    for text in (*help_texts(), *click_plurals()):
         found[text].add("igcsante/cli")
     singulars = {msgid[0] for msgid in found if isinstance(msgid, tuple)}
     return {msgid: places for msgid, places in found.items() if msgid not in singulars}
@@ -50,12 +50,12 @@ def messages() -> dict[MsgId, set[str]]:
 
 def _messages_of(path: Path) -> Iterator[MsgId]:
     for node in ast.walk(ast.parse(path.read_text())):
-        name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
-        count = {"tr": 1, "plural": 2}.get(name, 0)
-        if count:
-            assert isinstance(node, ast.Call)
-            texts = [ast.literal_eval(argument) for argument in node.args[:count]]
-            yield texts[0] if count == 1 else (texts[0], texts[1])
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id == "tr":
+            yield ast.literal_eval(node.args[0])
+        elif node.func.id == "plural":
+            yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
 
 
 def up_to_date(old: Catalog) -> Catalog:
@@ -104,9 +104,10 @@ def _wrong_with(english: str, french: str) -> Iterator[str]:
         yield f"characters outside Latin-1: {sorted(strange)}"
     if re.search(r"\w ?[;!?](?=\s|$)| :(?=\s|$)|« | »", french) and french != english:
         yield "a no-break space (U+00A0) goes before : ; ? ! and within « »"
-    if english[:1].isspace() != french[:1].isspace() or english[-1:].isspace() != french[
-        -1:
-    ].isspace():
+    if (
+        english[:1].isspace() != french[:1].isspace()
+        or english[-1:].isspace() != french[-1:].isspace()
+    ):
         yield "white space at an end differs"
 
 
@@ -114,9 +115,7 @@ def _values(template: str) -> list[str]:
     """The names, conversions and formats in a template; none in a text that has no values."""
     try:
         fields = string.Formatter().parse(template)
-        return sorted(
-            f"{name}!{conversion}:{spec}" for _, name, spec, conversion in fields if name
-        )
+        return sorted(f"{name}!{conversion}:{spec}" for _, name, spec, conversion in fields if name)
     except ValueError:
         return []
 
