@@ -1,0 +1,174 @@
+"""Where igcsante keeps its things: owner, modes, room, locks, and the order journal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from ..config import cache_directory, config_directory, data_directory
+from ..errors import ExitCode
+from ..messages import tr
+from . import mounts
+from .check import Check, Context
+from .finding import Finding, Status, note, ok, problem, warning
+from .masking import place, told
+
+_FEW_BYTES, _NO_BYTES = 200 * 1024 * 1024, 20 * 1024 * 1024  # a large list and its index; an order
+_LOOK_SECONDS = 3.0
+_STEPS = 10_000  # of SQLite's machine between two looks at the clock
+
+
+def _nearest(path: Path) -> Path:
+    """The folder, or the one above it that there is."""
+    return next((p for p in (path, *path.parents) if p.is_dir()), path)
+
+
+def _folders(_: Context) -> Iterator[Finding]:
+    data, cache = data_directory(), cache_directory()
+    for path in dict.fromkeys((config_directory(), data, cache)):
+        if not path.exists():
+            yield ok(tr("{path}: made when it is needed", path=place(path)))
+        else:
+            yield from _folder(path, private=path == data)
+    for path in dict.fromkeys((data, cache)):
+        if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
+            for inner in sorted(p for p in path.iterdir() if p.is_dir() and p != cache):
+                yield from (f for f in _folder(inner, private=True) if f.status is not Status.OK)
+
+
+def _folder(path: Path, *, private: bool) -> Iterator[Finding]:
+    """``private``: others may not look in, for what is in it tells of a card or an order."""
+    if not path.is_dir():
+        yield problem(tr("{path} is no folder", path=place(path)), tr("move that file away"))
+        return
+    if os.name != "posix":
+        yield ok(place(path))
+        return
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    chmod = tr("chmod 700 {path}", path=place(path))
+    if found.st_uid != os.geteuid():
+        yield problem(
+            tr("{path} belongs to another user", path=place(path)),
+            tr("give it back to you: chown, or run igc as its owner"),
+        )
+    elif not os.access(path, os.W_OK | os.X_OK):
+        yield problem(tr("{path}: nothing can be written there", path=place(path)), chmod)
+    elif mode & (stat.S_IWGRP | stat.S_IWOTH):
+        seen = tr("{path}: others may write there, mode {mode}", path=place(path), mode=f"{mode:o}")
+        yield problem(seen, chmod, ExitCode.INVALID)
+    elif private and mode & 0o077:
+        seen = tr("{path}: others may look in, mode {mode}", path=place(path), mode=f"{mode:o}")
+        yield warning(seen, chmod)
+    else:
+        yield ok(tr("{path}: mode {mode}", path=place(path), mode=f"{mode:o}"))
+
+
+def _space(_: Context) -> Iterator[Finding]:
+    seen: set[int] = set()
+    for path in (data_directory(), cache_directory()):
+        folder = _nearest(path)
+        device = folder.stat().st_dev
+        if device in seen:
+            continue
+        seen.add(device)
+        free = shutil.disk_usage(folder).free
+        told_of = tr(
+            "{path}: {free} MB free", path=place(folder), free=f"{free // (1024 * 1024):,}"
+        )
+        remedy = tr("make room: revocation lists and their indexes take some hundred MB")
+        if free < _NO_BYTES:
+            yield problem(told_of, remedy)
+        elif free < _FEW_BYTES:
+            yield warning(told_of, remedy)
+        else:
+            yield ok(told_of)
+
+
+def _locks(_: Context) -> Iterator[Finding]:
+    """Orders are kept apart by locks, which some network file systems lose (flock(2))."""
+    folder = _nearest(data_directory())
+    kind = mounts.kind_of(folder)
+    reason = mounts.refuses_lock(folder)
+    remedy = tr("put the data on a local disk: IGC_DATA_DIR")
+    if reason:
+        yield problem(
+            tr("{path}: files can't be locked there: {why}", path=place(folder), why=reason), remedy
+        )
+    elif kind in mounts.SHARED:
+        yield warning(
+            tr(
+                "{path} is on a shared file system, {kind}: locks of other machines may go unseen",
+                path=place(folder),
+                kind=kind,
+            ),
+            remedy,
+        )
+    elif kind:
+        yield ok(tr("{path}: on {kind}, which keeps locks", path=place(folder), kind=kind))
+    else:
+        yield ok(tr("{path}: files can be locked", path=place(folder)))
+
+
+def _journal(_: Context) -> Iterator[Finding]:
+    path = data_directory() / "journal.sqlite"
+    if not path.exists():
+        yield ok(tr("no order was made from here yet"))
+        return
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        yield warning(
+            tr("{path}: others may read the journal", path=place(path)),
+            tr("chmod 600 {path}", path=place(path)),
+        )
+    try:
+        yield _integrity(path)
+    except (sqlite3.Error, OSError) as error:
+        yield problem(
+            tr("{path}: the journal can't be read: {why}", path=place(path), why=told(error)),
+            tr("keep a copy of the file, and put back its last sound backup"),
+        )
+
+
+def _integrity(path: Path) -> Finding:
+    """SQLite's own check of the file, which is opened so that nothing of it can change."""
+    from ..ws.orders.journal import SCHEMA_VERSION
+
+    deadline = time.monotonic() + _LOOK_SECONDS
+    log = path.with_name(path.name + "-wal")
+    # An empty log means that nobody is writing: SQLite then needs no files beside.
+    way = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?{way}", uri=True)) as database:
+        database.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            return problem(tr("the journal was made by a newer igcsante"), tr("upgrade igcsante"))
+        try:
+            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            (orders,) = database.execute("SELECT count(*) FROM orders").fetchone()
+        except sqlite3.OperationalError as error:
+            if time.monotonic() < deadline:
+                raise
+            return note(
+                tr("the journal is too large to check in a few seconds: {why}", why=told(error))
+            )
+    if verdict != "ok":
+        return problem(
+            tr("{path}: the journal is damaged", path=place(path)),
+            tr("keep a copy of the file, and put back its last sound backup"),
+        )
+    return ok(tr("the journal is whole, orders: {orders}", orders=orders))
+
+
+CHECKS = (
+    Check("storage.folders", tr("The folders: owner and modes"), _folders),
+    Check("storage.space", tr("Free space on their disks"), _space),
+    Check("storage.locks", tr("Whether files can be locked there"), _locks),
+    Check("storage.journal", tr("The order journal: whole, and readable"), _journal),
+)
