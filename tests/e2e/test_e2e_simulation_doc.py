@@ -29,8 +29,8 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = "".join(blocks("")).splitlines()
-    return [line.split("#")[0].split()[1:] for line in lines]
+    lines = "".join(blocks("console")).splitlines()
+    return [line.removeprefix("$ ").split("#")[0].split()[1:] for line in lines]
 
 
 def pcscd_is_there() -> None:
@@ -75,6 +75,7 @@ def test_every_fault_is_in_the_table() -> None:
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(KINDS)
 
 
+@pytest.mark.long
 def test_the_tests_pass(tmp_path: Path) -> None:
     removal, conftest, replay, order, platform, wsgi = blocks("python")
     (tmp_path / "conftest.py").write_text(conftest, "utf-8")
@@ -96,6 +97,7 @@ def test_the_tests_pass(tmp_path: Path) -> None:
     assert "5 passed" in done.stdout
 
 
+@pytest.mark.long
 def test_the_platform_obeys_its_commands(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     _, settings = blocks("toml")
