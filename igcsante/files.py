@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from .errors import StorageError, UnreadableError, UsageError
-from .messages import tr
+from .messages import reason_of, tr
 
 MAX_INPUT_BYTES = 256 * 1024 * 1024
 
@@ -37,7 +37,7 @@ def read_bounded(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
             if len(data) > size:  # a pipe, or a file that grows
                 data += stream.read(limit + 1 - len(data))
     except OSError as error:
-        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+        raise UsageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     if len(data) > limit:
         raise UnreadableError(
             tr("{path}: larger than {limit:,} bytes, so it was not read", path=path, limit=limit),
@@ -73,7 +73,7 @@ def write_atomic(
         handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise StorageError(
-            tr("{path}: {why}; nothing was written", path=path, why=error.strerror)
+            tr("{path}: {why}; nothing was written", path=path, why=reason_of(error))
         ) from None
     temporary = Path(name)
     try:
@@ -95,7 +95,7 @@ def write_atomic(
         ) from None
     except OSError as error:
         raise StorageError(
-            tr("{path}: {why}; nothing was written", path=path, why=error.strerror)
+            tr("{path}: {why}; nothing was written", path=path, why=reason_of(error))
         ) from None
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -193,5 +193,5 @@ def private_directory(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+        raise StorageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     return path

@@ -206,8 +206,8 @@ def _split(text: str, types: dict[str, tuple[str, str]], what: str) -> tuple[str
             tr("{text!r} is not a {what}", text=text, what=what),
             advice=_without_type(text, types)
             or tr(
-                "it starts with a type digit: {digits}",
-                digits=", ".join(f"{code} {name}" for code, (name, _) in types.items()),
+                "it starts with its type: {types}",
+                types=", ".join(f"{code} {name}" for code, (name, _) in types.items()),
             ),
         )
     name, pattern = types[type_code]
@@ -235,7 +235,7 @@ def _without_type(text: str, types: dict[str, tuple[str, str]]) -> str:
     ]
     if not fitting:
         return ""
-    return tr("a type digit comes first: {fitting}", fitting=joined(", ", fitting))
+    return tr("its type comes first: {fitting}", fitting=joined(", ", fitting))
 
 
 _EVERYDAY = ("FINESS", "SIREN", "SIRET", "RPPS")

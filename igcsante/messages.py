@@ -80,6 +80,11 @@ def plural(one: str, many: str, /, count: int, **values: Any) -> Message:
     return Message(one, {"count": count, **values}, many)
 
 
+def reason_of(error: BaseException) -> Message:
+    """What the system says of a failure: "No such file or directory"."""
+    return Message(getattr(error, "strerror", None) or str(error) or type(error).__name__, {})
+
+
 def joined(separator: str, parts: Iterable[str]) -> Message:
     """``separator.join(parts)`` whose parts are still said in the person's language.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import UsageError
-from .messages import tr
+from .messages import reason_of, tr
 
 MAX_SECRET_BYTES = 1024
 COMMAND_SECONDS = 60
@@ -94,7 +94,7 @@ def _from_descriptor(number: str) -> bytes:
             return stream.readline(MAX_SECRET_BYTES + 3)
     except OSError as error:
         raise UsageError(
-            tr("file descriptor {number} can't be read: {why}", number=number, why=error.strerror)
+            tr("file descriptor {number} can't be read: {why}", number=number, why=reason_of(error))
         ) from None
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
 import io
+import os
 import re
 import string
 import sys
@@ -33,6 +35,14 @@ HEADER = """\
 
 MsgId = str | tuple[str, str]
 
+# What the system says most often of files and connections: see messages.reason_of.
+SYSTEM_ERRORS = (
+    "EACCES EADDRINUSE EBADF EBUSY ECONNABORTED ECONNREFUSED ECONNRESET EDQUOT EEXIST EFBIG "
+    "EHOSTUNREACH EINVAL EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENETUNREACH ENODEV ENOENT ENOLCK "
+    "ENOSPC ENOTCONN ENOTDIR ENOTEMPTY ENXIO EPERM EPIPE EROFS ETIMEDOUT ETXTBSY"
+)
+OF_NAMES = ("Name or service not known", "Temporary failure in name resolution")
+
 
 def messages() -> dict[MsgId, set[str]]:
     """Every message, and the files that hold it. Raises ValueError for one that is no literal."""
@@ -42,6 +52,10 @@ def messages() -> dict[MsgId, set[str]]:
             found[msgid].add(path.relative_to(ROOT).as_posix())
     from igcsante.cli.help_texts import click_plurals, help_texts
 
+    for name in SYSTEM_ERRORS.split():
+        found[os.strerror(getattr(errno, name))].add("igcsante/messages.py")
+    for text in OF_NAMES:
+        found[text].add("igcsante/messages.py")
     for text in (*help_texts(), *click_plurals()):
         found[text].add("igcsante/cli")
     singulars = {msgid[0] for msgid in found if isinstance(msgid, tuple)}

@@ -233,7 +233,7 @@ def test_second_signature_is_refused(pki: Pki, tls12: int, tls13: int) -> None:
     assert len(signer.used) == 1
     failure = signing_failure(context)
     assert isinstance(failure, TlsError)
-    assert "a second card signature was refused" in failure.message
+    assert "one more card signature was refused" in failure.message
 
 
 @pytest.mark.parametrize(("schemes", "version"), [(CPS3, "tls12"), (CPS4, "tls13")])

@@ -174,7 +174,7 @@ def advice_for(atr: bytes) -> str:
     """What to do with a card that igcsante doesn't work with."""
     entry = known(atr)
     if entry and entry.generation == "CPS2ter":
-        return tr("CPS2ter cards are no longer in force: use the card that replaced it")
+        return tr("CPS2ter cards are no longer in force: use the card that replaced this one")
     shown = atr.hex(" ").upper()
     if "CPx card" in describe(atr):
         return tr("use a CPS3 or CPS4, or report this ATR: {atr}", atr=shown)

@@ -61,7 +61,7 @@ class PinField(Enum):
     """A secret that a PIN command carries, by the name that messages give it."""
 
     PIN = "PIN"
-    NEW_PIN = "new PIN"
+    NEW_PIN = tr("new PIN")
     PUK = "PUK"
 
 

@@ -19,6 +19,7 @@ from ..errors import (
     UsageError,
 )
 from ..messages import joined, tr
+from ..steps import step
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
 from .monitor import Monitor
@@ -142,7 +143,9 @@ def _opened(
     transport: PcscTransport, monitor: Monitor | None = None, cache: CardCache | None = None
 ) -> CpsCard:
     try:
-        return CpsCard(transport, monitor, cache)
+        card = CpsCard(transport, monitor, cache)
+        step("card", "{generation} card open", generation=card.generation)
+        return card
     except BaseException:
         transport.close()
         raise

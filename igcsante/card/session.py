@@ -36,6 +36,7 @@ from ..errors import (
 from ..identifiers import NationalId
 from ..messages import tr
 from ..secret import Secret
+from ..steps import step
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
 from .cps3 import Cps3
@@ -255,6 +256,7 @@ class CpsCard:
         """
         with self._transport.transaction():
             self._pins.verify(pin, use_last_try=use_last_try)
+        step("card", "PIN verified")
 
     def change_pin(
         self, pin: Secret | None, new: Secret | None, *, use_last_try: bool = False

@@ -313,27 +313,31 @@ _EVERYWHERE: _Kinds = {
             tr("start pcscd again, then run the command again"),
         ),
     ),
-    0x8010000F: (CardUnsupportedError, tr("the card speaks neither T=0 nor T=1"), "tr("),
+    0x8010000F: (CardUnsupportedError, tr("the card speaks neither T=0 nor T=1"), ""),
 }
 _AT_CONNECTION: _Kinds = {
     **_EVERYWHERE,
-    _NO_SMARTCARD: (CardAbsentError, ")no card is insertedtr(", ")insert the cardtr("),
-    _REMOVED: (CardAbsentError, ")no card is insertedtr(", ")insert the cardtr("),
-    0x80100067: (CardAbsentError, ")the card has no powertr(", ")insert the card againtr("),
-    0x80100068: (CardBusyError, ")another program is resetting the cardtr(", ")try againtr("),
-    0x80100017: (ReaderAbsentError, ")the reader is gonetr(", ")plug it in againtr("),
-    0x80100009: (ReaderAbsentError, ")the reader is gonetr(", ")plug it in againtr("),
-    0x8010002E: (ReaderAbsentError, ")there is no readertr(", ")plug one intr("),
+    _NO_SMARTCARD: (CardAbsentError, tr("no card is inserted"), tr("insert the card")),
+    _REMOVED: (CardAbsentError, tr("no card is inserted"), tr("insert the card")),
+    0x80100067: (CardAbsentError, tr("the card has no power"), tr("insert the card again")),
+    0x80100068: (CardBusyError, tr("another program is resetting the card"), tr("try again")),
+    0x80100017: (ReaderAbsentError, tr("the reader is gone"), tr("plug it in again")),
+    0x80100009: (ReaderAbsentError, tr("the reader is gone"), tr("plug it in again")),
+    0x8010002E: (ReaderAbsentError, tr("there is no reader"), tr("plug one in")),
 }
 _IN_SESSION: _Kinds = {
     **_EVERYWHERE,
     **dict.fromkeys(
         (_REMOVED, _NO_SMARTCARD),
-        (CardRemovedError, ")the card was removedtr(", ")insert it and run the command againtr("),
+        (CardRemovedError, tr("the card was removed"), tr("insert it and run the command again")),
     ),
     **dict.fromkeys(
         (0x80100017, 0x80100009, 0x8010002E),
-        (CardRemovedError, ")the reader was unpluggedtr(", ")plug it in and run the command again"),
+        (
+            CardRemovedError,
+            tr("the reader was unplugged"),
+            tr("plug it in and run the command again"),
+        ),
     ),
 }
 
@@ -348,7 +352,11 @@ def _raise_named(error: Exception, code: int | None, reader_name: str, kinds: _K
         raise error
     if code in kinds:
         kind, message, advice = kinds[code]
-        raise kind(f"{reader_name}: {message}", advice=advice, reader=reader_name) from error
+        raise kind(
+            tr("{reader_name}: {message}", reader_name=reader_name, message=message),
+            advice=advice,
+            reader=reader_name,
+        ) from error
     raise CardError(
         tr("{reader_name}: PC/SC error {code:08X}", reader_name=reader_name, code=code),
         reader=reader_name,

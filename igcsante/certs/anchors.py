@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..config import data_directory
 from ..errors import CertificateInvalidError, StorageError, UsageError
 from ..files import private_directory, write_atomic
-from ..messages import tr
+from ..messages import reason_of, tr
 from .load import certificates_from_path
 from .x509.signatures import is_self_signed
 
@@ -267,7 +267,7 @@ def find_anchor(name: str, directory: Path | None = None) -> AnchorEntry:
         raise UsageError(
             tr(
                 "{which} called {name!r}",
-                which="several authorities are" if found else "no authority is",
+                which=tr("several authorities are") if found else tr("no authority is"),
                 name=name,
             ),
             advice=tr("name it as `igc trust list` does, or by the start of its SHA-256"),
@@ -283,7 +283,7 @@ def remove_anchor(entry: AnchorEntry) -> None:
         entry.path.unlink()
     except OSError as error:
         raise StorageError(
-            tr("{path}: {why}; it was left in place", path=entry.path, why=error.strerror)
+            tr("{path}: {why}; it was left in place", path=entry.path, why=reason_of(error))
         ) from None
 
 

@@ -21,7 +21,7 @@ from cryptography import x509
 
 from ..errors import UnreadableError, UsageError
 from ..files import MAX_INPUT_BYTES, read_bounded
-from ..messages import tr
+from ..messages import reason_of, tr
 from ..secret import Secret
 from .x509 import der
 from .x509.certificate_list import Crl
@@ -55,7 +55,7 @@ def load(data: bytes, password: Secret | None = None, *, source: str = "") -> Co
     Raises UnreadableError, also for a PKCS#12 without its right password.
     """
     if not data.strip():
-        raise UnreadableError(tr("{source} is empty", source=source or "the input"))
+        raise UnreadableError(tr("{source} is empty", source=source or tr("the input")))
     try:
         if b"-----BEGIN " in data:
             return _pem(data, source)
@@ -73,7 +73,7 @@ def load_certificates(
     """The certificates in the octets of a file, at least one. Raises UnreadableError."""
     found = load(data, password, source=source).certificates
     if not found:
-        raise UnreadableError(tr("{source} holds no certificate", source=source or "the input"))
+        raise UnreadableError(tr("{source} holds no certificate", source=source or tr("the input")))
     return found
 
 
@@ -81,7 +81,7 @@ def load_crls(data: bytes, *, source: str = "") -> tuple[Crl, ...]:
     """The CRLs in the octets of a file, at least one. Raises UnreadableError."""
     found = load(data, source=source).crls
     if not found:
-        raise UnreadableError(tr("{source} holds no CRL", source=source or "the input"))
+        raise UnreadableError(tr("{source} holds no CRL", source=source or tr("the input")))
     return found
 
 
@@ -102,7 +102,7 @@ def certificates_from_path(
         for contents in _folder(path, CERTIFICATE_SUFFIXES, MAX_CONTAINER_BYTES)
         for certificate in contents.certificates
     ]
-    return tuple(dict.fromkeys(found)) or _nothing(path, "certificate", CERTIFICATE_SUFFIXES)
+    return tuple(dict.fromkeys(found)) or _nothing(path, tr("certificate"), CERTIFICATE_SUFFIXES)
 
 
 def crls_from_path(path: Path) -> tuple[Crl, ...]:
@@ -127,7 +127,7 @@ def _files(path: Path, suffixes: set[str]) -> list[Path]:
     try:
         found = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
     except OSError as error:
-        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+        raise UsageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     return [item for item in found if item.is_file()]
 
 

@@ -182,7 +182,7 @@ def _built(base: _T, table: Mapping[str, Any], where: str) -> _T:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
-            hint = did_you_mean(key, known) or "known: " + ", ".join(sorted(known))
+            hint = did_you_mean(key, known) or tr("known: {names}", names=", ".join(sorted(known)))
             raise ConfigError(tr("{where}: unknown key {key!r}", where=where, key=key), advice=hint)
         default = getattr(base, key)
         if is_dataclass(default):

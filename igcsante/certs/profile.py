@@ -230,7 +230,7 @@ def _world(
         conflicts.append(
             tr("a {own} category under a {issuer_world} issuer", own=own, issuer_world=issuer_world)
         )
-    for claim, of in ((own, "category"), (issuer_world, "issuer")):
+    for claim, of in ((own, tr("category")), (issuer_world, tr("issuer"))):
         if claim and anchor_world and claim != anchor_world:
             conflicts.append(
                 tr(

@@ -66,7 +66,7 @@ def apache(material: Material, files: dict[str, Path], key_is_locked: bool) -> s
 def curl(material: Material, files: dict[str, Path], key_is_locked: bool) -> str:
     """A command; curl asks for the passphrase of a locked key."""
     if "clientAuth" not in material.purposes:
-        raise _unfit("curl", "clients (clientAuth)")
+        raise _unfit("curl", tr("clients (clientAuth)"))
     words = ["curl", "--cert", str(files["fullchain"]), "--key", str(files["key"])]
     if "chain" in files:
         words += ["--cacert", str(files["chain"])]
@@ -92,7 +92,7 @@ def _serves(material: Material, program: str) -> bool:
     if "serverAuth" in material.purposes:
         return True
     if "clientAuth" not in material.purposes:
-        raise _unfit(program, "servers or clients (serverAuth, clientAuth)")
+        raise _unfit(program, tr("servers or clients (serverAuth, clientAuth)"))
     return False
 
 

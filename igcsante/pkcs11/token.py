@@ -297,7 +297,7 @@ class Pkcs11Token:
                 tr(
                     "the token {label}: {which} called that",
                     label=self.label,
-                    which="several keys are" if found else "no RSA key is",
+                    which=tr("several keys are") if found else tr("no RSA key is"),
                 ),
                 advice=tr("pkcs11-tool --list-objects --login shows their labels and ids"),
             )

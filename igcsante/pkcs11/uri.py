@@ -16,7 +16,7 @@ from ..messages import tr
 
 SCHEME = "pkcs11:"
 _KNOWN = ("token", "serial", "object", "id", "type")
-_ADVICE = "for example pkcs11:token=HSM;object=my-key?module-path=/usr/lib/module.so"
+_ADVICE = tr("for example pkcs11:token=HSM;object=my-key?module-path=/usr/lib/module.so")
 _VALUE = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 
 

@@ -31,7 +31,7 @@ from ..config import Profile
 from ..credentials import Credential
 from ..errors import ConfigError, IgcError
 from ..files import write_atomic
-from ..messages import tr
+from ..messages import plural, tr
 from ..secret import Secret
 from ..tls import client_context, signatures_made
 from ..ws.client import ZeepPlatform
@@ -174,9 +174,9 @@ def _certify(
         "tls",
         tr("Mutual TLS"),
         tr(
-            "{tls_version}, server verified, signed by the card ({context} signature)",
+            "{tls_version}, server verified, signed by the card (signatures: {count})",
             tls_version=platform.tls_version,
-            context=signatures_made(context),
+            count=signatures_made(context),
         ),
         {"version": platform.tls_version, "card_signatures": signatures_made(context)},
     )
@@ -233,9 +233,10 @@ def _certify(
     yield Step(
         "signatures",
         tr("Card use"),
-        tr(
-            "{context} signature and 1 PIN check for the whole job",
-            context=signatures_made(context),
+        plural(
+            "{count} signature and 1 PIN check for the whole job",
+            "{count} signatures and 1 PIN check for the whole job",
+            signatures_made(context),
         ),
         {"card_signatures": signatures_made(context)},
     )
@@ -294,7 +295,7 @@ def _live_and_die(
     yield Step(
         "revoke",
         "Revocation",
-        tr("done on {revoked_at:%Y-%m-%d at %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
+        tr("done on {revoked_at:%Y-%m-%d %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
         {"revoked_on": revoked_at},
     )
     verdict = _verdict(issued.certificate, store, profile)
@@ -303,7 +304,7 @@ def _live_and_die(
         "recheck",
         tr("Check again"),
         tr(
-            "revoked on {revoked_on:%Y-%m-%d at %H:%M:%S} UTC, in CRL {number}",
+            "revoked on {revoked_on:%Y-%m-%d %H:%M:%S} UTC, in CRL {number}",
             revoked_on=verdict.revoked_on,
             number=verdict.evidence[0].number,
         ),

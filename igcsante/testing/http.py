@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from igcsante.errors import UsageError
 
-from ..messages import tr
+from ..messages import reason_of, tr
 
 LOOPBACK = "127.0.0.1"
 IDLE_SECONDS = 60
@@ -39,7 +39,7 @@ def listen(port: int = 0) -> socket.socket:
                 "port {port} of {loopback} can't be used: {why}",
                 port=port,
                 loopback=LOOPBACK,
-                why=error.strerror,
+                why=reason_of(error),
             ),
             advice=tr("another simulated world may be running; stop it or choose another port"),
         ) from None

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ..config import Profile
 from ..errors import ConfigError, StorageError
 from ..files import private_directory, write_atomic
-from ..messages import tr
+from ..messages import reason_of, tr
 from .cards import SimulatedCard
 from .cards.material import CardMaterial
 from .cards.profile import CARD_TYPES, CardProfile, load_profile
@@ -263,7 +263,7 @@ def _make_once(target: Path, build: Callable[[Path], None]) -> None:
         draft.rename(target)
     except OSError as error:
         if not target.is_dir():  # else another process was first
-            raise StorageError(tr("{target}: {why}", target=target, why=error.strerror)) from None
+            raise StorageError(tr("{target}: {why}", target=target, why=reason_of(error))) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import NetworkError, TimeoutExceededError, TlsError
-from ..messages import tr
+from ..messages import reason_of, tr
 
 TIMEOUT = 10.0
 MAX_CERTIFICATES = 20
@@ -63,7 +63,7 @@ def server_certificates(
         raise NetworkError(tr("{where}: no name that can be looked up", where=where)) from None
     except OSError as error:
         raise NetworkError(
-            tr("{where} can't be reached: {why}", where=where, why=error.strerror or error)
+            tr("{where} can't be reached: {why}", where=where, why=reason_of(error))
         ) from None
 
 

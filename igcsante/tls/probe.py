@@ -21,7 +21,7 @@ from cryptography import x509
 
 from ..credentials import Credential
 from ..errors import IgcError, NetworkError, TimeoutExceededError, TlsError
-from ..messages import tr
+from ..messages import reason_of, tr
 from . import client_context, native, signatures_made, signing_failure
 
 VERSIONS = {"TLSv1.3": ssl.TLSVersion.TLSv1_3, "TLSv1.2": ssl.TLSVersion.TLSv1_2}
@@ -153,7 +153,7 @@ def _handshake(
             )
         return Probe(version, Outcome.REFUSED if cipher else Outcome.FAILED, _words(reason))
     except OSError as error:
-        detail = tr("the server hung up ({why})", why=error.strerror or type(error).__name__)
+        detail = tr("the server hung up ({why})", why=reason_of(error))
         return Probe(version, Outcome.REFUSED if cipher else Outcome.FAILED, detail, cipher=cipher)
     status = _STATUS_LINE.match(answer)
     if not answer:
@@ -182,7 +182,7 @@ def _connected(host: str, port: int, timeout: float) -> Any:
         ) from None
     except OSError as error:
         raise NetworkError(
-            tr("{host}:{port} can't be reached: {why}", host=host, port=port, why=error.strerror)
+            tr("{host}:{port} can't be reached: {why}", host=host, port=port, why=reason_of(error))
         ) from None
     with plain:
         yield plain

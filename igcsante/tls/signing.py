@@ -62,12 +62,10 @@ class BoundedSigner:
         if self.failure is not None:
             raise self.failure
         if self.signatures >= self._limit:
-            which = "second" if self._limit == 1 else f"{self._limit + 1}th"
             raise TlsError(
                 tr(
-                    "a {which} card signature was refused: the server wants a new handshake, "
-                    "and {limit} was allowed",
-                    which=which,
+                    "one more card signature was refused: the server wants a new handshake "
+                    "(signatures allowed: {limit})",
                     limit=self._limit,
                 ),
                 advice=tr(

@@ -1,4 +1,5 @@
-"""The entries of stored lists as a table, CSV or Parquet, for those who join them elsewhere.
+"""Stored lists for others: their entries as a table, CSV or Parquet, to be joined elsewhere;
+themselves, as PEM, for servers that look at them (nginx, Apache, HAProxy).
 
 Columns: ``issuer`` (RFC 4514), ``serial`` (hexadecimal), ``date``, ``reason`` (RFC 5280
 §5.3.1, empty when the list tells none), ``crl_number``.
@@ -14,6 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+from asn1crypto import pem
 from cryptography import x509
 
 from ...errors import UnreadableError, UsageError
@@ -99,6 +101,20 @@ def parquet_octets(table: Iterable[Row]) -> bytes:
             columns[4] = [None if number is None else str(number) for number in columns[4]]
             writer.write_table(pa.table(columns, schema=schema))
     return stream.getvalue()
+
+
+def pem_octets(lists: Iterable[StoredCrl]) -> Iterator[bytes]:
+    """The complete lists themselves, one after the other (RFC 7468 §6); delta lists are left out.
+
+    Raises UnreadableError, before anything is given, when the file of one is not what was
+    kept; UsageError when there is none.
+    """
+    complete = [octets_of(stored) for stored in lists if stored.base_number is None]
+    if not complete:
+        raise UsageError(
+            tr("no complete list is kept"), advice=tr("fetch them first: igc crl update")
+        )
+    return (pem.armor("X509 CRL", octets) for octets in complete)
 
 
 def _rows(store: CrlStore, stored: StoredCrl) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import StorageError, UnreadableError
 from ...files import private_directory, write_atomic
-from ...messages import tr
+from ...messages import reason_of, tr
 
 KEY_OCTETS = 32
 
@@ -24,7 +24,7 @@ def read_key(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+        raise StorageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     if len(key) != KEY_OCTETS:
         raise UnreadableError(
             tr("{path}: not the key of the CRL indexes", path=path),

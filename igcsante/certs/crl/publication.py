@@ -19,7 +19,7 @@ from pathlib import Path
 from ...errors import IgcError, StorageError
 from ...files import lock, private_directory, read_bounded, write_atomic
 from ...instants import iso
-from ...messages import tr
+from ...messages import reason_of, tr
 
 # 07:00 in Paris is 05:00 or 06:00 UTC: at 06:00 the morning's publication has begun all year.
 _PUBLICATION = time(6, tzinfo=UTC)
@@ -78,7 +78,7 @@ class Notes:
                 lock(stream, wait=True)
                 yield LockedNote(path)
         except OSError as error:
-            raise StorageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+            raise StorageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
 
 
 class LockedNote:

@@ -33,7 +33,7 @@ from ...errors import (
 )
 from ...files import MAX_INPUT_BYTES, private_directory, read_bounded, write_atomic
 from ...instants import iso, parse_instant
-from ...messages import tr
+from ...messages import reason_of, tr
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
 from .index import Header, IndexedCrl
@@ -316,7 +316,7 @@ class CrlStore:
                 continue
             except OSError as error:
                 raise StorageError(
-                    tr("{directory}: {why}", directory=self.directory, why=error.strerror)
+                    tr("{directory}: {why}", directory=self.directory, why=reason_of(error))
                 ) from None
         raise StorageError(
             tr(
@@ -351,8 +351,10 @@ def _order(crl: RevocationList) -> tuple[int, datetime]:
 
 
 def _edition(crl: RevocationList) -> str:
-    number = tr("no number") if crl.number is None else tr("number {number}", number=crl.number)
-    return f"{number}, of {iso(crl.this_update)}"
+    date = iso(crl.this_update)
+    if crl.number is None:
+        return tr("no number, of {date}", date=date)
+    return tr("number {number}, of {date}", number=crl.number, date=date)
 
 
 def _stored(path: Path, crl: Crl, header: Header) -> StoredCrl:
@@ -380,7 +382,7 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            tr("{path}: {why}; it was left in place", path=path, why=error.strerror)
+            tr("{path}: {why}; it was left in place", path=path, why=reason_of(error))
         ) from None
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ... import __version__
 from ...errors import IgcError, NetworkError, StorageError, UsageError
-from ...messages import tr
+from ...messages import reason_of, tr
 from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
 from .snapshot import Snapshot
 
@@ -76,7 +76,7 @@ def _as(kind: type[IgcError], what: str, *, lost: _Errors) -> Iterator[None]:
     try:
         yield
     except lost as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = reason_of(error)
         message = tr("{what}: {why}; the records that came before are complete", what=what, why=why)
         raise kind(message) from None
 
@@ -125,7 +125,7 @@ def check_on_cluster(
     try:
         client = connect(f"tcp://{address}", timeout=CONNECT_SECONDS)
     except OSError as error:
-        why = error.strerror or tr("no answer")
+        why = reason_of(error) if error.strerror else tr("no answer")
         raise NetworkError(
             tr(
                 "no Dask scheduler at {address}: {why}; nothing was checked",
@@ -148,12 +148,12 @@ def _require_this_version(client: Any) -> None:
     try:
         found = client.run(_version)
     except ImportError:
-        found = {"a worker": "none"}
+        found = {}
     if set(found.values()) != {__version__}:
-        there = ", ".join(sorted(set(found.values()))) or tr("no worker")
+        there = ", ".join(sorted(set(found.values()))) or tr("none")
         raise UsageError(
             tr(
-                "the cluster has igcsante {there}, and here it is {version}; nothing was checked",
+                "igcsante on the cluster: {there}; here: {version}; nothing was checked",
                 there=there,
                 version=__version__,
             ),

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from ...errors import StorageError, UsageError
 from ...files import lock
-from ...messages import tr
+from ...messages import reason_of, tr
 from ..policy_text import policy_toml
 from .snapshot import Snapshot
 
@@ -52,7 +52,7 @@ def state_instant(path: Path) -> datetime | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(tr("{path}: {why}", path=path, why=error.strerror)) from None
+        raise UsageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     if not line.endswith(b"\n"):
         return None
     head = _head(path, _split(line)[0])
@@ -103,7 +103,7 @@ class CheckState:
             stream = _opened(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StorageError(
-                tr("{path}: {why}; nothing was checked", path=path, why=error.strerror)
+                tr("{path}: {why}; nothing was checked", path=path, why=reason_of(error))
             ) from None
         state = cls(path, stream, secret)
         try:
@@ -169,7 +169,7 @@ class CheckState:
                 tr(
                     "{path}: {why}; what it has so far is complete",
                     path=self._path,
-                    why=error.strerror,
+                    why=reason_of(error),
                 )
             ) from None
         self._mac = mac
@@ -249,7 +249,11 @@ def _split(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _require_same(path: Path, head: dict[str, str], bound: dict[str, str]) -> None:
-    for name, what in (("at", "instant"), ("policy", "policy"), ("snapshot", tr("set of lists"))):
+    for name, what in (
+        ("at", tr("instant")),
+        ("policy", tr("policy")),
+        ("snapshot", tr("set of lists")),
+    ):
         if head.get(name) != bound[name]:
             raise UsageError(
                 tr(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from ...instants import iso
-from ...messages import tr
+from ...messages import joined, plural, tr
 from ..anchors import pinned_entry
 from ..nomenclatures import PRODUCTION_POLICY_USAGES, TEST_POLICY
 from ..policy import ANY_POLICY
@@ -266,7 +266,7 @@ def _names(profile: CertificateProfile) -> Iterator[Advice]:
 
 def _insi(common_name: str) -> Iterator[Advice]:
     """The rule is told by a third party only (pki.md §3), so nothing here is certain."""
-    wanted = " or ".join(INSI_NAMES)
+    wanted = joined(tr(" or "), INSI_NAMES)
     if common_name in INSI_NAMES:
         message = tr("the INSi service is said to want this very CN ({wanted})", wanted=wanted)
         yield Advice("name.insi", Level.NOTE, message, Basis.SECONDARY)
@@ -314,7 +314,7 @@ def _publication(certificate: x509.Certificate, profile: CertificateProfile) -> 
 
 
 def _days(span: timedelta) -> str:
-    return "1 day" if span.days == 1 else f"{span.days} days"
+    return plural("{count} day", "{count} days", span.days)
 
 
 def _worst_first(found: list[Advice]) -> tuple[Advice, ...]:

@@ -78,7 +78,7 @@ def parts_of(data: bytes, password: Secret | None = None, *, source: str = "") -
     ``source`` names the file in errors. Raises UnreadableError when there is nothing at all.
     """
     if not data.strip():
-        raise UnreadableError(tr("{source} is empty", source=source or "the input"))
+        raise UnreadableError(tr("{source} is empty", source=source or tr("the input")))
     where = f"{source}: " if source else ""
     found: list[Part] = []
     for item in _items(data, password, source):
@@ -192,7 +192,7 @@ def _kind(data: bytes) -> str:
         return "key"
     inside = [tag for tag, _ in _children(data, outer[0][1])] if outer else []
     if tags == [der.SEQUENCE, der.OCTET_STRING] and inside[:1] == [der.OID]:
-        return tr("encrypted key")  # RFC 5958 §3
+        return "encrypted key"  # RFC 5958 §3
     # RFC 2986 §4.1: version, subject, key and attributes. The others go on after four: lists
     # with dates, certificates of version 1 with a key.
     request = [der.INTEGER, der.SEQUENCE, der.SEQUENCE]

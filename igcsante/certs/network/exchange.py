@@ -19,7 +19,8 @@ from typing import Any
 
 from ... import __version__
 from ...errors import NetworkError, TimeoutExceededError
-from ...messages import tr
+from ...messages import reason_of, tr
+from ...steps import step
 from .access import Access, Target
 from .proxy import PROXY_AUTHENTICATION_REQUIRED, login_wanted
 
@@ -109,6 +110,14 @@ def exchange(request: Request, access: Access, deadline: Deadline) -> Iterator[A
             }
             connection.request(method, _path(request.target, access), request.body, headers)
             with connection.getresponse() as response:
+                host, status = request.target.host, response.status
+                step(
+                    "network",
+                    "{method} {host}: HTTP {status}",
+                    method=method,
+                    host=host,
+                    status=status,
+                )
                 if access.proxy and response.status == PROXY_AUTHENTICATION_REQUIRED:
                     raise login_wanted(access.proxy, access.proxy_login)
                 yield Answer(url, response, deadline)
@@ -120,7 +129,9 @@ def exchange(request: Request, access: Access, deadline: Deadline) -> Iterator[A
                 tr("{url}: no answer within {seconds:g} s", url=url, seconds=deadline.seconds)
             ) from None
         if isinstance(error, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
-            raise BrokenTransferError(f"{url}: {_in_words(error)}") from None
+            raise BrokenTransferError(
+                tr("{url}: {error}", url=url, error=_in_words(error))
+            ) from None
         raise NetworkError(tr("{url}: {error}", url=url, error=_in_words(error))) from None
     if deadline.passed:
         raise TimeoutExceededError(
@@ -201,5 +212,5 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return tr("the connection ended before the whole list came")
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return reason_of(error)
     return str(error) or type(error).__name__

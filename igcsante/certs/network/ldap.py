@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from ...errors import NetworkError, TimeoutExceededError
-from ...messages import tr
+from ...messages import reason_of, tr
+from ...steps import step
 from ..load import MAX_CRL_BYTES
 from ..x509 import der
 from .access import Access
@@ -94,12 +95,13 @@ def fetch_ldap(
                 connection.sendall(_search_request(wanted, timeout))
                 values = _answer(_Messages(connection, deadline, url, limit + _OVERHEAD), wanted)
                 connection.sendall(_message(2, _tlv(_UNBIND, b"")))
+        step("network", "LDAP {host}: {count} values", host=target.host, count=len(values))
     except OSError as error:
         if deadline.passed or isinstance(error, TimeoutError):
             raise TimeoutExceededError(
                 tr("{url}: no answer within {timeout:g} s", url=url, timeout=timeout)
             ) from None
-        raise NetworkError(tr("{url}: {why}", url=url, why=error.strerror or error)) from None
+        raise NetworkError(tr("{url}: {why}", url=url, why=reason_of(error))) from None
     except ValueError:
         raise NetworkError(tr("{url}: the server's answer is no LDAP", url=url)) from None
     if len(values) != 1:

@@ -188,7 +188,7 @@ class OcspSource:
         refusals: list[Reason],
     ) -> bool:
         """Add what a response tells to ``told``, or why it can't be used to ``refusals``."""
-        where = response.source or "a response"
+        where = response.source or tr("a response")
         if response.refusal:
             message = tr(
                 "the OCSP responder ({where}) gave no answer: {refusal}",

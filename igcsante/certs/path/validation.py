@@ -170,7 +170,7 @@ class PathRules:
             return ()
         message = tr(
             "asked for: {asked}; a serial number does not tell: give the certificate",
-            asked=", ".join(asked),
+            asked=joined(", ", asked),
         )
         return (Reason("serial.certificate_needed", message),)
 

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from ...errors import CardError, UsageError
-from ...messages import tr
+from ...messages import joined, tr
 from . import cps3, cps4
 from .application import CardApplication
 from .cps2ter import Cps2terVolet, volet_files
@@ -71,7 +71,7 @@ class SimulatedCard:
             raise CardError(
                 tr(
                     "this card offers {protocols}, not {protocol}",
-                    protocols=" and ".join(self.protocols),
+                    protocols=joined(tr(" and "), self.protocols),
                     protocol=protocol,
                 )
             )

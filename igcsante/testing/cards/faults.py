@@ -48,7 +48,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(
-                tr("no fault {kind!r}", kind=self.kind), advice="known: " + ", ".join(KINDS)
+                tr("no fault {kind!r}", kind=self.kind),
+                advice=tr("known: {names}", names=", ".join(KINDS)),
             )
         if self.at < (0 if self.kind in ("unplug", "sharing") else 1):
             raise UsageError(tr("exchanges are counted from 1"))

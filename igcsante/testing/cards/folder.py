@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import StorageError
-from ...messages import tr
+from ...messages import reason_of, tr
 
 _LOCK = "owner.lock"
 _LONGEST = 90  # sun_path holds 108 bytes, and a socket has a name too
@@ -38,7 +38,7 @@ def private_folder(prefix: str) -> Iterator[Path]:
         lock = _locked(folder)
     except OSError as error:
         raise StorageError(
-            tr("no folder for a private service: {why}", why=error.strerror)
+            tr("no folder for a private service: {why}", why=reason_of(error))
         ) from None
     try:
         yield folder

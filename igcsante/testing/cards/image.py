@@ -224,7 +224,8 @@ def _spoiled(files: Files, changes: Mapping[str, str]) -> Files:
     for name, what in changes.items():
         if name not in files:
             raise UsageError(
-                tr("the card has no file {name!r}", name=name), advice="known: " + ", ".join(files)
+                tr("the card has no file {name!r}", name=name),
+                advice=tr("known: {names}", names=", ".join(files)),
             )
         if what == "missing":
             del files[name]

@@ -195,7 +195,9 @@ def load_profile(source: str | Path) -> CardProfile:
     if not path.exists():
         raise ConfigError(
             tr("there is no card profile {source!r}", source=str(source)),
-            advice="known: " + ", ".join(profile_names()) + ", or the path of a TOML file",
+            advice=tr(
+                "known: {names}, or the path of a TOML file", names=", ".join(profile_names())
+            ),
         )
     try:
         text = read_bounded(path, MAX_PROFILE_BYTES).decode()
@@ -225,7 +227,7 @@ def _profile(table: dict[str, Any]) -> CardProfile:
     if like is not None and like not in profile_names():
         raise UsageError(
             tr("like: there is no card profile {like!r}", like=like),
-            advice="known: " + ", ".join(profile_names()),
+            advice=tr("known: {names}", names=", ".join(profile_names())),
         )
     values = _checked(table, _PROFILE_TYPES, ("name",) if like else _REQUIRED)
     if "national_id" in values:
@@ -249,7 +251,7 @@ def _checked(
 ) -> dict[str, Any]:
     for key, value in table.items():
         if key not in types:
-            hint = did_you_mean(key, types) or "known: " + ", ".join(sorted(types))
+            hint = did_you_mean(key, types) or tr("known: {names}", names=", ".join(sorted(types)))
             raise UsageError(tr("unknown key {key!r}", key=key), advice=hint)
         if type(value) is not types[key]:
             raise UsageError(

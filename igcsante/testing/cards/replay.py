@@ -93,9 +93,9 @@ class ReplayedCard:
             self._position, exchange = 0, exchanges[0]
         else:
             expected = (
-                "is " + exchanges[self._position].command_text
+                tr("is {command}", command=exchanges[self._position].command_text)
                 if not self.finished
-                else ("does not exist")
+                else tr("does not exist")
             )
             raise CardError(
                 tr(

@@ -12,7 +12,7 @@ import threading
 from typing import Self
 
 from ...errors import CardError, IgcError, NetworkError, ReaderAbsentError, UsageError
-from ...messages import tr
+from ...messages import reason_of, tr
 from .faults import READER_FAULTS, Fault, FaultScript
 from .insertable import Insertable
 
@@ -105,7 +105,7 @@ class VpcdCard:
                     "no virtual reader listens on {host}:{port} ({why})",
                     host=host,
                     port=port,
-                    why=error.strerror or error,
+                    why=reason_of(error),
                 ),
                 advice=tr(
                     "start pcscd with the vpcd driver: apt-get install -y pcscd vsmartcard-vpcd"
@@ -134,7 +134,7 @@ class VpcdCard:
             return
         except OSError as error:
             raise NetworkError(
-                tr("the virtual reader hung up ({why})", why=error.strerror or error)
+                tr("the virtual reader hung up ({why})", why=reason_of(error))
             ) from None
         finally:
             self.card.power_off()

@@ -7,6 +7,7 @@ French, as the people who read them at the other end are.
 from __future__ import annotations
 
 from ...errors import PlatformRefusedError, PlatformUnavailableError, UsageError
+from ...messages import tr
 from .store import Store
 
 PREFIX = "MOCK-"
@@ -88,7 +89,10 @@ class FaultPlan:
         """Plan ``F01``…, ``T01``… or an incident for one request. Raises UsageError."""
         known = [*FUNCTIONAL, *TECHNICAL, *INCIDENTS]
         if kind not in known:
-            raise UsageError(f"unknown fault {kind!r}", advice="known: " + ", ".join(known))
+            raise UsageError(
+                tr("unknown fault {kind!r}", kind=kind),
+                advice=tr("known: {names}", names=", ".join(known)),
+            )
         with self._store.transaction() as tx:
             tx.plan_fault(kind)
 

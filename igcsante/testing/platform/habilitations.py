@@ -69,7 +69,7 @@ def _structure(table: dict[str, Any], where: str) -> tuple[str, Structure]:
     try:
         identifier = StructureId.parse(values["id"])
     except UsageError as error:
-        raise ConfigError(f"{where}: {error.message}") from None
+        raise ConfigError(tr("{where}: {message}", where=where, message=error.message)) from None
     structure = Structure(identifier, values["name"], values.get("department", "Paris (75)"))
     return str(identifier), structure
 
@@ -111,7 +111,9 @@ def _habilitation(
         usages = tuple(Usage.parse(str(usage)) for usage in table["usages"])
         world = World.parse(_text(table, "world", where)) if "world" in table else World.TEST
     except UsageError as error:
-        raise ConfigError(f"{where}: {error.message}", advice=error.advice) from None
+        raise ConfigError(
+            tr("{where}: {message}", where=where, message=error.message), advice=error.advice
+        ) from None
     foreign = [usage for usage in usages if usage not in USAGES[offre]]
     if foreign:
         raise ConfigError(
@@ -163,7 +165,7 @@ def _check_keys(
     known = (*needed, *allowed)
     for key in table:
         if key not in known:
-            hint = did_you_mean(key, known) or "known: " + ", ".join(known)
+            hint = did_you_mean(key, known) or tr("known: {names}", names=", ".join(known))
             raise ConfigError(tr("{where}: unknown key {key!r}", where=where, key=key), advice=hint)
     for key in needed:
         if key not in table:

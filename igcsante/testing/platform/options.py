@@ -75,7 +75,8 @@ class Options:
             if name not in known:
                 raise ConfigError(
                     tr("options: unknown key {name!r}", name=name),
-                    advice=did_you_mean(name, known) or "known: " + ", ".join(known),
+                    advice=did_you_mean(name, known)
+                    or tr("known: {names}", names=", ".join(known)),
                 )
             values[name] = _CHECKS[name](name, value)
         return cls(**values)

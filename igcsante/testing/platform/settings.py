@@ -41,7 +41,9 @@ def load_settings(path: Path) -> PlatformSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(tr("{path}: not a TOML file: {error}", path=path, error=error)) from None
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", advice=error.advice) from None
+        raise ConfigError(
+            tr("{path}: {message}", path=path, message=error.message), advice=error.advice
+        ) from None
 
 
 def default_text() -> str:
@@ -59,7 +61,7 @@ def _settings(text: str) -> PlatformSettings:
     content = tomllib.loads(text)
     for key in content:
         if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS) or "known: " + ", ".join(_KEYS)
+            hint = did_you_mean(key, _KEYS) or tr("known: {names}", names=", ".join(_KEYS))
             raise ConfigError(tr("unknown key {key!r}", key=key), advice=hint)
     options = content.get("options", {})
     if not isinstance(options, dict):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StorageError
-from ...messages import tr
+from ...messages import reason_of, tr
 from ...ws.model import ProductSearch
 from ...ws.vocabulary import ProductState
 from .records import STATE_IN_SQL, Mail, Record, from_row, to_row
@@ -94,7 +94,7 @@ class Store:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
         except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}") from None
+            raise StorageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
         with self._connection() as connection:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -116,7 +116,7 @@ class Store:
 
     def _unusable(self, reason: str) -> StorageError:
         advice = "remove the folder of that simulated world: a new one is made on the next use"
-        return StorageError(f"{self._path}: {reason}", advice=advice)
+        return StorageError(tr("{path}: {reason}", path=self._path, reason=reason), advice=advice)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

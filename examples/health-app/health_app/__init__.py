@@ -1,0 +1,1 @@
+"""An imaginary health application: people log in with their CPS, services get certificates."""
