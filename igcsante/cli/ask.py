@@ -11,7 +11,7 @@ import click
 from ..errors import UsageError
 from ..messages import tr
 from ..secret import Secret, read_secret
-from .output import is_interactive, talk
+from .output import insist, is_interactive
 
 
 def secret(
@@ -46,7 +46,7 @@ def card_secret(
     """As :func:`secret`; None when the holder is to type it on the reader's ``keypad``."""
     if not keypad:
         return secret(source, prompt, option, confirm=confirm)
-    talk(
+    insist(
         tr(
             "{prompt}: type it on the reader{which}.",
             prompt=prompt,

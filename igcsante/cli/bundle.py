@@ -14,8 +14,9 @@ from ..errors import CertificateInvalidError, UnreadableError
 from ..instants import iso, parse_instant
 from ..messages import tr
 from ..text import printable
-from . import ask
+from . import ask, completing
 from .check_options import check_options
+from .command import group
 from .output import Settings, common_options, emit, grouped, print_error, say, say_pairs
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _COLOURS = {"good": "green", "revoked": "red", "invalid": "red", "unknown": "yel
 _paths = click.Path(path_type=Path)
 
 
-@click.group("bundle")
+@group("bundle")
 @common_options
 def bundle_command(settings: Settings) -> None:
     """Keep a check for later: certificates, anchors, lists, OCSP answers, policy and verdict.
@@ -38,12 +39,19 @@ def bundle_command(settings: Settings) -> None:
     A bundle is a ZIP file that needs no network and nothing of this machine to be checked
     again, years later, at the same instant. It isn't signed: note the SHA-256 that make tells,
     or sign the file.
+
+    \b
+    Examples:
+      igc bundle make proof.zip server.pem
+      igc bundle check proof.zip
     """
 
 
 @bundle_command.command("make")
 @click.argument("out", type=_paths)
-@click.argument("files", nargs=-1, required=True, type=_paths)
+@click.argument(
+    "files", nargs=-1, required=True, type=_paths, shell_complete=completing.certificates
+)
 @click.option("--at", metavar="INSTANT", help="Check as of this instant (ISO 8601), not now.")
 @click.option("--offline", is_flag=True, help="Fetch nothing: given and kept lists only.")
 @grouped(
@@ -73,7 +81,7 @@ def bundle_make(
     \b
     Examples:
       igc bundle make 2026-11-22.igc.zip server.pem
-      igc bundle make proof.zip signer.pem --at 2026-01-05 --crl lists/ --ocsp answer.der
+      igc bundle make proof.zip signer.pem --at 2026-01-05 --crl lists/
     """
     from ..certs.offline.bundle import write
 
@@ -160,6 +168,11 @@ def bundle_check(
     when you imported them; with --anchors, only when they are among those. Its policy is
     believed when it is a shipped one (igc policy show), or equal to yours: --policy. Exit code:
     that of the verdict (the worst one), or 6 when the bundle can't be believed.
+
+    \b
+    Examples:
+      igc bundle check proof.zip
+      igc bundle check proof.zip --anchors authorities/
     """
     from ..certs.offline.bundle import MAX_BUNDLE_BYTES, examine
     from ..certs.policy import load_policy

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from .command import group
 from .lazy import LazyGroup
 from .output import Settings, card_options
 
@@ -24,10 +23,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-@click.group("card", cls=LazyGroup, table=COMMANDS)
+@group("card", cls=LazyGroup, table=COMMANDS)
 @card_options
 def card_command(settings: Settings) -> None:
     """Work with a CPx card. Nothing spends a PIN try unless it asks for the PIN.
 
     id, certs, sign and tls-check also work with a PKCS#11 token: --pkcs11 MODULE.
+
+    \b
+    Examples:
+      igc card info             the card, its holder, the tries left
+      igc card id               the national identifier, for a script
+      igc card sign letter.pdf  a detached signature
     """

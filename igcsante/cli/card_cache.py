@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
 from ..messages import tr
+from .command import group
 from .output import Settings, card_options, emit, say
 
 
-@click.group("cache")
+@group("cache")
 @card_options
 def cache_command(settings: Settings) -> None:
     """What is kept of cards, so that reading them again is quick.
@@ -22,13 +21,23 @@ def cache_command(settings: Settings) -> None:
       always  keep the others too (a CPS4): an update of such a card goes unnoticed
               until igc card cache clear
       never   read everything from the card, each time
+
+    \b
+    Examples:
+      igc card info --no-cache
+      igc card cache clear
     """
 
 
 @cache_command.command("clear")
 @card_options
 def cache_clear(settings: Settings) -> None:
-    """Forget all cards."""
+    """Forget all cards.
+
+    \b
+    Example:
+      igc card cache clear
+    """
     from ..card.cache import CardCache
     from ..errors import StorageError
     from .connect import card_cache_directory

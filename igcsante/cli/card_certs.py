@@ -12,6 +12,7 @@ import click
 
 from ..messages import tr
 from .card_export import distinct
+from .command import command
 from .key_holder import key_holder
 from .output import Settings, card_options, emit, say_table, talk
 from .validity import validity, validity_text
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..pkcs11.token import TokenCertificate
 
 
-@click.command("certs")
+@command("certs")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write them as PEM files here."
 )
@@ -30,6 +31,11 @@ def certs_command(settings: Settings, out: Path | None) -> None:
     """List the card's certificates; with --out, write them as PEM files.
 
     No file is overwritten: when one of them is there already, none is written.
+
+    \b
+    Examples:
+      igc card certs
+      igc card certs --out certs/
     """
     from ..certs.export import certificate_pem
     from ..certs.x509.names import COMMON_NAME, display, display_subject, issuer_attributes

@@ -13,6 +13,7 @@ import click
 from ..messages import tr
 from ..text import printable
 from .card_pin import last_try_option, pin_source_option
+from .command import command
 from .connect import inserted_card, verify_pin
 from .output import Settings, card_options, emit, talk
 
@@ -23,7 +24,7 @@ _MAX_LABEL = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-@click.command("export")
+@command("export")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--private", is_flag=True, help="Also what the PIN guards; asks for the PIN.")
 @pin_source_option
@@ -37,6 +38,11 @@ def export_command(
     What the PIN guards is left out, unless --private or --pin-source is given. An object that
     the card lists and doesn't give is told on stderr. No file is overwritten: when one of
     them is there already, none is written.
+
+    \b
+    Examples:
+      igc card export copy/
+      igc card export copy/ --private  what the PIN guards too
     """
     from ..files import require_absent, write_atomic
 

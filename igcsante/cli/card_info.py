@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..messages import tr
 from ..text import printable
+from .command import command
 from .connect import inserted_card
 from .key_holder import key_holder
 from .output import Settings, card_options, emit, say, say_pairs, talk
@@ -23,10 +22,16 @@ if TYPE_CHECKING:
 _TYPES_IN_WORDS = {"CPE": "CDE/CPE", "CPA": "CDA/CPA"}
 
 
-@click.command("id")
+@command("id")
 @card_options
 def id_command(settings: Settings) -> None:
-    """Print the holder's national identifier, and nothing else."""
+    """Print the holder's national identifier, and nothing else.
+
+    \b
+    Examples:
+      igc card id
+      ID=$(igc card id)
+    """
     with key_holder(settings) as holder:
         identifier = holder.national_id()
     for warning in identifier.warnings:
@@ -37,13 +42,18 @@ def id_command(settings: Settings) -> None:
         say(str(identifier))
 
 
-@click.command("info")
+@command("info")
 @card_options
 def info_command(settings: Settings) -> None:
     """Show the card, its holder, its certificates and the PIN tries left. Needs no PIN.
 
     Certificates that expired, or aren't valid yet by this machine's clock, are said to be so;
     igc check tells whether one was revoked.
+
+    \b
+    Examples:
+      igc card info
+      igc card info --json
     """
     at = datetime.now(UTC)
     with inserted_card(settings) as card:

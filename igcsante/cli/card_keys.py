@@ -16,6 +16,7 @@ from ..credentials import AUTHENTICATION, SHA1_SCHEMES, SIGNATURE, TECHNICAL, Rs
 from ..errors import CardIncapableError, UsageError
 from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
+from .command import command
 from .connect import inserted_card, profile_of, trust_store, with_chain
 from .key_holder import key_holder
 from .output import Settings, card_options, emit, say, talk
@@ -30,7 +31,7 @@ _SUFFIXES = {"cms": ".p7s", "raw": ".sig"}
 _STDIN = "-"
 
 
-@click.command("sign")
+@command("sign")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option(
     "--key",
@@ -75,8 +76,14 @@ def sign_command(
 
     \b
     Verify them with:
-      openssl cms -verify -binary -inform DER -in FILE.p7s -content FILE -CAfile ROOTS.pem
+      openssl cms -verify -binary -inform DER -in FILE.p7s -content FILE \\
+          -CAfile ROOTS.pem
       openssl dgst -sha256 -verify KEY.pem -signature FILE.sig FILE
+
+    \b
+    Examples:
+      igc card sign letter.pdf
+      igc card sign - --out backup.p7s < backup.tar
     """
     from ..certs.cms import detached_signature
     from ..files import require_free, write_atomic
@@ -135,11 +142,16 @@ def sign_command(
         talk(tr("Wrote {target}", target=target))
 
 
-@click.command("random")
+@command("random")
 @click.argument("count", type=click.IntRange(1, MOST_RANDOM_BYTES))
 @card_options
 def random_command(settings: Settings, count: int) -> None:
-    """Print COUNT random bytes of the card's generator, in hexadecimal. No PIN is needed."""
+    """Print COUNT random bytes of the card's generator, in hexadecimal. No PIN is needed.
+
+    \b
+    Example:
+      igc card random 16
+    """
     with inserted_card(settings) as card:
         found = card.random(count)
     if settings.json:

@@ -8,6 +8,7 @@ import click
 
 from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
+from .command import command
 from .connect import inserted_card, verify_pin
 from .output import Settings, card_options, emit, emit_bytes, say, say_pairs, say_table, talk
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _BYTES_A_LINE = 16
 
 
-@click.command("objects")
+@command("objects")
 @click.option("--read", "label", metavar="LABEL", help="Show this object's bytes.")
 @click.option("--raw", is_flag=True, help="With --read: the bytes themselves on stdout.")
 @click.option("--cps2ter", is_flag=True, help="Show the CPS2ter part of a CPS3. Needs the PIN.")
@@ -36,6 +37,11 @@ def objects_command(
     """List the card's data objects; with --read, show the bytes of one.
 
     Only reading a private object needs the PIN.
+
+    \b
+    Examples:
+      igc card objects
+      igc card objects --read CPS_INFO_PS > object.bin
     """
     with inserted_card(settings) as card:
         contactless = not card.has_pin
@@ -70,12 +76,17 @@ def objects_command(
         _say_none("data object", contactless=contactless)
 
 
-@click.command("activities")
+@command("activities")
 @pin_source_option
 @last_try_option
 @card_options
 def activities_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
-    """List where the holder works, as the card has it. Needs the PIN."""
+    """List where the holder works, as the card has it. Needs the PIN.
+
+    \b
+    Example:
+      igc card activities
+    """
     with inserted_card(settings) as card:
         contactless = not card.has_pin
         if any(label.startswith("CPS_ACTIVITY_") for label in card.objects.labels()):

@@ -8,6 +8,7 @@ import click
 
 from ..messages import tr
 from . import ask
+from .command import group
 from .connect import inserted_card, verify_pin
 from .output import Settings, card_options, emit, say, say_pairs, talk
 
@@ -28,12 +29,17 @@ _new_pin_option = click.option(
 _yes_option = click.option("--yes", is_flag=True, help="Don't ask whether to do it.")
 
 
-@click.group("pin")
+@group("pin")
 @card_options
 def pin_command(settings: Settings) -> None:
     """Look after the card's PIN: each command sends it once at most.
 
     Without a source it is typed on the reader's keypad, if it has one, or asked for here.
+
+    \b
+    Examples:
+      igc card pin status
+      igc card pin change
     """
 
 
@@ -43,6 +49,11 @@ def pin_status(settings: Settings) -> None:
     """Show how many PIN and PUK tries are left. Spends none.
 
     Exit code 0 even when the PIN is blocked.
+
+    \b
+    Examples:
+      igc card pin status
+      igc card pin status --json
     """
     with inserted_card(settings) as card:
         pin, puk = card.pin_status(), card.puk_status()
@@ -80,7 +91,13 @@ def pin_status(settings: Settings) -> None:
 @last_try_option
 @card_options
 def pin_verify(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
-    """Try the PIN, once."""
+    """Try the PIN, once.
+
+    \b
+    Examples:
+      igc card pin verify
+      igc card pin verify --pin-source env:CPS_PIN
+    """
     with inserted_card(settings) as card:
         verify_pin(card, pin_source, use_last_try=use_last_try)
     _done(settings, "verified", "The PIN is right.")
@@ -99,7 +116,12 @@ def pin_change(
     use_last_try: bool,
     yes: bool,
 ) -> None:
-    """Give the card a new PIN; the present one is needed."""
+    """Give the card a new PIN; the present one is needed.
+
+    \b
+    Example:
+      igc card pin change
+    """
     with inserted_card(settings) as card:
         _say_tries(card.pin_status(), "PIN")
         card.check_pin_policy(use_last_try=use_last_try)
@@ -126,7 +148,12 @@ def pin_unblock(
     use_last_try: bool,
     yes: bool,
 ) -> None:
-    """Give the card a new PIN, and all its tries, by means of the PUK."""
+    """Give the card a new PIN, and all its tries, by means of the PUK.
+
+    \b
+    Example:
+      igc card pin unblock
+    """
     with inserted_card(settings) as card:
         card.check_pin_policy(use_last_try=use_last_try, puk=True)
         puk_status = card.puk_status()

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from ..messages import tr
+from .command import command
 from .output import Settings, card_options, talk
 
 
-@click.command("record", context_settings={"ignore_unknown_options": True})
+@command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--include-private", is_flag=True, help="Keep what is read after the PIN, too.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

@@ -11,6 +11,7 @@ import click
 from ..errors import ConfigError, TlsError, UsageError
 from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
+from .command import command
 from .connect import profile_of, trust_store, with_chain
 from .key_holder import key_holder
 from .numbers import FiniteRange
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..tls.probe import Probe
 
 
-@click.command("tls-check")
+@command("tls-check")
 @click.argument("server", metavar="HOST:PORT")
 @click.option(
     "--anchors",
@@ -51,6 +52,10 @@ def tls_check_command(
 
     TLS 1.3 and 1.2 are tried, with one signature of the card each at most, and none before
     the server is verified. Exit code 10 when it is accepted in neither.
+
+    \b
+    Example:
+      igc card tls-check www.example.org:443
     """
     from ..tls.probe import VERSIONS, Outcome, probe
 

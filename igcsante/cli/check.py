@@ -17,9 +17,10 @@ import click
 from ..errors import StorageError, UsageError
 from ..instants import iso, parse_instant
 from ..messages import tr
-from . import ask
+from . import ask, completing
 from .check_options import check_options
-from .output import HeadedCommand, Settings, grouped, quiet_card_options, talk
+from .command import command
+from .output import Settings, grouped, quiet_card_options, shows_progress, talk
 
 if TYPE_CHECKING:
     from ..certs.fleet.report import Finding, Outcome, Survey
@@ -33,8 +34,8 @@ _RESUMABLE = timedelta(hours=24)
 _paths = click.Path(path_type=Path)
 
 
-@click.command("check", cls=HeadedCommand)
-@click.argument("inputs", nargs=-1)
+@command("check")
+@click.argument("inputs", nargs=-1, shell_complete=completing.certificates)
 @grouped(
     "reading",
     click.option("--no-recursive", is_flag=True, help="Of folders, only the files right in them."),
@@ -366,8 +367,7 @@ def _with_progress(findings: Iterable[Finding], count: int, asked: _Asked) -> It
 
     kind = asked.kind
     streaming = asked.out is None and is_terminal() and kind in ("text", "ndjson", "csv", "json")
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    if count < _LONG or streaming or not watched:
+    if count < _LONG or streaming or not shows_progress():
         yield from findings
         return
     with click.progressbar(

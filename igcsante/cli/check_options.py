@@ -16,6 +16,7 @@ import click
 from ..errors import UsageError
 from ..messages import tr
 from ..text import did_you_mean
+from . import completing
 from .output import Command, grouped
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _OPTIONS = (
         metavar="NAME|FILE",
         default="default",
         show_default=True,
+        shell_complete=completing.policies,
         help="What to demand: see igc policy list.",
     ),
     click.option(

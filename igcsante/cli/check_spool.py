@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import StorageError
-from ..messages import tr
+from ..messages import reason_of, tr
 
 _IN_MEMORY = 64 * 1024 * 1024
 
@@ -52,7 +52,7 @@ class Spool:
             raise StorageError(
                 tr(
                     "what was read to be checked can't be kept: {why}; nothing was checked",
-                    why=error.strerror,
+                    why=reason_of(error),
                 ),
                 advice=tr("have room in the folder for temporary files, or name another in TMPDIR"),
             ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,9 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import CARD_CACHE_CHOICES, Profile, cache_directory, data_directory, load_profile
+import click
+
+from ..config import (
+    Profile,
+    Resolved,
+    cache_directory,
+    data_directory,
+    resolve,
+)
 from ..errors import ConfigError, IgcError, UsageError
 from ..instants import iso
+from ..messages import tr
 from ..text import printable
 from . import ask
 from .output import Settings, talk
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from ..card.session import CpsCard
     from ..certs.anchors import TrustStore
     from ..certs.network.access import Access
+    from ..certs.network.proxy import ProxyLogin
     from ..certs.profile import CertificateProfile
     from ..credentials import Credential
     from ..ws.contract.wsdl import WsdlContract
@@ -30,16 +39,38 @@ if TYPE_CHECKING:
     from ..ws.patience import PatientPlatform
 
 
-def simulated_world_directory() -> Path:
-    """Where ``igc sim`` keeps its world, and the profile ``sim`` with it."""
-    return data_directory() / "sim"
-
-
 def profile_of(settings: Settings) -> Profile:
-    """The profile that the command works with."""
-    return load_profile(
-        settings.profile, extra_files=(simulated_world_directory() / "profile.toml",)
-    )
+    """The profile that the command works with, with the options that it was given."""
+    return configuration_of(settings).profile
+
+
+def asked_profile(settings: Settings) -> str:
+    """The profile that an option or a variable chose for this command, else nothing."""
+    found = configuration_of(settings)
+    return found.profile.name if found.profile_was_asked_for else ""
+
+
+def configuration_of(settings: Settings) -> Resolved:
+    """The profile, and where each value comes from. What should be known of it is told once."""
+    flags = {key: getattr(settings, key) or None for key in _FLAGS}
+    if settings.no_cache:
+        flags["card_cache"] = "never"
+    found = resolve(settings.profile, flags)
+    for notice in found.notices:
+        tell_once(tr("Careful: {notice}.", notice=notice))
+    return found
+
+
+_FLAGS = ("platform", "wsdl", "mapping", "reader", "pkcs11")
+
+
+def tell_once(text: str) -> None:
+    """A line for the person, once in a command however often it is met."""
+    context = click.get_current_context(silent=True)
+    told = context.meta.setdefault(f"{__name__}.told", set()) if context else set()
+    if text not in told:
+        told.add(text)
+        talk(text)
 
 
 def access_of(profile: Profile) -> Access:
@@ -51,7 +82,15 @@ def access_of(profile: Profile) -> Access:
         ldap_hosts=profile.ldap_hosts,
         private_networks=profile.private_networks,
         proxy=profile.proxy,
+        proxy_login=_proxy_login(profile),
     )
+
+
+def _proxy_login(profile: Profile) -> ProxyLogin | None:
+    """Who asks the proxy. The password is read when it is needed. Raises ConfigError."""
+    from ..certs.network.proxy import ProxyLogin
+
+    return ProxyLogin.of(profile.proxy_user, profile.proxy_password)
 
 
 def open_journal() -> Journal:
@@ -70,6 +109,7 @@ class Target:
     endpoint: str
     store: TrustStore
     proxy: tuple[str, int] | None
+    proxy_login: ProxyLogin | None
     contract: WsdlContract | None  # None: the mock's
     clock: Callable[[], datetime]
 
@@ -96,7 +136,8 @@ def target_of(settings: Settings) -> Target:
         )
     contract = _contract(settings, profile)
     proxy = proxy_address(profile.proxy) if profile.proxy else None
-    return Target(settings, profile, endpoint, store, proxy, contract, clock_of(profile))
+    login, clock = _proxy_login(profile), clock_of(profile)
+    return Target(settings, profile, endpoint, store, proxy, login, contract, clock)
 
 
 def _contract(settings: Settings, profile: Profile) -> WsdlContract | None:
@@ -175,15 +216,9 @@ def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
     """Where files of the card are kept; a recording holds all that its command needs."""
     from ..card.cache import CardCache
 
-    wanted = os.environ.get("IGC_CARD_CACHE") or profile.card_cache
-    if wanted not in CARD_CACHE_CHOICES:
-        raise ConfigError(
-            f"IGC_CARD_CACHE={wanted} is no way to keep cards",
-            advice="one of " + ", ".join(CARD_CACHE_CHOICES),
-        )
-    if settings.no_cache or settings.recorder is not None or wanted == "never":
+    if settings.recorder is not None or profile.card_cache == "never":
         return None
-    return CardCache(card_cache_directory(), without_marker=wanted == "always")
+    return CardCache(card_cache_directory(), without_marker=profile.card_cache == "always")
 
 
 def card_cache_directory() -> Path:
@@ -307,6 +342,7 @@ def connection(
             contract=target.contract,
             limits=limits,
             proxy=target.proxy,
+            proxy_login=target.proxy_login,
             credential=credential,
         ) as client:
             yield Connection(PatientPlatform(client, told=_say_again), credential, about)

@@ -14,6 +14,8 @@ import click
 from ..errors import ExitCode, UnreadableError, UsageError
 from ..messages import tr
 from ..text import printable
+from . import completing
+from .command import group
 from .crl_kept import lookup, matching, open_store, the_one
 from .crl_print import (
     common_name,
@@ -42,18 +44,24 @@ _anchors = click.option(
 _sleep: Callable[[float], None] = time.sleep
 
 
-@click.group("crl")
+@group("crl")
 @common_options
 def crl_command(settings: Settings) -> None:
     """Keep revocation lists: fetch, verify, index, list, export.
 
     A list is believed only if a known authority signed it. The lists are kept in the user's
     cache, with indexes that make a check take milliseconds whatever their size.
+
+    \b
+    Examples:
+      igc crl update                           fetch what may be newer
+      igc crl list
+      igc crl show ACI-EL-ORG --serial 1f2e3d  is it in the list?
     """
 
 
 @crl_command.command("update")
-@click.argument("files", nargs=-1, type=_paths)
+@click.argument("files", nargs=-1, type=_paths, shell_complete=completing.certificates)
 @_anchors
 @click.option("--delta", is_flag=True, help="Of FILES, the delta lists too (published in LDAP).")
 @click.option("--force", is_flag=True, help="Fetch also what can't be newer yet.")
@@ -78,14 +86,16 @@ def crl_update(
     that these and their CAs need. The ANS publishes every morning from 07:00, and asks that
     each list be fetched once a day, at hours that are spread over its users. A list is
     therefore asked for once a publication, under a condition; --spread waits a time that was
-    drawn once for this machine and stays the same every day. In a crontab:
-
-    \b
-        0 7 * * *  igc crl update --spread 4
-
-    With a systemd timer, use RandomizedDelaySec and FixedRandomDelay instead.
+    drawn once for this machine and stays the same every day: for a crontab. With a systemd
+    timer, use RandomizedDelaySec and FixedRandomDelay instead.
 
     Exit code: that of the first list that could not be had; the others are updated.
+
+    \b
+    Examples:
+      igc crl update
+      igc crl update server.pem             its lists only
+      0 7 * * * igc crl update --spread 4   in a crontab
     """
     if spread:
         _wait(spread)
@@ -104,7 +114,12 @@ def crl_update(
 @crl_command.command("list")
 @common_options
 def crl_list(settings: Settings) -> None:
-    """List what is kept: issuer, number, dates, size."""
+    """List what is kept: issuer, number, dates, size.
+
+    \b
+    Example:
+      igc crl list
+    """
     found, now = open_store().lists(), datetime.now(UTC)
     if settings.json:
         for stored in found:
@@ -137,6 +152,11 @@ def crl_show(settings: Settings, name: str, serial: str | None) -> int:
     """Tell all about the list of an issuer: NAME is a part of its name or address.
 
     With --serial, exit code 7 when it is in the list.
+
+    \b
+    Examples:
+      igc crl show ACI-EL-ORG
+      igc crl show ACI-EL-ORG --serial 1f2e3d
     """
     store = open_store()
     stored = the_one(store, name)
@@ -155,7 +175,12 @@ def crl_show(settings: Settings, name: str, serial: str | None) -> int:
 @_anchors
 @common_options
 def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, ...]) -> None:
-    """Verify the lists in FILES (DER or PEM) and keep them, as if they had been fetched."""
+    """Verify the lists in FILES (DER or PEM) and keep them, as if they had been fetched.
+
+    \b
+    Example:
+      igc crl index downloaded.crl
+    """
     updater, _ = _updater(settings, open_store(), anchors, (), quiet=True)
     at = datetime.now(UTC)
     for path in files:
@@ -175,27 +200,29 @@ def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, 
 
 @crl_command.command("export")
 @click.argument("name", required=False)
-@click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), default="csv")
-@click.option("--out", type=_paths, help="A new file. Without it, CSV goes to stdout.")
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet", "pem"]), default="csv")
+@click.option("--out", type=_paths, help="A new file. Without it, CSV and PEM go to stdout.")
 @common_options
 def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None) -> None:
     """Write the entries of the lists as a table: issuer, serial, date, reason, crl_number.
 
     All lists, or those whose issuer or address has NAME in it. Parquet needs pyarrow (extra
-    parquet).
+    parquet). With --format pem, the complete lists themselves, as nginx, Apache and HAProxy
+    take them.
 
     \b
     Examples:
       igc crl export --out revoked.csv
       igc crl export ACI-EL-ORG --format parquet --out revoked.parquet
+      igc crl export --format pem --out lists.pem
     """
-    from ..certs.crl.export import csv_octets, parquet_octets, rows
+    from ..certs.crl.export import csv_octets, parquet_octets, pem_octets, rows
     from ..files import write_atomic
 
     store = open_store()
-    table = rows(store, matching(store, name) if name else store.lists())
+    lists = matching(store, name) if name else store.lists()
     if out is None and settings.json:
-        for row in table:
+        for row in rows(store, lists):
             number = None if row.crl_number is None else str(row.crl_number)
             emit({**row._asdict(), "crl_number": number}, schema="igc.crl.entry/1")
         return
@@ -204,10 +231,14 @@ def crl_export(settings: Settings, name: str | None, kind: str, out: Path | None
             raise UsageError(
                 tr("a Parquet file is not for a terminal"), advice=tr("name it with --out")
             )
-        for piece in csv_octets(table):
+        for piece in pem_octets(lists) if kind == "pem" else csv_octets(rows(store, lists)):
             click.echo(piece, nl=False)
         return
-    write_atomic(out, parquet_octets(table) if kind == "parquet" else csv_octets(table))
+    if kind == "pem":
+        write_atomic(out, pem_octets(lists))
+    else:
+        table = rows(store, lists)
+        write_atomic(out, parquet_octets(table) if kind == "parquet" else csv_octets(table))
     if settings.json:
         emit({"file": out, "format": kind, "size": out.stat().st_size}, schema="igc.crl.export/1")
     else:

@@ -10,10 +10,11 @@ import click
 
 from ..errors import IgcError, UsageError
 from ..messages import tr
+from .command import command
 from .output import Settings, common_options, emit, print_error, say, talk
 
 
-@click.command("demo")
+@command("demo")
 @click.option(
     "--card",
     "card_profile",
@@ -35,6 +36,11 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
     on this machine, over real mutual TLS with the card's key; the certificate is written,
     checked, revoked, checked again. The code is the one that a real card would go through.
     The platform's contract is igcsante's own: the ANS's is not public.
+
+    \b
+    Examples:
+      igc demo
+      igc demo --card cps4 --keep files/  what it made stays in files/
     """
     from ..testing.demo import run_demo
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as typing has it, without its cost
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _INTERRUPTED = 130  # ExitCode.INTERRUPTED, which may not be loaded yet
 
@@ -11,6 +15,12 @@ _INTERRUPTED = 130  # ExitCode.INTERRUPTED, which may not be loaded yet
 def main() -> NoReturn:
     """Run ``igc``: see :func:`.main.main`."""
     try:
+        if "_IGC_COMPLETE" in os.environ:
+            from .completion import answer
+
+            sys.exit(answer())
+        if _answered(sys.argv[1:]):
+            sys.exit(0)
         from .main import main as run
 
         run()
@@ -18,3 +28,19 @@ def main() -> NoReturn:
         if sys.stderr is not None:
             sys.stderr.write("Interrupted.\n")
         sys.exit(_INTERRUPTED)
+
+
+def _answered(arguments: list[str]) -> bool:
+    """Whether that was all: ``igc --version`` and ``igc --help`` take no click."""
+    from . import front
+
+    try:
+        return front.answer(arguments)
+    except OSError as error:
+        from .main import output_lost
+
+        sys.exit(output_lost(error))
+
+
+if __name__ == "__main__":
+    main()

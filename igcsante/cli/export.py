@@ -10,7 +10,8 @@ import click
 
 from ..errors import UsageError
 from ..messages import tr
-from . import ask
+from . import ask, completing
+from .command import command
 from .connect import open_journal, profile_of, trust_store
 from .order_keys import PLATFORM
 from .output import Settings, common_options, emit, say, talk
@@ -39,8 +40,8 @@ _KINDS = {
 }
 
 
-@click.command("export")
-@click.argument("source", nargs=-1, required=True)
+@command("export")
+@click.argument("source", nargs=-1, required=True, shell_complete=completing.orders_or_certificates)
 @click.option(
     "--as",
     "forms",
@@ -87,7 +88,7 @@ def export_command(
       nginx        PEM files, and directives; apache, curl likewise
     \b
     Example:
-      igc export 3 --as nginx --out /etc/nginx/certs > /etc/nginx/snippets/my-service.conf
+      igc export 3 --as nginx --out /etc/nginx/certs > my-service.conf
     """
     from ..certs.handover import FORMS as MAKERS
     from ..certs.handover import Protection, hand_over

@@ -2,61 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from ..errors import ExitCode, UsageError
-from ..messages import tr
+from ..messages import joined, tr, translated
 from ..text import did_you_mean
+from . import completing, layout, page
+from .command import command
 from .output import say, say_table
 
-_EXIT_CODES = {
-    ExitCode.GOOD: "done, or good",
-    ExitCode.FAILURE: "unexpected failure",
-    ExitCode.USAGE: "wrong use or configuration; nothing was done",
-    ExitCode.NO_CARD: "no reader, or no card that can do this; or it was removed",
-    ExitCode.PIN_WRONG: "wrong PIN; one try was spent",
-    ExitCode.PIN_REFUSED: "PIN blocked, or not sent to protect the card",
-    ExitCode.INVALID: "invalid: unreadable, chain, signature or profile",
-    ExitCode.REVOKED: "revoked",
-    ExitCode.UNKNOWN: "revocation status unknown",
-    ExitCode.STALE: "revocation data too old",
-    ExitCode.NETWORK: "network or TLS",
-    ExitCode.PLATFORM_REFUSED: "the platform refused (functional fault)",
-    ExitCode.PLATFORM_UNAVAILABLE: "the platform is unavailable (technical fault)",
-    ExitCode.TIMEOUT: "a time limit ran out",
-    ExitCode.ENDING: "good, but ends within the days that were asked about",
-    ExitCode.INTERRUPTED: "interrupted",
+EXIT_CODES = {
+    ExitCode.GOOD: tr("done, or good"),
+    ExitCode.FAILURE: tr("unexpected failure"),
+    ExitCode.USAGE: tr("wrong use or configuration; nothing was done"),
+    ExitCode.NO_CARD: tr("no reader, or no card that can do this; or it was removed"),
+    ExitCode.PIN_WRONG: tr("wrong PIN; one try was spent"),
+    ExitCode.PIN_REFUSED: tr("PIN blocked, or not sent to protect the card"),
+    ExitCode.INVALID: tr("invalid: unreadable, chain, signature or profile"),
+    ExitCode.REVOKED: tr("revoked"),
+    ExitCode.UNKNOWN: tr("revocation status unknown"),
+    ExitCode.STALE: tr("revocation data too old"),
+    ExitCode.NETWORK: tr("network or TLS"),
+    ExitCode.PLATFORM_REFUSED: tr("the platform refused (functional fault)"),
+    ExitCode.PLATFORM_UNAVAILABLE: tr("the platform is unavailable (technical fault)"),
+    ExitCode.TIMEOUT: tr("a time limit ran out"),
+    ExitCode.ENDING: tr("good, but ends within the days that were asked about"),
+    ExitCode.INTERRUPTED: tr("interrupted"),
 }
 
 
-@click.command("help")
-@click.argument("topic", nargs=-1)
+@command("help")
+@click.argument("topic", nargs=-1, shell_complete=completing.topics)
 @click.pass_context
 def help_command(ctx: click.Context, topic: tuple[str, ...]) -> None:
-    """Explain TOPIC: exit-codes, json or secrets, or a command. Without one, list the commands."""
-    if topic == ("exit-codes",):
-        say_table(
-            (tr("Code"), tr("Meaning")), [(str(int(code)), _EXIT_CODES[code]) for code in ExitCode]
-        )
-    elif topic == ("json",):
-        from .schemas import names, schema
+    """Explain TOPIC, or a command. Without one, list the commands.
 
-        say(_JSON)
-        say_table(
-            (tr("Schema"), tr("What it describes")),
-            [(name, schema(name)["title"]) for name in names()],
-        )
-    elif topic == ("secrets",):
-        say(_SECRETS)
+    \b
+    Examples:
+      igc help exit-codes
+      igc help card pin       as igc card pin --help
+    \b
+    Topics:
+      exit-codes  what each exit code means
+      json        what --json prints, and its schemas
+      secrets     how PINs, passwords and codes are given
+      terminal    colours, width, languages, completion
+    """
+    if len(topic) == 1 and topic[0] in TOPICS:
+        TOPICS[topic[0]]()
     elif ctx.parent is not None:
         say(_of_command(ctx.parent, topic).get_help())
 
 
 def _of_command(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
     """The context of the command of these words below that of ``ctx``. Raises UsageError."""
+    known: list[str] = list(TOPICS)
     for word in words:
         group = ctx.command
-        known = group.list_commands(ctx) if isinstance(group, click.Group) else []
+        known += group.list_commands(ctx) if isinstance(group, click.Group) else []
         below = group.get_command(ctx, word) if isinstance(group, click.Group) else None
         if below is None:
             raise UsageError(
@@ -65,25 +70,86 @@ def _of_command(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
                     word=word,
                     command_path=ctx.command_path,
                 ),
-                advice=f"{did_you_mean(word, known)} See: igc help".lstrip(),
+                advice=joined(" ", filter(None, (did_you_mean(word, known), tr("See: igc help")))),
             )
-        ctx = click.Context(below, info_name=word, parent=ctx)
+        ctx, known = click.Context(below, info_name=word, parent=ctx), []
     return ctx
 
 
-_JSON = """\
+def _exit_codes() -> None:
+    say_table(
+        (tr("Code"), tr("Meaning")), [(str(int(code)), EXIT_CODES[code]) for code in ExitCode]
+    )
+
+
+def _json() -> None:
+    from .schemas import names, schema
+
+    _say_text(JSON)
+    say("")
+    say_table(
+        (tr("Schema"), tr("What it describes")),
+        [(name, schema(name)["title"]) for name in names()],
+    )
+
+
+def _secrets() -> None:
+    _say_text(SECRETS)
+
+
+def _terminal() -> None:
+    _say_text(TERMINAL)
+
+
+def _say_text(text: str) -> None:
+    say(page.prose(text, layout.page_width(), translated))
+
+
+JSON = """\
 With --json every command prints one JSON object a line on stdout, and nothing else there.
+
 Its property "schema" names what it is; igcsante.cli.schemas.schema(NAME) gives the JSON
 Schema (draft 2020-12), which also describes each property.
 """
 
-_SECRETS = """\
+SECRETS = """\
 PINs, passwords and revocation codes are never given as values. They are asked on the
 terminal without echo, or read from a source:
 
-  fd:N        an open file descriptor      igc … --pin-source fd:3 3<pin.txt
-  env:NAME    an environment variable      igc … --pin-source env:CPS_PIN
-  cmd:…       what a command prints        igc … --pin-source 'cmd:pass show cps'
+\b
+  fd:N      an open file descriptor
+  env:NAME  an environment variable
+  cmd:…     what a command prints
+\b
+  igc … --pin-source fd:3 3<pin.txt
+  igc … --pin-source env:CPS_PIN
+  igc … --pin-source 'cmd:pass show cps'
 
 igc reads the number of tries left before it sends a PIN, sends it once, and never again.
-With fewer than two tries left it sends nothing, unless --use-last-try is given."""
+With fewer than two tries left it sends nothing, unless --use-last-try is given.
+"""
+
+TERMINAL = """\
+Answers go to stdout, all else to stderr: a pipe gets data only.
+
+\b
+  --quiet, -q      no remarks, no progress: errors and questions only
+  --verbose, -v    each step on stderr; --log-file FILE keeps them, with their time
+  NO_COLOR=1       no colours; TERM=dumb and CLICOLOR=0 neither
+  FORCE_COLOR=1    colours in a pipe too; so does CLICOLOR_FORCE=1
+  COLUMNS=N        lines of N characters; otherwise the terminal's width
+  IGC_LANG=fr      French; otherwise the locale decides (LC_ALL, LC_MESSAGES, LANG)
+
+Without a terminal no question is asked and no progress is shown: what is missing is an error
+that says which option to give.
+
+igc completion SHELL prints the completion for bash, zsh, fish or PowerShell.
+"""
+
+TEXTS = (JSON, SECRETS, TERMINAL)
+TOPICS: dict[str, Callable[[], None]] = {
+    "exit-codes": _exit_codes,
+    "json": _json,
+    "secrets": _secrets,
+    "terminal": _terminal,
+}

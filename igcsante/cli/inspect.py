@@ -14,7 +14,8 @@ import click
 from ..errors import ExitCode, IgcError, UnreadableError, UsageError
 from ..instants import parse_instant
 from ..messages import tr
-from . import ask
+from . import ask, completing
+from .command import command
 from .output import Settings, common_options, emit, print_error, say
 
 if TYPE_CHECKING:
@@ -29,8 +30,14 @@ _SUFFIXES = {
 }
 
 
-@click.command("inspect")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@command("inspect")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completing.certificates,
+)
 @click.option("--at", metavar="INSTANT", help="Judge dates as of this instant (ISO 8601), not now.")
 @click.option(
     "--world",

@@ -7,13 +7,18 @@ underscores), and its line of help: ``igc --help`` imports none of them.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from ..messages import translated
+from . import page
+from .command import Group
+from .page import Row
 
-class LazyGroup(click.Group):
+
+class LazyGroup(Group):
     """``table``: name of the command → (module of :mod:`igcsante.cli`, one line of help)."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -30,6 +35,20 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # click looks among what is loaded
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=self.table, ctx=ctx
+            ) from None
+
+    def abouts(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        for name, (_, text) in self.table.items():
+            yield name, text
+
+    def command_sections(self, ctx: click.Context) -> list[tuple[str, list[Row]]]:
+        rows = [(name, translated(about)) for name, about in self.abouts(ctx)]
+        return [(translated(page.COMMANDS), rows)]

@@ -13,7 +13,8 @@ import click
 from ..errors import ConfigError, IgcError, UsageError
 from ..messages import tr
 from ..ws.vocabulary import RevocationReason
-from . import ask
+from . import ask, completing
+from .command import command
 from .connect import Target, access_of, connected, open_journal, target_of
 from .order_options import pin_options
 from .order_parts import doubts_told
@@ -29,11 +30,17 @@ if TYPE_CHECKING:
 MIN_SERIAL_DIGITS = 6
 
 
-@click.command("habilitations")
+@command("habilitations")
 @pin_options
 @platform_options
 def habilitations_command(settings: Settings, pin_source: str | None, use_last_try: bool) -> None:
-    """List what this card may order: structures, offers, usages, scopes."""
+    """List what this card may order: structures, offers, usages, scopes.
+
+    \b
+    Examples:
+      igc habilitations
+      igc habilitations --json
+    """
     target = target_of(settings)
     with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
         lines = client.list_habilitations()
@@ -66,8 +73,8 @@ def habilitations_command(settings: Settings, pin_source: str | None, use_last_t
     )
 
 
-@click.command("revoke")
-@click.argument("order")
+@command("revoke")
+@click.argument("order", shell_complete=completing.orders)
 @click.option(
     "--reason",
     type=click.Choice([reason.value for reason in RevocationReason], case_sensitive=False),
@@ -97,6 +104,11 @@ def revoke_command(
     To be sure that it is the right one, the end of its serial is asked for, unless --yes. A
     certificate that was ordered elsewhere is named by its serial. Afterwards the lists and
     the OCSP responder are asked whether they tell it already.
+
+    \b
+    Examples:
+      igc revoke 3
+      igc revoke 3 --revocation-code-source env:CODE --yes
     """
     from ..ws.model import Revocation
     from ..ws.orders.lifecycle import revoke
@@ -114,7 +126,7 @@ def revoke_command(
             else:
                 _check_same(entry, client)
             revocation = Revocation(code, why, product_id=entry.product_id)
-            with doubts_told(journal, str(entry.id)):
+            with doubts_told(journal, entry.reference):
                 entry, revoked_at = revoke(client, journal, entry, revocation, at=_now())
         seen = _published(target, journal, entry) if check else ()
     if settings.json:

@@ -1,7 +1,7 @@
 """Entry point of ``igc``: finds the command, runs it, turns errors into exit codes.
 
-Commands are named here and imported only when they run, so that ``igc --help`` and every
-command that needs no SOAP or no card start quickly.
+Commands are named in :mod:`.commands` and imported only when they run, so that every command
+that needs no SOAP or no card starts quickly.
 """
 
 from __future__ import annotations
@@ -19,47 +19,23 @@ import click
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
 from ..messages import tr
+from .command import click_speaks
+from .commands import ABOUT, COMMANDS, VERSION_HELP, VERSION_LINE
 from .lazy import LazyGroup
-from .output import Settings, platform_options, print_error
-
-COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("demo", "Run the main job on simulated parts: card, order, check, revoke."),
-    "readers": ("readers", "List the card readers and what is in them."),
-    "card": ("card", "Work with a CPx card: who it is, what is on it, its PIN and keys."),
-    "habilitations": ("lifecycle", "List what this card may order."),
-    "order": ("order", "Order a certificate with the card, and retrieve it."),
-    "orders": ("orders", "List the orders made from this machine."),
-    "retrieve": ("order", "Retrieve a certificate that was ordered."),
-    "status": ("status", "Show all your certificates: active, about to end, to withdraw."),
-    "renew": ("renew", "Renew certificates that are about to end."),
-    "revoke": ("lifecycle", "Revoke a certificate. Final."),
-    "export": ("export", "Write a certificate in the form that a program wants."),
-    "check": ("check", "Verify certificates: chain and revocation."),
-    "inspect": ("inspect", "Say in words what a certificate is."),
-    "bundle": ("bundle", "Keep a check for later: certificates, lists, answers and verdict."),
-    "policy": ("policy", "Show what a check demands."),
-    "crl": ("crl", "Keep revocation lists: fetch, list, show, export."),
-    "trust": ("trust", "List, fetch and import trust anchors."),
-    "ws": ("ws", "Describe, check and try the contract with the platform: WSDL, mapping."),
-    "sim": ("sim", "Run a simulated card or platform in the foreground."),
-    "help": ("help", "Explain a topic, such as exit-codes."),
-}
+from .output import Settings, insist, platform_options, print_error
 
 
 @click.group(
-    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    "igc",
+    cls=LazyGroup,
+    table=COMMANDS,
+    help=ABOUT,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="igc")
+@click.version_option(__version__, prog_name="igc", help=VERSION_HELP, message=VERSION_LINE)
 @platform_options
 def igc(settings: Settings) -> None:
-    """IGC-Santé from the command line: CPx cards, certificates, Plateforme de confiance.
-
-    \b
-    Examples:
-      igc demo                      everything, on simulated parts
-      igc card id                   the national identifier of the card's holder
-      igc check CERTIFICATE.pem     is it valid, is it revoked?
-    """
+    """The options that each command takes too."""
 
 
 _TERMINATED = 128 + signal.SIGTERM  # as a shell tells it
@@ -87,11 +63,12 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         if os.environ.get("IGC_DEBUG"):
             raise
-        return _output_lost(error)
+        return output_lost(error)
 
 
 def _run(arguments: list[str]) -> int:
     try:
+        click_speaks("en" if "--json" in arguments else None)
         _require_no_empty(arguments)
         code = igc.main(args=arguments, prog_name="igc", standalone_mode=False)
     except IgcError as error:
@@ -101,12 +78,12 @@ def _run(arguments: list[str]) -> int:
         return int(ExitCode.USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "igc"
-        advice = f"see: {command} --help"
+        advice = tr("see: {command} --help", command=command)
         return _told(UsageError(error.format_message(), advice=advice), arguments)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        insist(tr("Interrupted."))
         return int(ExitCode.INTERRUPTED)
     except OSError:  # what we print can't be written; all else became an IgcError below us
         raise
@@ -129,8 +106,11 @@ def _require_no_empty(arguments: list[str]) -> None:
     for before, argument in itertools.pairwise(["", *arguments]):
         option = before if before.startswith("-") else ""
         if not argument:
-            where = f" after {option}" if option else ""
-            raise UsageError(tr("an argument{where} is empty; nothing was done", where=where))
+            raise UsageError(
+                tr("an argument after {option} is empty; nothing was done", option=option)
+                if option
+                else tr("an argument is empty; nothing was done")
+            )
         if re.fullmatch(r"--[\w-]+=", argument):
             raise UsageError(
                 tr("{argument} is given an empty value; nothing was done", argument=argument[:-1])
@@ -155,14 +135,12 @@ def _is_plugin(arguments: list[str]) -> bool:
     return "check" in arguments and "nagios" in formats
 
 
-def _output_lost(error: OSError) -> int:
+def output_lost(error: OSError) -> int:
     """The reader of our pipe has left, or the disk behind our output is full."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - else Python flushes it once more
     if not isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):
-            click.echo(
-                tr("Error: the output can't be written: {why}", why=error.strerror), err=True
-            )
+            insist(tr("Error: the output can't be written: {why}", why=error.strerror))
     return int(ExitCode.FAILURE)
 
 

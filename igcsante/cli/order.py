@@ -11,7 +11,8 @@ import click
 
 from ..errors import ExitCode, IgcError
 from ..messages import tr
-from . import ask
+from . import ask, completing
+from .command import command
 from .connect import connected, connection, open_journal, target_of
 from .order_batch import batch_options, order_batch
 from .order_keys import (
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..ws.platform import Platform
 
 
-@click.command("order")
+@command("order")
 @request_options
 @click.option(
     "--for", "meant_for", metavar="SERVICE", default="", help="What it is for: INSi, DMP, MSSanté…"
@@ -175,8 +176,8 @@ def _go_on(
         show_issued(issued, settings.json)
 
 
-@click.command("retrieve")
-@click.argument("order")
+@command("retrieve")
+@click.argument("order", shell_complete=completing.orders)
 @click.option(
     "--again", is_flag=True, help="Ask once more for a certificate that was issued and got lost."
 )
@@ -196,6 +197,11 @@ def retrieve_command(
     The certificate is issued at this moment. The revocation code is chosen now: keep it,
     it is asked for to revoke and can't be recovered. When the platform made the key, its
     password is the one of the order.
+
+    \b
+    Examples:
+      igc retrieve 3
+      igc retrieve 3 --p12-password-source env:P12
     """
     from ..ws.orders.enrolment import check_retrievable, retrieve
     from ..ws.orders.journal import check_platform
@@ -218,7 +224,7 @@ def retrieve_command(
         delivery = _delivery(sources, entry.key_mode == PLATFORM)
         with (
             connected(target, pin_source, use_last_try=use_last_try) as (client, _),
-            doubts_told(journal, str(entry.id)),
+            doubts_told(journal, entry.reference),
         ):
             now = datetime.now(UTC)
             issued = retrieve(entry, client, journal, delivery, at=now, again=again)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from .connect import connected, open_journal, target_of
 from .order_keys import HERE
 from .order_options import request_fields
 from .order_parts import delivery_of, habilitations_of, tell_doubt
-from .output import Settings, emit, grouped, say, talk
+from .output import Settings, emit, grouped, say, shows_progress, talk
 
 if TYPE_CHECKING:
     from ..ws.model import ProductRequest
@@ -191,7 +190,7 @@ class Report:
         return self._code
 
     def _show_progress(self, done: int) -> None:
-        if sys.stderr is not None and sys.stderr.isatty():
+        if shows_progress():
             click.echo(f"\r{done}/{self._total}", nl=done == self._total, err=True)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from ..errors import ConfigError, ContractError, IgcError
 from . import ask
-from .output import emit, say_pairs, talk
+from .output import as_json_line, emit, say_pairs, talk
 
 if TYPE_CHECKING:
     from ..ws.model import Habilitation
@@ -23,26 +26,31 @@ _FILES = {
     "chain": "Chain",
     "pkcs12": "PKCS#12",
 }
+SHOWN = 100  # lines for people, unless they want all
+_AT_ONCE = 200  # lines of JSON
 CGU_QUESTION = (
     "Does the beneficiary accept the certificate and the CGU, and undertake to respect the PC?"
 )
 
 
 @contextmanager
-def doubts_told(journal: Journal, name: str) -> Iterator[None]:
-    """Say so when Ctrl-C, or SIGTERM, leaves an order of which nobody knows how far it went."""
+def doubts_told(journal: Journal, reference: str) -> Iterator[None]:
+    """Say so when Ctrl-C, or SIGTERM, leaves the order of that reference in doubt."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
         with suppress(IgcError):
-            tell_doubt(journal.get(name))
+            if entry := journal.find(reference):
+                tell_doubt(entry)
         raise
 
 
 def tell_doubt(entry: Entry) -> None:
     """Say so when nobody knows how far an order went."""
+    from ..ws.orders.doubts import later
+
     if entry.state.in_doubt:
-        talk(f"Order {entry.id}: {entry.state.meaning}. Later: igc orders sync")
+        talk(later(entry))
 
 
 def habilitations_of(platform: Platform) -> tuple[Habilitation, ...] | None:
@@ -82,6 +90,19 @@ def delivery_of(
 def show_entry(entry: Entry, as_json: bool) -> None:
     if as_json:
         emit(entry.to_dict(), schema="igc.order/1")
+
+
+def emit_each(values: Iterable[dict[str, Any]], *, schema: str) -> None:
+    """Many JSON lines, made and written some at a time."""
+    lines = (as_json_line(value, schema=schema) for value in values)
+    while some := "".join(islice(lines, _AT_ONCE)):
+        click.echo(some, nl=False)
+
+
+def talk_of_more(count: int, what: str, everything: str) -> None:
+    """That so many lines more are not shown, and what shows them."""
+    if count > 0:
+        talk(f"{count:,} {what} not shown. All of them: {everything} --all")
 
 
 def show_issued(issued: Issued, as_json: bool) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, PlatformRefusedError, UsageError
+from ..messages import tr
 from ..ws.orders.entries import OrderState
-from . import ask
-from .connect import connected, open_journal, profile_of, target_of
+from . import ask, completing
+from .command import group
+from .connect import asked_profile, connected, open_journal, target_of
 from .order_options import pin_options
-from .order_parts import show_entry
+from .order_parts import SHOWN, emit_each, show_entry, talk_of_more
 from .output import (
     Settings,
     common_options,
@@ -26,6 +28,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
+    from ..ws.model import Product
     from ..ws.orders.journal import Entry
 
 DEFAULT_WAIT_SECONDS = 600
@@ -37,50 +40,79 @@ state_option = click.option(
     type=click.Choice([state.value for state in OrderState]),
     help="Only the orders in this state. Repeatable.",
 )
+all_option = click.option(
+    "--all", "everything", is_flag=True, help=f"Not only the newest {SHOWN}; JSON has all of them."
+)
 
 
-@click.group("orders", invoke_without_command=True)
+@group("orders", invoke_without_command=True)
 @state_option
+@all_option
 @common_options
 @click.pass_context
-def orders_command(ctx: click.Context, settings: Settings, states: tuple[str, ...]) -> None:
+def orders_command(
+    ctx: click.Context, settings: Settings, states: tuple[str, ...], everything: bool
+) -> None:
     """List the orders made from this machine, the newest first, and how far each one went.
 
     Needs neither card nor network: it reads the journal that is written before and after
     each request. With --profile, only the orders made with that profile. For an order, its
     number, its reference, its product or its certificate's serial is given.
+
+    \b
+    Examples:
+      igc orders
+      igc orders show 3
+      igc orders wait 3 && igc retrieve 3
     """
     if ctx.invoked_subcommand is None:
-        _list(settings, states)
+        _list(settings, states, everything)
 
 
 @orders_command.command("list")
 @state_option
+@all_option
 @common_options
-def list_command(settings: Settings, states: tuple[str, ...]) -> None:
-    """List them: the same as igc orders."""
-    _list(settings, states)
+def list_command(settings: Settings, states: tuple[str, ...], everything: bool) -> None:
+    """List them: the same as igc orders.
+
+    \b
+    Examples:
+      igc orders list
+      igc orders list --profile prod
+    """
+    _list(settings, states, everything)
 
 
-def _list(settings: Settings, states: tuple[str, ...]) -> None:
-    profile = profile_of(settings).name if settings.profile else ""
+def _list(settings: Settings, states: tuple[str, ...], everything: bool) -> None:
+    from ..ws.orders.journal import Which
+
+    profile = asked_profile(settings)
+    which = Which(profile=profile, states=tuple(map(OrderState, states)))
     with open_journal() as journal:
-        entries = journal.list(profile=profile, states=tuple(map(OrderState, states)))
-    if settings.json:
-        for entry in entries:
-            show_entry(entry, as_json=True)
-        return
+        if settings.json:
+            found = (entry.to_dict() for entry in journal.each(**which))
+            emit_each(found, schema="igc.order/1")
+            return
+        entries = journal.list(limit=None if everything else SHOWN, **which)
+        more = 0 if everything else journal.count(**which) - len(entries)
     if not entries:
         talk("No order of this kind." if states else "No order was made from this machine yet.")
         return
     _say_entries(entries)
+    talk_of_more(more, "older ones are", "igc orders")
 
 
 @orders_command.command("show")
-@click.argument("order")
+@click.argument("order", shell_complete=completing.orders)
 @common_options
 def show_command(settings: Settings, order: str) -> None:
-    """Show all that is known of ORDER: what was asked, each step, its files."""
+    """Show all that is known of ORDER: what was asked, each step, its files.
+
+    \b
+    Example:
+      igc orders show 3
+    """
     with open_journal() as journal:
         entry = journal.get(order)
         history = journal.history(entry)
@@ -101,6 +133,7 @@ def show_command(settings: Settings, order: str) -> None:
             ("Structure", entry.structure),
             ("State", entry.state.meaning),
             ("Last error", entry.last_error),
+            ("Careful", entry.unusable),
             ("Product", entry.product_id),
             ("Renews", entry.renews),
             ("Serial", entry.serial),
@@ -119,7 +152,7 @@ def show_command(settings: Settings, order: str) -> None:
 
 
 @orders_command.command("sync")
-@click.argument("orders", nargs=-1)
+@click.argument("orders", nargs=-1, shell_complete=completing.orders)
 @pin_options
 @platform_options
 def sync_command(
@@ -129,8 +162,13 @@ def sync_command(
 
     What was in doubt is settled here: an order whose answer was lost is looked for by its
     reference. One connection and one signature of the card serve all of them.
+
+    \b
+    Examples:
+      igc orders sync
+      igc orders sync 3
     """
-    from ..ws.orders.journal import check_platform, is_of
+    from ..ws.orders.journal import check_platform
     from ..ws.orders.reconcile import OPEN, synchronise
 
     target = target_of(settings)
@@ -140,8 +178,7 @@ def sync_command(
             for entry in entries:
                 check_platform(entry, target.endpoint)
         else:
-            everything = journal.list(states=OPEN)
-            entries = tuple(entry for entry in everything if is_of(entry, target.endpoint))
+            entries = journal.list(states=OPEN, platform=target.endpoint)
         if not entries:
             talk("No order is open: nothing was asked.")
             return ExitCode.GOOD
@@ -155,7 +192,9 @@ def sync_command(
                     line = {**after.to_dict(), "before": before.state, "error": error}
                     emit(line, schema="igc.order.sync/1")
                 elif trouble:
-                    talk(f"Order {after.id}: {trouble.message}")
+                    talk(tr("Order {id}: {message}", id=after.id, message=trouble.message))
+                    if trouble.advice:
+                        talk(tr("  {advice}", advice=trouble.advice))
                 elif after.state is not before.state:
                     say(f"Order {after.id} {after.label}: {after.state.meaning}")
     if not settings.json:
@@ -164,7 +203,7 @@ def sync_command(
 
 
 @orders_command.command("wait")
-@click.argument("order")
+@click.argument("order", shell_complete=completing.orders)
 @click.option(
     "--timeout",
     type=click.FloatRange(0, 7 * 86400),
@@ -181,6 +220,10 @@ def wait_command(
     """Wait until ORDER is made and can be retrieved, or its doubt is settled.
 
     Exit code 11 when nothing will come of it, 13 when the time is over.
+
+    \b
+    Example:
+      igc orders wait 3
     """
     from ..ws.orders.journal import check_platform
     from ..ws.orders.reconcile import wait_until_made
@@ -200,10 +243,10 @@ def wait_command(
 
 
 @orders_command.command("settle")
-@click.argument("order")
+@click.argument("order", shell_complete=completing.orders)
 @click.option("--product", default="", metavar="ID", help="It was ordered: it is this product.")
 @click.option("--nothing-ordered", is_flag=True, help="The platform has no such product.")
-@click.option("--yes", is_flag=True, help="Don't ask whether you looked.")
+@click.option("--yes", is_flag=True, help="Don't ask whether you are sure.")
 @pin_options
 @platform_options
 def settle_command(
@@ -220,9 +263,18 @@ def settle_command(
     For a platform that keeps no client references, where igc orders sync can't tell. A
     --product is read and must be what was ordered. With --nothing-ordered neither card nor
     network is used; the private key stays where it is.
+
+    \b
+    Example:
+      igc orders settle 3 --nothing-ordered
     """
     from ..ws.orders.journal import check_platform
-    from ..ws.orders.settle import check_unsettled, settle_as_nothing, settle_as_product
+    from ..ws.orders.settle import (
+        check_unsettled,
+        seems_older,
+        settle_as_nothing,
+        settle_as_product,
+    )
     from ..ws.rules import check_product_id
 
     if bool(product) == nothing_ordered:
@@ -244,11 +296,24 @@ def settle_command(
             check_platform(entry, target.endpoint)
             with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
                 found = client.get_product(product)
+                if seems_older(entry, found):
+                    ask.agreement(yes, _older(entry, found), "--yes")
                 entry = settle_as_product(journal, entry, found, at=_now())
     if settings.json:
         show_entry(entry, as_json=True)
     else:
         say(f"Order {entry.id}: {entry.state.meaning}")
+
+
+def _older(entry: Entry, product: Product) -> str:
+    return tr(
+        "Product {product_id} was requested at {requested:%Y-%m-%d %H:%M}, before order {id} was "
+        "made, at {created:%Y-%m-%d %H:%M}. Is it that order's all the same?",
+        product_id=product.product_id,
+        requested=product.requested_at.astimezone(),
+        id=entry.id,
+        created=entry.created.astimezone(),
+    )
 
 
 def _raise_when_lost(entry: Entry) -> None:
@@ -267,11 +332,16 @@ def _say_entries(entries: tuple[Entry, ...]) -> None:
                 f"{entry.created.astimezone():%Y-%m-%d %H:%M}",
                 f"{entry.offre} {entry.usage}",
                 entry.label,
-                entry.state.meaning + (f" ({entry.last_error})" if entry.last_error else ""),
+                _how_far(entry),
             )
             for entry in entries
         ],
     )
+
+
+def _how_far(entry: Entry) -> str:
+    why = entry.unusable or entry.last_error
+    return f"{entry.state.meaning} ({why})" if why else entry.state.meaning
 
 
 def _present(path: str) -> bool | None:

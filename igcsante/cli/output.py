@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +25,10 @@ import click
 from ..errors import IgcError
 from ..instants import iso
 from ..messages import localized, translated
+from ..steps import step
 from ..text import printable
+from . import completing, layout
+from .commands import SHARED_OPTIONS, SHORT
 
 if TYPE_CHECKING:
     from ..card.recording import Recorder
@@ -44,6 +46,9 @@ class Settings:
     mapping: Path | None = None
     reader: str | None = None
     json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    log_file: Path | None = None
     trace: bool = False
     no_cache: bool = False
     pkcs11: Path | None = None
@@ -55,7 +60,7 @@ def grouped(
 ) -> Callable[[Command], Command]:
     """Options whose values a command takes together, as the dictionary ``name``.
 
-    ``heading`` is what they stand under in the help of a :class:`HeadedCommand`.
+    ``heading`` is what they stand under in the command's help.
     """
 
     def decorate(command: Command) -> Command:
@@ -77,78 +82,39 @@ def grouped(
     return decorate
 
 
-class HeadedCommand(click.Command):
-    """A command with so many options that its help shows them by what they are about."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record:
-                sections.setdefault(getattr(param, "heading", ""), []).append(record)
-        for heading, records in sorted(sections.items(), key=lambda item: not item[0]):
-            with formatter.section(heading or "Options"):
-                formatter.write_dl(records)
-
-
 class _Option(Protocol):
     """What gives a command an option, or several."""
 
     def __call__(self, command: Command, /) -> Command: ...
 
 
-_PROFILE: _Option = click.option(
-    "--profile", metavar="NAME", help="Profile of config.toml to work with."
-)
-_JSON: _Option = click.option(
-    "--json", "json", is_flag=True, help="One JSON object a line on stdout."
-)
-_PLATFORM: _Option = click.option(
-    "--platform", metavar="URL", help="Endpoint of the platform's web service."
-)
-_CONTRACT: tuple[_Option, ...] = (
-    click.option(
-        "--wsdl",
-        metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="WSDL of the platform, instead of the profile's.",
-    ),
-    click.option(
-        "--mapping",
-        metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Mapping file that goes with the WSDL (see: igc ws).",
-    ),
+def _shared(name: str, **attributes: Any) -> _Option:
+    """The option of that name in :data:`.commands.SHARED_OPTIONS`."""
+    metavar, about = SHARED_OPTIONS[name]
+    names = [SHORT[name], name] if name in SHORT else [name]
+    if metavar:
+        return click.option(*names, metavar=metavar, help=about, **attributes)
+    return click.option(*names, is_flag=True, help=about, **attributes)
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_PROFILE = _shared("--profile", shell_complete=completing.profiles)
+_PLATFORM = _shared("--platform")
+_CONTRACT = (_shared("--wsdl", type=_FILE), _shared("--mapping", type=_FILE))
+_SAYING = (
+    _shared("--json"),
+    _shared("--quiet"),
+    _shared("--verbose"),
+    _shared("--log-file", type=_FILE),
 )
 
 
 def _of_a_card(*, hidden: bool = False) -> tuple[_Option, ...]:
     return (
-        click.option(
-            "--reader",
-            metavar="NAME",
-            hidden=hidden,
-            help="Card reader or token: part of its name, or the serial number of its card.",
-        ),
-        click.option(
-            "--pkcs11",
-            metavar="MODULE",
-            type=click.Path(path_type=Path),
-            hidden=hidden,
-            help="Use a token of this PKCS#11 module instead of a card.",
-        ),
-        click.option(
-            "--trace",
-            is_flag=True,
-            hidden=hidden,
-            help="Show what goes to and from the card, on stderr.",
-        ),
-        click.option(
-            "--no-cache",
-            is_flag=True,
-            hidden=hidden,
-            help="Read everything from the card itself.",
-        ),
+        _shared("--reader", shell_complete=completing.readers, hidden=hidden),
+        _shared("--pkcs11", type=click.Path(path_type=Path), hidden=hidden),
+        _shared("--trace", hidden=hidden),
+        _shared("--no-cache", hidden=hidden),
     )
 
 
@@ -162,6 +128,12 @@ def _settings_of(*options: _Option) -> _Option:
             given = {name: arguments.pop(name) for name in _NAMES & arguments.keys()}
             settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
             ctx.obj = replace(settings, **{name: value for name, value in given.items() if value})
+            if given.get("verbose") or given.get("log_file"):
+                from .logs import tell_steps
+
+                tell_steps(ctx.obj, ctx)
+            if ctx.invoked_subcommand is None:
+                step("cli", "{command}", command=ctx.command_path)
             return ctx.invoke(command, settings=ctx.obj, **arguments)
 
         for option in reversed(options):
@@ -173,12 +145,12 @@ def _settings_of(*options: _Option) -> _Option:
 
 _NAMES = {field.name for field in fields(Settings)}
 
-common_options = _settings_of(_PROFILE, _JSON)
-card_options = _settings_of(_PROFILE, *_of_a_card(), _JSON)
-contract_options = _settings_of(_PROFILE, *_CONTRACT, _JSON)
-platform_options = _settings_of(_PROFILE, _PLATFORM, *_CONTRACT, *_of_a_card(), _JSON)
+common_options = _settings_of(_PROFILE, *_SAYING)
+card_options = _settings_of(_PROFILE, *_of_a_card(), *_SAYING)
+contract_options = _settings_of(_PROFILE, *_CONTRACT, *_SAYING)
+platform_options = _settings_of(_PROFILE, _PLATFORM, *_CONTRACT, *_of_a_card(), *_SAYING)
 # For a command that takes a card too, now and then: its page needn't show what they are.
-quiet_card_options = _settings_of(_PROFILE, _JSON, *_of_a_card(hidden=True))
+quiet_card_options = _settings_of(_PROFILE, *_SAYING, *_of_a_card(hidden=True))
 
 
 def emit(value: Any, *, schema: str) -> None:
@@ -199,8 +171,26 @@ def emit_bytes(content: bytes) -> None:
 
 
 def talk(text: str) -> None:
-    """A line for the person, on stderr."""
+    """A line for the person, on stderr, unless --quiet."""
+    if not is_quiet():
+        insist(text)
+
+
+def insist(text: str) -> None:
+    """A line on stderr that --quiet doesn't silence: an error, or what the person must do."""
     click.echo(localized(text), err=True, color=colour())
+
+
+def is_quiet() -> bool:
+    """Whether --quiet was given to the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context is not None and isinstance(context.obj, Settings) and context.obj.quiet
+
+
+def shows_progress() -> bool:
+    """Whether a line may be written over and over on stderr."""
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    return watched and os.environ.get("TERM") != "dumb" and not is_quiet()
 
 
 def say(text: str) -> None:
@@ -217,16 +207,29 @@ def _stdout() -> TextIO:
 
 
 def colour() -> bool | None:
-    """False when NO_COLOR asks for none, else None: click decides by the terminal."""
-    return False if os.environ.get("NO_COLOR") else None
+    """True or False when the environment wants colours or none, None: where there is a terminal.
+
+    NO_COLOR (no-color.org) goes first; then CLICOLOR_FORCE and FORCE_COLOR, which want them
+    in a pipe too; then CLICOLOR=0 (bixense.com/clicolors) and a terminal that is dumb.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in ("", "0") for name in _FORCE_COLOUR):
+        return True
+    if os.environ.get("CLICOLOR") == "0" or os.environ.get("TERM") == "dumb":
+        return False
+    return None
+
+
+_FORCE_COLOUR = ("CLICOLOR_FORCE", "FORCE_COLOR")
 
 
 def print_error(error: IgcError, *, as_json: bool) -> None:
     """What happened and what to do, on stderr; with ``--json`` also as data on stdout."""
     heading = click.style(translated("Error:"), fg="red", bold=True)
-    talk(f"{heading} {printable(localized(error.message))}")
+    insist(f"{heading} {printable(localized(error.message))}")
     for paragraph in localized(error.advice).splitlines():
-        talk(wrapped(printable(paragraph), indent="  "))
+        insist(wrapped(printable(paragraph), indent="  "))
     if as_json:
         emit({"ok": False, "error": error.to_dict()}, schema="igc.error/1")
 
@@ -234,10 +237,9 @@ def print_error(error: IgcError, *, as_json: bool) -> None:
 def wrapped(text: str, indent: str) -> str:
     """Words in lines as wide as the terminal, 100 columns at most; commands are not cut in two."""
     text = re.sub(r"\bigc (?=\w)", "igc\0", text)
-    columns = min(shutil.get_terminal_size().columns, 100)
     return textwrap.fill(
         text,
-        columns,
+        layout.columns(),
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,

@@ -8,22 +8,35 @@ import click
 
 from ..messages import tr
 from ..text import printable
+from . import completing
+from .command import group
 from .output import Settings, common_options, emit, say, say_table
 
 if TYPE_CHECKING:
     from ..certs.policy import Policy
 
 
-@click.group("policy")
+@group("policy")
 @common_options
 def policy_command(settings: Settings) -> None:
-    """Show what a check demands: the shipped policies, or one in a file of yours."""
+    """Show what a check demands: the shipped policies, or one in a file of yours.
+
+    \b
+    Examples:
+      igc policy list
+      igc policy show strict
+    """
 
 
 @policy_command.command("list")
 @common_options
 def policy_list(settings: Settings) -> None:
-    """List the shipped policies."""
+    """List the shipped policies.
+
+    \b
+    Example:
+      igc policy list
+    """
     from ..certs.policy import shipped_policies
 
     policies = shipped_policies()
@@ -38,7 +51,7 @@ def policy_list(settings: Settings) -> None:
 
 
 @policy_command.command("show")
-@click.argument("name", default="default")
+@click.argument("name", default="default", shell_complete=completing.policies)
 @common_options
 def policy_show(settings: Settings, name: str) -> None:
     """Show a whole policy, by NAME (default: default) or of a FILE.
@@ -48,7 +61,8 @@ def policy_show(settings: Settings, name: str) -> None:
     \b
     Examples:
       igc policy show strict
-      igc policy show default > ours.toml; igc check --policy ours.toml server.pem
+      igc policy show default > ours.toml
+      igc check --policy ours.toml server.pem
     """
     from ..certs.policy import load_policy
     from ..certs.policy_text import policy_toml

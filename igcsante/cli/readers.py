@@ -8,6 +8,7 @@ import click
 
 from ..errors import ReaderAbsentError, UsageError
 from ..messages import tr
+from .command import command
 from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float 
     return seconds
 
 
-@click.command("readers")
+@command("readers")
 @click.option("--watch", is_flag=True, help="Tell of each change, until interrupted.")
 @click.option("--wait", callback=_seconds, metavar="SECONDS", help="Wait so long for a CPx card.")
 @card_options
@@ -40,6 +41,11 @@ def readers_command(settings: Settings, watch: bool, wait: float | None) -> None
     With --watch, tell of each reader and card that comes or goes, those of now first. With
     --wait, end as soon as a CPx card is in a reader; exit code 13 when none came in that
     time. Exit code 3 when there is no reader.
+
+    \b
+    Examples:
+      igc readers
+      igc readers --wait 60 && igc card info  as soon as a card is in
     """
     if watch and wait is not None:
         raise UsageError(tr("--watch goes on until it is interrupted: --wait doesn't go with it"))

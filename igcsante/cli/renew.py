@@ -20,7 +20,8 @@ from ..errors import (
 )
 from ..files import read_bounded
 from ..messages import tr
-from . import ask
+from . import ask, completing
+from .command import command
 from .connect import connected, open_journal, target_of
 from .order_options import pin_options, retrieval_options
 from .order_parts import delivery_of, tell_doubt
@@ -89,7 +90,6 @@ class Renewing:
         from ..ws.orders.renewal import ends_soon, renew
         from ..ws.orders.restore import bring_home, check_within_reach
 
-        now = datetime.now(UTC)
         old = self.journal.of_product(product.product_id, self.about["platform"])
         entry = renew(
             product,
@@ -97,7 +97,7 @@ class Renewing:
             self.journal,
             self.keys["out"] or _folder_of(old),
             self._key_source(old),
-            at=now,
+            at=datetime.now(UTC),
             early=self.early or ends_soon(product, self.today),
             key_passphrase=self.passphrase,
             **self.about,
@@ -105,7 +105,7 @@ class Renewing:
         if self.delivery is None or entry.certificate_path:
             return entry, None
         check_within_reach(entry, self.journal)
-        issued = bring_home(entry, self.platform, self.journal, self.delivery, at=now)
+        issued = bring_home(entry, self.platform, self.journal, self.delivery, at=datetime.now(UTC))
         return (issued.entry if issued else entry), issued
 
     def _key_source(self, old: Entry | None) -> KeySource:
@@ -135,8 +135,8 @@ class Renewing:
         return NewKey(int(bits or 2048))
 
 
-@click.command("renew")
-@click.argument("orders", nargs=-1)
+@command("renew")
+@click.argument("orders", nargs=-1, shell_complete=completing.orders)
 @_which
 @_keys
 @click.option("--order-only", is_flag=True, help="Don't retrieve them now (see: igc retrieve).")
@@ -158,6 +158,11 @@ def renew_command(
     The new ones are for the same subject, with a new key. The old ones stay active until
     their end. With --due, all that end within 60 days; run it again after a failure: what was
     done is not done twice. One connection and one signature of the card serve all of them.
+
+    \b
+    Examples:
+      igc renew 3
+      igc renew --due
     """
     if bool(orders) == which["due"]:
         raise UsageError(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config import simulated_world_directory
 from ..errors import UsageError
 from ..messages import tr
-from . import stopping
-from .connect import simulated_world_directory
+from . import completing, stopping
+from .command import group
 from .output import Settings, common_options, emit, say, talk
 from .sim_card import sim_card_command
 from .sim_platform import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
-@click.group("sim")
+@group("sim")
 @common_options
 def sim_command(settings: Settings) -> None:
     """Run a simulated card or platform in the foreground, until Ctrl-C; make cards.
@@ -42,6 +43,11 @@ def sim_command(settings: Settings) -> None:
       igc sim platform
       igc sim run --card cps3 --pcscd     (prints a line to paste into the third)
       igc --profile sim order --help
+
+    \b
+    Examples:
+      igc sim platform                 a platform, in one terminal
+      igc sim run --card cps3 --pcscd  a card, in another one
     """
 
 
@@ -51,6 +57,7 @@ def sim_command(settings: Settings) -> None:
     "card_profile",
     default="cps3",
     show_default=True,
+    shell_complete=completing.simulated_cards,
     help="Card profile: a name of igc sim card list, or a file.",
 )
 @click.option(
@@ -77,6 +84,11 @@ def sim_run(
     """Insert a simulated card into a virtual reader (vpcd), so that any PC/SC program sees it.
 
     Needs pcscd with the vpcd driver: apt install pcscd vsmartcard-vpcd.
+
+    \b
+    Examples:
+      igc sim run --card cps4 --pcscd
+      igc sim run --replay info.jsonl
     """
     from ..testing.cards import PrivatePcscd, VpcdCard
     from ..testing.cards.vpcd import DEFAULT_PORT

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..messages import tr
+from . import completing
+from .command import group
 from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..testing.cards import CardProfile
 
 
-@click.group("card")
+@group("card")
 @common_options
 def sim_card_command(settings: Settings) -> None:
     """List, show and make the profiles of simulated cards.
@@ -24,13 +26,23 @@ def sim_card_command(settings: Settings) -> None:
       igc sim card new mine.toml
       (edit it)
       igc sim run --card mine.toml --pcscd
+
+    \b
+    Examples:
+      igc sim card list
+      igc sim card new mine.toml
     """
 
 
 @sim_card_command.command("list")
 @common_options
 def sim_card_list(settings: Settings) -> None:
-    """List the card profiles that come with igc."""
+    """List the card profiles that come with igc.
+
+    \b
+    Example:
+      igc sim card list
+    """
     from ..testing.cards import load_profile, profile_names
 
     profiles = [load_profile(name) for name in profile_names()]
@@ -45,10 +57,15 @@ def sim_card_list(settings: Settings) -> None:
 
 
 @sim_card_command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.simulated_cards)
 @common_options
 def sim_card_show(settings: Settings, name: str) -> None:
-    """Show the card profile NAME, or the one in a file, as the TOML that makes it."""
+    """Show the card profile NAME, or the one in a file, as the TOML that makes it.
+
+    \b
+    Example:
+      igc sim card show cps4
+    """
     from ..testing.cards import load_profile
     from ..testing.cards.profile_text import profile_toml
 
@@ -67,6 +84,11 @@ def sim_card_new(settings: Settings, file: Path, like: str) -> None:
     """Write a card profile to FILE, each key with a comment, to edit.
 
     Its serial and card number are drawn anew. A file that is there already is left alone.
+
+    \b
+    Examples:
+      igc sim card new mine.toml
+      igc sim card new mine.toml --like cpe
     """
     from ..files import require_free, write_atomic
     from ..testing.cards import load_profile

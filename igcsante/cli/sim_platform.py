@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config import simulated_world_directory
 from ..errors import UsageError
 from ..instants import iso, parse_instant
 from ..messages import tr
 from . import stopping
-from .connect import simulated_world_directory
+from .command import command
 from .output import Settings, common_options, emit, say, talk
 
 if TYPE_CHECKING:
     from ..testing.world import SimulatedWorld
 
 
-@click.command("platform")
+@command("platform")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port of the platform (HTTPS); 0: a free one."
 )
@@ -47,6 +48,11 @@ def sim_platform(
       igc sim clock --advance 700   its time is 700 days later
       igc sim mails                 what it would have sent
       igc sim fail T01              its next answer is that fault
+
+    \b
+    Examples:
+      igc sim platform
+      igc sim platform --settings mine.toml
     """
     from ..testing.platform import load_settings
     from ..testing.world import SimulatedWorld
@@ -91,7 +97,7 @@ def sim_platform(
     talk("Stopped.")
 
 
-@click.command("settings")
+@command("settings")
 @common_options
 def sim_settings(settings: Settings) -> None:
     """Print the mock platform's settings, as a TOML file to edit.
@@ -103,6 +109,10 @@ def sim_settings(settings: Settings) -> None:
       igc sim settings > mine.toml
       (edit it)
       igc sim platform --settings mine.toml
+
+    \b
+    Example:
+      igc sim settings > mine.toml
     """
     from ..files import read_bounded
     from ..testing.platform.settings import MAX_BYTES, default_text
@@ -112,7 +122,7 @@ def sim_settings(settings: Settings) -> None:
     say(text.rstrip())
 
 
-@click.command("clock")
+@command("clock")
 @click.option("--advance", type=click.IntRange(-36525, 36525), metavar="DAYS", help="Days later.")
 @click.option("--to", "instant", metavar="INSTANT", help="As 2026-11-22T12:00:00Z.")
 @click.option("--real", is_flag=True, help="Back to real time.")
@@ -122,6 +132,11 @@ def sim_clock(settings: Settings, advance: int | None, instant: str | None, real
 
     Orders, mails, CRLs and the card's end of life go by it, and with --profile sim what status
     and renew hold to be due. Other commands go by real time: give them --at where they have it.
+
+    \b
+    Examples:
+      igc sim clock
+      igc sim clock --advance 700  700 days later
     """
     if sum((advance is not None, instant is not None, real)) > 1:
         raise UsageError(tr("one of --advance, --to and --real, not several"))
@@ -141,10 +156,15 @@ def sim_clock(settings: Settings, advance: int | None, instant: str | None, real
         say(iso(now))
 
 
-@click.command("mails")
+@command("mails")
 @common_options
 def sim_mails(settings: Settings) -> None:
-    """Show the mails that the mock platform would have sent, oldest first."""
+    """Show the mails that the mock platform would have sent, oldest first.
+
+    \b
+    Example:
+      igc sim mails
+    """
     from ..testing.platform.products import identifier
 
     platform = _existing_world().platform
@@ -165,11 +185,17 @@ def sim_mails(settings: Settings) -> None:
             say(f"{iso(mail.at)}  {mail.recipient}  {mail.subject}\n{mail.body}\n")
 
 
-@click.command("fail")
+@command("fail")
 @click.argument("kinds", metavar="KIND...", nargs=-1)
 @common_options
 def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
-    """Make the mock platform's next answers fail, each KIND once; without one, list them."""
+    """Make the mock platform's next answers fail, each KIND once; without one, list them.
+
+    \b
+    Examples:
+      igc sim fail  what there is
+      igc sim fail T01
+    """
     from ..testing.platform.faults import FUNCTIONAL, INCIDENTS, TECHNICAL
 
     known = {**FUNCTIONAL, **TECHNICAL, **INCIDENTS}
@@ -190,12 +216,17 @@ def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
             say(tr("planned: {kind}", kind=kind))
 
 
-@click.command("decide")
+@command("decide")
 @click.argument("product_id", metavar="PRODUCT")
 @click.argument("decision", type=click.Choice(["accept", "refuse"]))
 @common_options
 def sim_decide(settings: Settings, product_id: str, decision: str) -> None:
-    """Accept or refuse an order that waits for it, where the option validation is manual."""
+    """Accept or refuse an order that waits for it, where the option validation is manual.
+
+    \b
+    Example:
+      igc sim decide MOCK-00000001 accept
+    """
     _existing_world().platform.decide(product_id, accept=decision == "accept")
 
 

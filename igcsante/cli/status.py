@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, IgcError
-from .connect import Target, clock_of, connected, open_journal, profile_of, target_of
+from . import completing
+from .command import command
+from .connect import (
+    Target,
+    asked_profile,
+    clock_of,
+    connected,
+    open_journal,
+    profile_of,
+    target_of,
+)
 from .order_options import pin_options
-from .output import Settings, emit, platform_options, say, say_table, talk
+from .order_parts import SHOWN, emit_each, talk_of_more
+from .output import Settings, platform_options, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..ws.model import Product
+    from ..ws.orders.journal import Journal
     from ..ws.orders.park import Line
 
 STANDINGS = (
@@ -25,8 +37,28 @@ STANDINGS = (
 )
 
 
-@click.command("status")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@dataclass(frozen=True)
+class Park:
+    """What is to be shown, and what is true of all there is.
+
+    ``lines`` are of the standings asked for, and may be fewer than the ``count`` of them; ``due``
+    are to be renewed among those. ``expiring``: whether anything ends soon.
+    """
+
+    lines: Iterable[Line]
+    count: int
+    due: int
+    expiring: bool
+    now: datetime
+
+
+@command("status")
+@click.argument(
+    "paths",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True),
+    shell_complete=completing.certificates,
+)
 @click.option(
     "--within",
     type=click.IntRange(0, 1096),
@@ -36,6 +68,12 @@ STANDINGS = (
 @click.option("--only", multiple=True, type=click.Choice(STANDINGS), help="Repeatable.")
 @click.option("--offline", is_flag=True, help="From the journal alone: no card, no network.")
 @click.option("--files", is_flag=True, help="Read the certificates and keys, and compare them.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"Not only the {SHOWN} most urgent; --files and JSON have all of them.",
+)
 @pin_options
 @platform_options
 def status_command(
@@ -45,6 +83,7 @@ def status_command(
     only: tuple[str, ...],
     offline: bool,
     files: bool,
+    everything: bool,
     pin_source: str | None,
     use_last_try: bool,
 ) -> int:
@@ -53,30 +92,74 @@ def status_command(
     The most urgent first: orders in doubt, certificates that were issued and got lost, that
     end soon, that wait to be withdrawn. The platform's view is matched with the journal and
     with the files; certificates in PATHS are matched by their serial.
+
+    \b
+    Examples:
+      igc status
+      igc status /etc/nginx/certs/
     """
-    from ..ws.orders.journal import is_of
-    from ..ws.orders.park import NOTICE_DAYS, Standing, survey
+    from ..ws.orders.park import NOTICE_DAYS
 
     found = dict(_certificates_in(paths))
+    soon = timedelta(days=NOTICE_DAYS if within is None else within)
+    limit = None if everything or files or settings.json else SHOWN
     with open_journal() as journal:
         if offline:
-            profile = profile_of(settings)
-            name = profile.name if settings.profile else ""
-            entries, products = journal.list(profile=name), None
-            now = clock_of(profile)()
+            park = _offline(settings, journal, soon, found, only, limit)
         else:
             target = target_of(settings)
-            entries = tuple(e for e in journal.list() if is_of(e, target.endpoint))
             products = _products(target, pin_source, use_last_try)
-            now = target.clock()
-    days = NOTICE_DAYS if within is None else within
-    lines = survey(entries, products, at=now, within=timedelta(days=days), found=found)
-    shown = [line for line in lines if not only or str(line.standing) in only]
-    if files:
-        shown = [_with_file_problems(line) for line in shown]
-    _show(shown, now, as_json=settings.json)
+            park = _online(target, journal, products, soon, found, only, limit)
+        if files:
+            park = replace(park, lines=map(_with_file_problems, park.lines))
+        _show(park, as_json=settings.json)
+    return ExitCode.ENDING if within is not None and park.expiring else ExitCode.GOOD
+
+
+def _offline(
+    settings: Settings,
+    journal: Journal,
+    soon: timedelta,
+    found: dict[str, Path],
+    only: tuple[str, ...],
+    limit: int | None,
+) -> Park:
+    """What the journal says. Its lines are read as they are shown."""
+    from ..ws.orders.overview import Overview
+    from ..ws.orders.park import Standing
+
+    profile = profile_of(settings)
+    now = clock_of(profile)()
+    overview = Overview(journal, now, soon, asked_profile(settings), found)
+    counts = overview.counts()
+    wanted = [Standing(name) for name in only] or list(Standing)
+    return Park(
+        overview.lines(wanted, limit),
+        sum(counts.get(standing, 0) for standing in wanted),
+        overview.due() if Standing.EXPIRING in wanted else 0,
+        Standing.EXPIRING in counts,
+        now,
+    )
+
+
+def _online(
+    target: Target,
+    journal: Journal,
+    products: tuple[Product, ...],
+    soon: timedelta,
+    found: dict[str, Path],
+    only: tuple[str, ...],
+    limit: int | None,
+) -> Park:
+    """What the platform and the journal say."""
+    from ..ws.orders.park import Standing, survey
+
+    now = target.clock()
+    entries = journal.each(platform=target.endpoint)
+    lines = survey(entries, products, at=now, within=soon, found=found)
+    wanted = [line for line in lines if not only or line.standing in only]
     expiring = any(line.standing is Standing.EXPIRING for line in lines)
-    return ExitCode.ENDING if within is not None and expiring else ExitCode.GOOD
+    return Park(wanted[:limit], len(wanted), sum(line.due for line in wanted), expiring, now)
 
 
 def _products(target: Target, pin_source: str | None, use_last_try: bool) -> tuple[Product, ...]:
@@ -106,25 +189,25 @@ def _with_file_problems(line: Line) -> Line:
     return replace(line, problems=tuple(dict.fromkeys((*line.problems, *file_problems(line)))))
 
 
-def _show(lines: list[Line], now: datetime, *, as_json: bool) -> None:
+def _show(park: Park, *, as_json: bool) -> None:
     if as_json:
-        for line in lines:
-            emit(line.to_dict(now), schema="igc.status/1")
+        emit_each((line.to_dict(park.now) for line in park.lines), schema="igc.status/1")
         return
+    lines = tuple(park.lines)
     if not lines:
         talk("Nothing to show.")
         return
     say_table(
         ("Standing", "Ends", "Days", "Order", "What", "Name", "Structure", "Successor"),
-        [_row(line, now) for line in lines],
+        [_row(line, park.now) for line in lines],
     )
     for line in lines:
         for problem in line.problems:
             talk(f"Careful: {line.label} ({line.product_id or f'order {line.order}'}): {problem}")
-    due = [line for line in lines if line.due]
-    if due:
+    talk_of_more(park.count - len(lines), "less urgent ones are", "igc status")
+    if park.due:
         say("")
-        say(f"{len(due)} to renew while they are active: igc renew --due")
+        say(f"{park.due} to renew while they are active: igc renew --due")
 
 
 def _row(line: Line, now: datetime) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from ..errors import CertificateInvalidError, ExitCode, IgcError
 from ..instants import iso
 from ..messages import tr
 from ..text import printable
+from . import completing
+from .command import group
 from .output import (
     Settings,
     common_options,
@@ -29,19 +31,29 @@ if TYPE_CHECKING:
 _TOO_MANY = 429
 
 
-@click.group("trust")
+@group("trust")
 @common_options
 def trust_command(settings: Settings) -> None:
     """List, fetch, import and remove trust anchors.
 
     igcsante ships the fingerprints of the IGC-Santé authorities, not their certificates.
+
+    \b
+    Examples:
+      igc trust list
+      igc trust fetch --world production
     """
 
 
 @trust_command.command("list")
 @common_options
 def trust_list(settings: Settings) -> None:
-    """List the pinned authorities, where they are published, and which were imported."""
+    """List the pinned authorities, where they are published, and which were imported.
+
+    \b
+    Example:
+      igc trust list
+    """
     from ..certs.anchors import fingerprint, list_anchors
     from ..certs.x509.names import display_subject
 
@@ -77,13 +89,24 @@ def trust_list(settings: Settings) -> None:
 
 
 @trust_command.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completing.certificates,
+)
 @click.option("--unpinned", is_flag=True, help="Also accept certificates that have no pin.")
 @common_options
 def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) -> None:
     """Import authorities from FILES (PEM, DER, PKCS#7; a folder stands for its files).
 
     Only certificates whose SHA-256 is pinned are accepted, unless --unpinned.
+
+    \b
+    Examples:
+      igc trust import ACR-EL.cer
+      igc trust import authorities/
     """
     from ..certs.anchors import AnchorEntry, fingerprint, import_anchors
     from ..certs.load import certificates_from_path
@@ -117,7 +140,7 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
 
 
 @trust_command.command("fetch")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.authorities)
 @click.option("--world", type=click.Choice(["production", "test"]), help="Only those of a world.")
 @common_options
 def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -> int:
@@ -125,6 +148,11 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
 
     All that are not here yet, or those of NAMES (ACR-EL, ACI-EL-ORG, …), one after the other.
     Each is kept only if its SHA-256 is the pinned one, since the site is plain HTTP.
+
+    \b
+    Examples:
+      igc trust fetch
+      igc trust fetch ACR-EL ACI-EL-ORG
     """
     from ..certs.anchor_fetch import fetch_anchor, require_access
     from ..certs.anchors import find_anchor, import_anchors, list_anchors
@@ -152,10 +180,15 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
 
 
 @trust_command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.authorities)
 @common_options
 def trust_show(settings: Settings, name: str) -> None:
-    """Tell all about one authority: NAME as in igc trust list, or the start of its SHA-256."""
+    """Tell all about one authority: NAME as in igc trust list, or the start of its SHA-256.
+
+    \b
+    Example:
+      igc trust show ACI-EL-ORG
+    """
     from ..certs.anchors import find_anchor
     from ..certs.x509.names import display_subject
 
@@ -192,10 +225,15 @@ def trust_show(settings: Settings, name: str) -> None:
 
 
 @trust_command.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.authorities)
 @common_options
 def trust_remove(settings: Settings, name: str) -> None:
-    """Stop trusting an authority that was imported: NAME as for igc trust show."""
+    """Stop trusting an authority that was imported: NAME as for igc trust show.
+
+    \b
+    Example:
+      igc trust remove ACI-EL-ORG-TEST
+    """
     from ..certs.anchors import find_anchor, remove_anchor
 
     entry = find_anchor(name)

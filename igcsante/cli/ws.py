@@ -10,6 +10,8 @@ import click
 
 from ..errors import ConfigError
 from ..messages import tr
+from . import completing
+from .command import group
 from .connect import profile_of
 from .output import Settings, contract_options, emit, say, talk
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from ..ws.contract.mapping import ContractMapping
 
 
-@click.group("ws")
+@group("ws")
 @contract_options
 def ws_command(settings: Settings) -> None:
     """Look at the contract with the platform: a WSDL and a mapping file.
@@ -42,7 +44,12 @@ def _files(settings: Settings) -> tuple[Path | None, Path | None]:
 @ws_command.command("check-mapping")
 @contract_options
 def check_mapping_command(settings: Settings) -> None:
-    """Check a mapping file against a WSDL, calling nothing. Default: those of the profile."""
+    """Check a mapping file against a WSDL, calling nothing. Default: those of the profile.
+
+    \b
+    Example:
+      igc ws check-mapping --wsdl FILE.wsdl --mapping FILE.toml
+    """
     from ..ws.contract.conformity import Level, check_mapping
 
     findings = check_mapping(*_files(settings))
@@ -75,6 +82,10 @@ def describe_command(settings: Settings) -> None:
 
     With a mapping file, each element is shown with the field that it stands for, and what
     neither side fills is marked.
+
+    \b
+    Example:
+      igc ws describe --wsdl FILE.wsdl
     """
     from ..ws.contract.describe import needed, offered
     from ..ws.contract.mapping import contract_file, load_mapping
@@ -90,7 +101,7 @@ def describe_command(settings: Settings) -> None:
 
 
 @ws_command.command("dry-run")
-@click.argument("operation")
+@click.argument("operation", shell_complete=completing.operations)
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @contract_options
 def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...]) -> None:
@@ -102,7 +113,7 @@ def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...])
 
     \b
     Example:
-      igc ws dry-run order_product offre=SERV usage=SSL_SERV fqdns=a.example.org csr=server.csr
+      igc ws dry-run order_product offre=SERV usage=SSL_SERV csr=server.csr
     """
     from ..ws.contract.mapping import load_mapping
     from ..ws.contract.wsdl import WsdlContract

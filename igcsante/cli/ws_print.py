@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..messages import tr
 from ..text import printable
 from .output import emit, say
 
@@ -41,6 +42,8 @@ def say_description(
             say(click.style(_title(operation), bold=True))
         say("")
         say(f"  {operation.name}" + (f"  = {operation.maps}" if operation.maps else ""))
+        if not operation.usable:
+            say(tr("    can't be used: it is {style}, not document/literal", style=operation.style))
         _say_spots("asks", operation.request, mapped=bool(operation.maps), sent=True)
         _say_spots("answers", operation.response, mapped=bool(operation.maps), sent=False)
     say("")

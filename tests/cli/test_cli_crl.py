@@ -7,11 +7,13 @@ import datetime as dt
 import hashlib
 import io
 import json
+import re
 import stat
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from igcsante.certs.crl import kept
@@ -296,6 +298,25 @@ def test_entries_are_exported_as_csv(igc, served):
     assert (igc.code, "already there" in igc.err) == (1, True)
     (line,) = lines(igc("crl", "export", "--json"))
     assert line["serial"] == row["serial"]
+
+
+def test_complete_lists_are_exported_as_openssl_and_nginx_take_them(igc, served):
+    igc("crl", "update", igc.leaf)
+    delta = igc.folder / "delta.crl"
+    delta.write_bytes(served.pki.delta_crl(ORG, NOW))
+    igc("crl", "index", delta)
+    out = igc.folder / "lists.pem"
+    igc("crl", "export", "--format", "pem", "--out", out)
+    assert igc.code == 0, igc.err
+    assert out.read_text() == igc("crl", "export", "--format", "pem")
+    parts = re.findall(
+        r"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n", out.read_text(), re.S
+    )
+    lists = [x509.load_pem_x509_crl(part.encode()) for part in parts]
+    assert "".join(parts) == out.read_text()
+    assert [item.get_revoked_certificate_by_serial_number(served.leaf.serial_number) is None
+            for item in lists].count(False) == 1  # fmt: skip
+    assert len(lists) == 2  # that of the leaf's authority and that of its root, no delta
 
 
 def test_issuer_like_a_formula_is_none_in_a_table():
