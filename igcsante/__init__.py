@@ -6,4 +6,7 @@
 - :mod:`igcsante.testing`: simulated readers, cards, PKI and platform.
 """
 
-__version__ = "0.1.0"
+try:  # written when igcsante is built or set up: by the tag, or how far it is from one
+    from ._version import __version__ as __version__
+except ImportError:  # sources that nobody has set up
+    __version__ = "0.dev0"

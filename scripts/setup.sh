@@ -1,20 +1,23 @@
-# Set-up of a checkout, for scripts/igc and scripts/test, which source it. POSIX sh.
+# Set-up of a checkout, for scripts/igc, scripts/test and scripts/release, which source it.
+# POSIX sh.
 #
-# It makes .venv and what compiling pyscard needs, and says so on stderr. A finished set-up
-# leaves .venv/ready-NAME: copies of the files that it was made from, with their dates, and
-# the path of the checkout. So "is it up to date?" takes no process at all.
+# It makes .venv and what compiling pyscard needs, and says so on stderr. What comes from PyPI
+# is what requirements/NAME.txt locks, by its hashes (scripts/lock). A finished set-up leaves
+# .venv/ready-NAME: copies of the files that it was made from, with their dates, and the path
+# of the checkout. So "is it up to date?" takes no process at all.
 
-# Needs $root (the checkout). ready NAME: whether the set-up NAME (igc, test) is done.
+# Needs $root (the checkout). ready NAME: whether the set-up NAME (igc, test, release) is done.
 ready() {
     stamp=$root/.venv/ready-$1
     [ -x "$root/.venv/bin/igc" ] && [ -x "$root/.venv/bin/python" ] &&
         [ -r "$stamp/root" ] && read -r made_for <"$stamp/root" &&
         [ "$made_for" -ef "$root" ] &&
-        same_date setup.cfg && same_date pyproject.toml
+        same_date pyproject.toml && same_date requirements/card.txt &&
+        same_date "requirements/$1.txt"
 }
 
 same_date() {
-    ! [ "$root/$1" -nt "$stamp/$1" ] && ! [ "$root/$1" -ot "$stamp/$1" ]
+    ! [ "$root/$1" -nt "$stamp/${1##*/}" ] && ! [ "$root/$1" -ot "$stamp/${1##*/}" ]
 }
 
 # set_up NAME: bring .venv to what NAME needs. Exits when that can't be done.
@@ -33,6 +36,7 @@ set_up() (
     make_venv
     install_package "$1"
     [ "$1" = igc ] || leave_stamp igc
+    [ "$1" != release ] || leave_stamp test
     leave_stamp "$1"
     rm -f "$venv/unfinished"
     say "done"
@@ -65,15 +69,17 @@ only_dates_changed() {
     stamp=$root/.venv/ready-$1
     [ -x "$venv/bin/igc" ] && [ -x "$venv/bin/python" ] && [ -r "$stamp/root" ] &&
         [ "$(cat "$stamp/root")" -ef "$root" ] &&
-        cmp -s "$root/setup.cfg" "$stamp/setup.cfg" &&
         cmp -s "$root/pyproject.toml" "$stamp/pyproject.toml" &&
+        cmp -s "$root/requirements/card.txt" "$stamp/card.txt" &&
+        cmp -s "$root/requirements/$1.txt" "$stamp/$1.txt" &&
         leave_stamp "$1" 2>/dev/null
 }
 
 leave_stamp() {
     new=$venv/.ready-$1
     rm -rf "$new" && mkdir "$new" &&
-        cp -p "$root/setup.cfg" "$root/pyproject.toml" "$new" &&
+        cp -p "$root/pyproject.toml" "$root/requirements/card.txt" \
+            "$root/requirements/$1.txt" "$new" &&
         printf '%s\n' "$root" >"$new/root" &&
         rm -rf "$venv/ready-$1" && mv "$new" "$venv/ready-$1"
 }
@@ -119,12 +125,18 @@ install_system_packages() {
         [ "$has_headers" = 1 ] || need "python${python_version:-3}-dev" "to compile pyscard"
     fi
     on_path pcscd || need pcscd "the service that talks to card readers"
-    if [ "$1" = test ]; then
+    if [ "$1" != igc ]; then
         [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] ||
             need vsmartcard-vpcd "the virtual reader of the tests"
         on_path opensc-tool || need opensc "the tests compare with it"
         on_path openssl || need openssl "the tests compare with it"
         on_path softhsm2-util || need softhsm2 "the PKCS#11 token of the tests"
+        on_path jq || need jq "the documentation shows it, and its tests use it"
+        on_path zsh || need zsh "a shell whose completion is tested"
+        on_path fish || need fish "a shell whose completion is tested"
+        on_path groff || need groff-base "the pages of the manual are shown with it in the tests"
+        on_path mandoc || need mandoc "it checks the pages of the manual in the tests"
+        on_path nginx || need nginx-light "the web server of the examples' tests"
         on_path chromium || need chromium "the browser that opens the HTML report in the tests"
     fi
     [ -n "$packages" ] || return 0
@@ -183,16 +195,18 @@ make_venv() {
 }
 
 install_package() {
-    extras=''
-    [ "$1" = igc ] || extras='[test,check]'
-    say "installing igcsante$extras and what it needs, from PyPI"
-    pip_install "$root$extras" || fail_cleanly "pip failed (is there network?)"
+    say "installing what requirements/$1.txt locks, from PyPI"
+    pip_install --require-hashes -r "$root/requirements/$1.txt" ||
+        fail_cleanly "pip failed (is there network?)"
     say "compiling pyscard, for card readers"
-    if ! pip_install "$root[card]"; then
+    if ! PATH=$venv/bin:$PATH pip_install --require-hashes --no-build-isolation \
+        -r "$root/requirements/card.txt"; then
         [ "$1" = igc ] || fail_cleanly "pyscard could not be built"
         say "pyscard could not be built: card readers are out of reach, all else works"
-        say "to try again: $venv/bin/pip install pyscard"
+        say "to try again: remove $venv/ready-igc"
     fi
+    pip_install --no-deps --no-build-isolation -e "$root" ||
+        fail_cleanly "igcsante could not be installed"
 }
 
 # pip undoes what it could not finish, so what is there stays good; only a kill leaves a mess.
@@ -201,8 +215,6 @@ fail_cleanly() {
     fail_with_log "$1"
 }
 
-# editable_mode=compat: a line in a .pth, not a finder that every start of Python pays 15 ms for.
 pip_install() {
-    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install -e "$1" \
-        --config-settings editable_mode=compat >>"$log" 2>&1
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install "$@" >>"$log" 2>&1
 }

@@ -31,7 +31,7 @@ rows.row_factory = sqlite3.Row
 for row in rows.execute("SELECT * FROM orders ORDER BY id DESC"):
     print(json.dumps(dict(row)))
 """
-
+PEER_SOME = PEER.replace("DESC", "DESC LIMIT 100")
 
 ORDERS = ["orders", "--json"]
 SHOW = ["orders", "show", SERIAL_500, "--json"]
@@ -54,19 +54,27 @@ def status() -> Iterator[Result]:
 
 
 def long() -> Iterator[Result]:
-    """The three of them, 100,000 orders."""
+    """The three of them, and two as people read them, 100,000 orders."""
     for name, words in (("orders", ORDERS), ("show", SHOW), ("status", STATUS)):
         yield from _compare(f"long-journal-{name}", words, LONG_SIZES)
+    for name, words in (("orders-text", ORDERS), ("status-text", STATUS)):
+        yield from _compare(f"long-journal-{name}", words[:-1], LONG_SIZES, PEER_SOME, "100 rows")
 
 
-def _compare(name: str, words: Sequence[str], sizes: dict[str, int]) -> Iterator[Result]:
+def _compare(
+    name: str,
+    words: Sequence[str],
+    sizes: dict[str, int],
+    peer_program: str = PEER,
+    rows: str = "all rows",
+) -> Iterator[Result]:
     for size, count in sizes.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "journal.sqlite"
             _fill(path, count)
             ours = _cpu_milliseconds([IGC, *words], folder)
-            peer = _cpu_milliseconds([sys.executable, "-c", PEER, str(path)], folder)
-        yield Result(f"{name}/{size}", ours, peer, "python: all rows as JSON", "ms CPU")
+            peer = _cpu_milliseconds([sys.executable, "-c", peer_program, str(path)], folder)
+        yield Result(f"{name}/{size}", ours, peer, f"python: {rows} as JSON", "ms CPU")
 
 
 def _fill(path: Path, count: int) -> None:
@@ -105,10 +113,10 @@ def _fill(path: Path, count: int) -> None:
 def _cpu_milliseconds(command: Sequence[str], folder: str) -> float:
     """The middle one of some runs: user and system time of the process."""
     environment = {**os.environ, "IGC_DATA_DIR": folder, "IGC_CONFIG_DIR": folder}
-    spent = []
+    nowhere, spent = subprocess.DEVNULL, []
     for _ in range(ROUNDS):
         before = _children()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
+        subprocess.run(command, check=True, stdout=nowhere, stderr=nowhere, env=environment)  # noqa: S603
         spent.append(_children() - before)
     return round(statistics.median(spent) * 1000, 1)
 

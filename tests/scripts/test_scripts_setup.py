@@ -84,8 +84,8 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     root = tmp_path / "a checkout"
     shutil.copytree(REPOSITORY / "scripts", root / "scripts")
-    for name in ("setup.cfg", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, root)
+    shutil.copytree(REPOSITORY / "requirements", root / "requirements")
+    shutil.copy(REPOSITORY / "pyproject.toml", root)
     made = Checkout(root, tmp_path / "bin", tmp_path / "calls")
     made.bin.mkdir()
     made.calls_file.touch()
@@ -136,10 +136,13 @@ def test_runs_through_links_and_from_elsewhere(checkout: Checkout, tmp_path: Pat
     assert checkout.igc("x", program="./scripts/igc").stderr == ""
 
 
-def test_changed_dependencies_are_installed(checkout: Checkout) -> None:
+@pytest.mark.parametrize(
+    "changed", ["pyproject.toml", "requirements/igc.txt", "requirements/card.txt"]
+)
+def test_changed_dependencies_are_installed(checkout: Checkout, changed: str) -> None:
     checkout.igc()
     checkout.calls()
-    with (checkout.root / "setup.cfg").open("a") as stream:
+    with (checkout.root / changed).open("a") as stream:
         stream.write("# changed\n")
     assert "installing" in checkout.igc().stderr
     calls = checkout.calls()
@@ -159,8 +162,8 @@ def test_files_of_another_date_install_nothing(checkout: Checkout, date: int) ->
 
 def test_older_file_of_another_content_is_noticed(checkout: Checkout) -> None:
     checkout.igc()
-    (checkout.root / "setup.cfg").write_text("[metadata]\n")
-    os.utime(checkout.root / "setup.cfg", (0, 0))
+    (checkout.root / "pyproject.toml").write_text("[project]\n")
+    os.utime(checkout.root / "pyproject.toml", (0, 0))
     assert "installing" in checkout.igc().stderr
 
 
@@ -182,7 +185,7 @@ def test_moved_checkout_is_set_up_again(checkout: Checkout) -> None:
 
 
 def test_failed_install_is_told_and_never_counts_as_done(checkout: Checkout) -> None:
-    failed = checkout.igc("card", PIP_FAILS_FOR="install -e")
+    failed = checkout.igc("card", PIP_FAILS_FOR="igc.txt")
     assert failed.returncode == 1
     assert failed.stdout == ""
     assert "is there network?" in failed.stderr
@@ -194,8 +197,8 @@ def test_failed_install_is_told_and_never_counts_as_done(checkout: Checkout) -> 
 
 def test_failed_update_keeps_what_was_there(checkout: Checkout) -> None:
     checkout.igc()
-    (checkout.root / "setup.cfg").write_text("[metadata]\n")
-    assert checkout.igc(PIP_FAILS_FOR="install -e").returncode == 1
+    (checkout.root / "pyproject.toml").write_text("[project]\n")
+    assert checkout.igc(PIP_FAILS_FOR="igc.txt").returncode == 1
     checkout.calls()
     assert checkout.igc().returncode == 0
     assert checkout.count("-m venv") == 0
@@ -205,7 +208,7 @@ def test_failed_update_keeps_what_was_there(checkout: Checkout) -> None:
 def test_killed_set_up_starts_again(checkout: Checkout, before: str) -> None:
     if before != "nothing":
         checkout.igc()
-        (checkout.root / "setup.cfg").write_text("[metadata]\n")
+        (checkout.root / "pyproject.toml").write_text("[project]\n")
     (checkout.bin / "deadly").touch()
     assert checkout.igc().returncode != 0
     (checkout.bin / "deadly").unlink()
@@ -217,10 +220,18 @@ def test_killed_set_up_starts_again(checkout: Checkout, before: str) -> None:
 
 
 def test_without_pyscard_the_rest_works(checkout: Checkout) -> None:
-    done = checkout.igc("check", PIP_FAILS_FOR="[card]")
+    done = checkout.igc("check", PIP_FAILS_FOR="card.txt")
     assert (done.returncode, done.stdout) == (0, "igc check\n")
     assert "all else works" in done.stderr
     assert checkout.igc("check").stderr == "", "and it is not tried at each run"
+
+
+def test_what_comes_from_the_network_is_held_to_its_hashes(checkout: Checkout) -> None:
+    checkout.igc()
+    installs = [call for call in checkout.calls() if "-m pip" in call]
+    assert len(installs) == 3
+    for call in installs:
+        assert "--require-hashes" in call or "--no-deps --no-build-isolation" in call
 
 
 def test_parallel_first_runs_set_up_once(checkout: Checkout) -> None:
