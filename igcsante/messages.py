@@ -17,7 +17,7 @@ import os
 
 TYPE_CHECKING = False  # as typing has it, without its cost
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from gettext import NullTranslations
     from typing import Any, Self
 
@@ -46,6 +46,12 @@ class Message(str):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.template, self.values, self.plural
+
+    def with_texts(self, change: Callable[[str], str]) -> Self:
+        """The same message whose values that are texts went through ``change``."""
+        template, values, *more = self.__getnewargs__()
+        changed = {k: change(v) if isinstance(v, str) else v for k, v in values.items()}
+        return type(self)(template, changed, *more)
 
 
 class Joined(Message):
@@ -139,7 +145,24 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def _localized_value(value: Any, language: str) -> Any:
-    return localized(value, language) if isinstance(value, Message) else value
+    if isinstance(value, Message):
+        return localized(value, language)
+    return _FrenchNumber(value) if isinstance(value, int | float) and language == "fr" else value
+
+
+class _FrenchNumber:
+    """A number that is written ``12 345,6``, with a no-break space."""
+
+    _SIGNS = str.maketrans({",": "\xa0", ".": ","})
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value, spec).translate(self._SIGNS)
+
+    def __repr__(self) -> str:
+        return format(self)
 
 
 def _kept(value: Any) -> Any:

@@ -74,6 +74,16 @@ def test_each_language_counts_in_its_way(count: int, english: str, said: str) ->
     assert (message, localized(message, "fr")) == (english, said)
 
 
+def test_french_numbers_have_a_comma_before_their_decimals() -> None:
+    message = tr(
+        "{size:,} bytes in {seconds:.1f} s, code {code:04X}", size=12345, seconds=0.5, code=9
+    )
+    assert message == "12,345 bytes in 0.5 s, code 0009"
+    assert localized(message, "fr").startswith("12\xa0345 ")
+    assert " 0,5 s" in localized(message, "fr")
+    assert localized(message, "fr").endswith("0009")
+
+
 def test_what_has_no_translation_stays_english() -> None:
     assert (
         localized(tr("a sentence that no catalogue has"), "fr")
@@ -137,6 +147,7 @@ def test_the_french_catalogue_is_complete_and_of_todays_code() -> None:
 
 
 # -- the source: what is for people is a message -----------------------------------------
+
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_templates_are_literals_and_get_their_values(path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False  # as typing has it, without its cost
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 NARROWEST, WIDEST = 40, 100
 _PAGE = 78  # as click has it
@@ -40,7 +40,8 @@ def page_width() -> int:
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` where words allow; a command such as ``igc card`` isn't cut."""
     lines: list[str] = []
-    for word in text.replace("igc ", "igc\0").split():
+    one_line = " ".join(text.splitlines())
+    for word in filter(None, one_line.replace("igc ", "igc\0").split(" ")):  # not at U+00A0
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
@@ -84,8 +85,3 @@ def _left_lines(left: str, width: int) -> list[str]:
 def examples(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     """As :func:`definitions`, where the left is a command."""
     return definitions(rows, width, _EXAMPLE)
-
-
-def headed(heading: str, lines: Iterable[str]) -> list[str]:
-    """An empty line, a heading, and what stands under it."""
-    return ["", f"{heading}:", *lines]

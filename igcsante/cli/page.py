@@ -22,7 +22,8 @@ Row = tuple[str, str]
 
 EXAMPLES, DESCRIPTION, OPTIONS, COMMANDS = "Examples", "Description", "Options", "Commands"
 USAGE = "Usage:"
-HEADINGS = (EXAMPLES, DESCRIPTION, OPTIONS, COMMANDS, USAGE)
+HEADED = "{heading}:"
+HEADINGS = (EXAMPLES, DESCRIPTION, OPTIONS, COMMANDS, USAGE, HEADED)
 
 
 class Rows:
@@ -85,13 +86,18 @@ def written(
         lines += ["", *layout.paragraph(say(page.summary), width)]
     if page.examples:
         rows = [said(row, say) for row in page.examples]
-        lines += layout.headed(say(EXAMPLES), layout.examples(rows, width))
+        lines += _headed(say(EXAMPLES), layout.examples(rows, width), say)
     if page.description:
-        lines += layout.headed(say(DESCRIPTION), _description(page.description, width, say))
+        lines += _headed(say(DESCRIPTION), _description(page.description, width, say), say)
     for heading, rows in sections:
         if rows:
-            lines += layout.headed(heading, layout.definitions(rows, width))
+            lines += _headed(heading, layout.definitions(rows, width), say)
     return "\n".join(lines)
+
+
+def _headed(heading: str, lines: list[str], say: Say) -> list[str]:
+    """An empty line, a heading, and what stands under it."""
+    return ["", say(HEADED).format(heading=heading), *lines]
 
 
 def prose(text: str, width: int, say: Say) -> str:
@@ -120,7 +126,7 @@ def _description(blocks: list[str | Rows], width: int, say: Say) -> list[str]:
             lines += layout.paragraph(say(block), width)
             continue
         if block.heading:
-            lines.append(f"  {say(block.heading)}:")
+            lines.append("  " + say(HEADED).format(heading=say(block.heading)))
         rows = [said(row, say) for row in block.rows]
         lines += layout.definitions(rows, width, widest=36, indent=4)
     return lines
