@@ -17,6 +17,7 @@ FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.DOTALL | re.MULTILINE)
 # Files of the repository that are pages of the site.
 PAGES = {
     "README.md": "index",
+    "README.fr.md": "fr/index",
     "CONTRIBUTING.md": "contributing",
     "CHANGELOG.md": "changelog",
     "SECURITY.md": "security",

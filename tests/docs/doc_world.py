@@ -175,8 +175,11 @@ def _position(line: str, sign: str) -> int:
 
 
 @contextmanager
-def terminal(folder: Path, *, french: bool = False) -> Iterator[Terminal]:
-    """A terminal on a machine with a CPS3 in its reader and a simulated platform."""
+def terminal(folder: Path) -> Iterator[Terminal]:
+    """A terminal on a machine with a CPS3 in its reader and a simulated platform.
+
+    ``igc`` speaks English in French pages too, unless a page exports ``IGC_LANG``.
+    """
     with SimulatedWorld() as world, pytest.MonkeyPatch.context() as patch:
         here = folder / "work"
         here.mkdir(parents=True)
@@ -185,7 +188,7 @@ def terminal(folder: Path, *, french: bool = False) -> Iterator[Terminal]:
         patch.setattr(readers, "system_readers", lambda: [reader])
         patch.setenv("IGC_CONFIG_DIR", str(folder / "config"))
         patch.setenv("IGC_DATA_DIR", str(folder / "data"))
-        patch.setenv("IGC_LANG", "fr" if french else "en")
+        patch.setenv("IGC_LANG", "en")
         patch.setenv("REPOSITORY", str(REPOSITORY))
         patch.setenv("COLUMNS", "100")
         patch.setenv("NO_COLOR", "1")

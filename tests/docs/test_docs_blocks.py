@@ -40,7 +40,7 @@ def _to_run(page: Path) -> list[Block]:
 
 @pytest.mark.parametrize("page", with_blocks(), ids=name_of)
 def test_a_page_shows_what_happens(page: Path, tmp_path: Path) -> None:
-    with terminal(tmp_path, french="fr" in page.parts) as typed:
+    with terminal(tmp_path) as typed:
         names_of_page: dict[str, Any] = {"__name__": page.stem}
         for block in _to_run(page):
             for line in block.first:

@@ -15,7 +15,10 @@ from lxml import html
 SECONDS = 300
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 FENCE = re.compile(r"^```.*?^```\s*?$", re.DOTALL | re.MULTILINE)
-READ_ON_A_FORGE = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *PAGES]
+READ_ON_A_FORGE = [
+    *(REPOSITORY / name for name in ("README.md", "README.fr.md", "CONTRIBUTING.md")),
+    *PAGES,
+]
 
 
 @pytest.fixture(scope="module")
