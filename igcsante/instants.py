@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import overload
 
 from .errors import UsageError
+from .messages import tr
 
 
 @overload
@@ -16,7 +17,9 @@ def iso(moment: None) -> None: ...
 
 def iso(moment: datetime | None) -> str | None:
     """``2019-06-14T13:26:24Z`` for a timezone-aware instant; None stays None."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -29,6 +32,7 @@ def parse_instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no date", advice="write it as 2026-11-22T12:00:00Z"
+            tr("{text!r} is no date", text=text),
+            advice=tr("write it as 2026-11-22T12:00:00Z"),
         ) from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from lxml import etree
 
+from ..certs.network.proxy import ProxyLogin
 from ..credentials import Credential
 from ..errors import ContractError
 from ..secret import Secret
@@ -43,6 +44,7 @@ from .operations import (
     ProductAnswer,
     ProductQuery,
 )
+from .outcome import refused_by_status
 from .soap.addressing import check_relation
 from .soap.attachments import MULTIPART, inline, unpacked
 from .soap.faults import fault_error, find_fault, status_error
@@ -58,10 +60,10 @@ class ZeepPlatform:
 
     ``wsdl`` and ``mapping`` are files on disk, by default those of the mock, ``contract`` what
     they make when they are loaded already; ``proxy`` the host and port of an HTTP proxy to go
-    through; ``credential`` what signs requests, when the mapping wants WS-Security. One
-    connection serves all calls; use it as a context manager, from one thread. Raises UsageError
-    for a bad endpoint or an unverifying context, ConfigError for a bad WSDL or mapping; calls
-    raise as :mod:`igcsante.ws.platform` says.
+    through, ``proxy_login`` what it is told of who asks; ``credential`` what signs requests, when
+    the mapping wants WS-Security. One connection serves all calls; use it as a context manager,
+    from one thread. Raises UsageError for a bad endpoint or an unverifying context, ConfigError
+    for a bad WSDL or mapping; calls raise as :mod:`igcsante.ws.platform` says.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class ZeepPlatform:
         mapping: Path | None = None,
         limits: Limits | None = None,
         proxy: tuple[str, int] | None = None,
+        proxy_login: ProxyLogin | None = None,
         credential: Credential | None = None,
         contract: WsdlContract | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._https = HttpsTransport(endpoint, context, limits or Limits(), proxy)
+        self._limits = limits or Limits()
+        self._https = HttpsTransport(endpoint, context, self._limits, proxy, proxy_login)
         self._contract = contract or WsdlContract(load_mapping(mapping), wsdl)
         self._mapping = self._contract.mapping
         self._writer = RequestWriter(self._contract, endpoint, credential)
@@ -103,6 +107,11 @@ class ZeepPlatform:
             return False
         told = self._mapping.record("search_products", Product).get("client_reference")
         return self._mapping.sends("order_product", "client_reference") and bool(told)
+
+    @property
+    def longest_attempt(self) -> timedelta:
+        limits = self._limits  # reaching the host and the handshake have a limit each
+        return timedelta(seconds=2 * limits.connect + limits.total)
 
     def list_habilitations(
         self, offre: Offre | None = None, structure_text: str = ""
@@ -160,9 +169,8 @@ class ZeepPlatform:
             told = decode(self._mapping, name, response, body, DERIVED.get(name), at=now)
             return completed(request, told)
         except ContractError as strange:
-            # The request was served somehow: only a refusal by HTTP says that it was not.
-            if not 400 <= answer.status < 500:
-                strange.fields.setdefault("outcome_unknown", True)
+            if not refused_by_status(answer.status):
+                strange.fields["outcome_unknown"] = True
             raise
 
     def _envelope(self, answer: Answer) -> etree._Element:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from ..errors import (
@@ -35,6 +36,7 @@ from .model import (
     Withdrawal,
     WithdrawnProduct,
 )
+from .outcome import nothing_done
 from .platform import Platform
 
 Result = TypeVar("Result")
@@ -75,6 +77,10 @@ class PatientPlatform:
     def keeps_references(self) -> bool:
         return self._platform.keeps_references
 
+    @property
+    def longest_attempt(self) -> timedelta:
+        return timedelta(seconds=self._patience.total) + self._platform.longest_attempt
+
     def list_habilitations(
         self, offre: Offre | None = None, structure_text: str = ""
     ) -> tuple[Habilitation, ...]:
@@ -102,7 +108,7 @@ class PatientPlatform:
         return self._persist(question, _is_passing)
 
     def _do(self, request: Callable[[], Result]) -> Result:
-        return self._persist(request, lambda error: _is_passing(error) and _nothing_done(error))
+        return self._persist(request, lambda error: _is_passing(error) and nothing_done(error))
 
     def _persist(
         self, attempt: Callable[[], Result], worth_it: Callable[[IgcError], bool]
@@ -143,7 +149,3 @@ def _is_passing(error: IgcError) -> bool:
     """Whether the next moment may be better: TLS that was refused stays so."""
     passing = isinstance(error, NetworkError | TimeoutExceededError | PlatformUnavailableError)
     return passing and not isinstance(error, TlsError)
-
-
-def _nothing_done(error: IgcError) -> bool:
-    return not error.fields.get("outcome_unknown")

@@ -4,11 +4,13 @@ Facts sheet platform.md §7.4. Any adapter raises PlatformRefusedError (or its
 NotHabilitatedError) for a functional fault, PlatformUnavailableError for a technical one,
 ContractError for an answer that makes no sense, and NetworkError, TlsError or
 TimeoutExceededError when there is no answer. An error whose ``fields`` hold
-``outcome_unknown=True`` came after the request left: it may have been carried out.
+``outcome_unknown=True`` came after the request left: it may have been carried out
+(:mod:`igcsante.ws.outcome`).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
 from .model import (
@@ -33,6 +35,10 @@ class Platform(Protocol):
     @property
     def keeps_references(self) -> bool:
         """Whether products come back with the reference that the client gave their order."""
+
+    @property
+    def longest_attempt(self) -> timedelta:
+        """How long a call may take at the most: what it sent was sent within that time."""
 
     def list_habilitations(
         self, offre: Offre | None = None, structure_text: str = ""

@@ -24,6 +24,7 @@ from ..certs.policy import Policy, Requirement, Source
 from ..certs.revocation import CrlSource
 from ..certs.verdict import Kind, Verdict
 from ..instants import iso
+from ..messages import joined, tr
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,23 @@ def _told(
         return Published(source, True, verdict.revoked_on, _evidence(verdict))
     if verdict.kind is Kind.GOOD:
         return Published(source, False, None, _evidence(verdict))
-    return Published(source, None, None, "; ".join(map(str, verdict.reasons)))
+    return Published(source, None, None, joined("; ", map(str, verdict.reasons)))
 
 
 def _evidence(verdict: Verdict) -> str:
     """The leaf's: which list or answer it was."""
     for item in verdict.evidence:
-        number = "" if item.number is None else f" {item.number}"
-        return f"{item.type}{number} of {item.this_update:%Y-%m-%d %H:%M:%S} UTC"
+        told = tr(
+            "{type} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
+            type=item.type,
+            this_update=item.this_update,
+        )
+        if item.number is not None:
+            told = tr(
+                "{type} {number} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
+                type=item.type,
+                number=item.number,
+                this_update=item.this_update,
+            )
+        return told
     return ""

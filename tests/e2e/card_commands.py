@@ -45,7 +45,7 @@ CARDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 CONTACTLESS = "cps3-contactless"
 _QUICK_CARDS = ("cps3", CONTACTLESS, "cps4")
-_SLOW = ("order", "orders sync", "retrieve", "renew", "revoke")
+_SLOW = ("status", "order", "orders sync", "retrieve", "renew", "revoke")
 NEW_PIN = "4826"
 Words = tuple[str, ...]
 VERIFY, CHANGE, RESET = 0x20, 0x24, 0x2C  # ISO/IEC 7816-4: what carries a PIN

@@ -45,6 +45,10 @@ REVOCATION = ("--revocation-code-source", "env:E2E_CODE", "--pin-source", "env:E
 SECRETS = {"E2E_PIN": PIN, "E2E_CODE": CODE, "E2E_P12": P12_PASSWORD}
 
 both_generations = pytest.mark.parametrize("generation", ["cps3", "cps4"])
+# For what takes seconds, and has shorter tests with both.
+newer_generation = pytest.mark.parametrize(
+    "generation", [pytest.param("cps3", marks=pytest.mark.long), "cps4"]
+)
 
 
 # -- in process ----------------------------------------------------------------------------

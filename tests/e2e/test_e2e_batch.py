@@ -9,7 +9,7 @@ import pytest
 from e2e_support import REVOCATION, Insert, Told, files_of, igc, outage
 
 from igcsante.testing.world import SimulatedWorld
-from igcsante.ws.orders import reconcile
+from igcsante.ws.orders.entries import Entry
 from igcsante.ws.orders.journal import Journal
 
 HEADER = "offre;usage;structure;service;fqdn;email\n"
@@ -84,7 +84,7 @@ def test_a_batch_goes_on_where_it_stopped(
     assert [row["outcome"] for row in rows(told)] == ["issued", "failed"]
     assert report(told)["not_begun"] == 1
     assert "Run the same command again" in told.said
-    monkeypatch.setattr(reconcile, "SETTLING", reconcile.SETTLING * 0)
+    monkeypatch.setattr(Entry, "settled", lambda entry, at: True)
     told = batch(services)
     assert told.code == 0, told.err
     assert [row["outcome"] for row in rows(told)] == ["already", "issued", "issued"]

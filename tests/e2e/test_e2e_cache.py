@@ -63,4 +63,4 @@ def test_an_unknown_way_of_keeping_is_refused(home: Path, cards: Path) -> None:
     config = home.parent / "config" / "config.toml"
     config.write_text(config.read_text() + '\ncard_cache = "sometimes"\n')
     told = igc("--profile", "sim", "card", "id")
-    assert told.code == 2 and "card_cache is one of auto, always, never" in told.said
+    assert told.code == 2 and "one of: auto, always, never" in told.said

@@ -55,7 +55,10 @@ def test_job_uses_the_card_once_for_pin_and_once_for_tls(
         assert step.title and step.text and "\n" not in step.text
 
 
-@pytest.mark.parametrize(("generation", "version"), GENERATIONS)
+@pytest.mark.parametrize(
+    ("generation", "version"),
+    [pytest.param(*GENERATIONS[0], marks=pytest.mark.long), GENERATIONS[1]],
+)
 def test_json_is_one_object_a_step(machine: Machine, generation: str, version: str) -> None:
     told = machine.igc("demo", "--card", generation, "--json", TMPDIR=str(machine.folder))
     assert (told.code, told.err) == (0, "")

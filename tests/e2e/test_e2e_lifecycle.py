@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,16 @@ from cryptography import x509
 from e2e_support import ORDER, REVOCATION, Insert, Told, igc, outage
 
 from igcsante.certs.requests import build_csr, csr_pem, new_key, read_key
+from igcsante.cli.connect import open_journal
 from igcsante.testing.platform.options import Validation
 from igcsante.testing.world import SimulatedWorld
 from igcsante.ws import card_life
+from igcsante.ws.contract.mapping import contract_file
 from igcsante.ws.orders import reconcile
+from igcsante.ws.orders.entries import Entry
 from igcsante.ws.orders.journal import Journal
+from igcsante.ws.soap import transport
+from igcsante.ws.soap.transport import Limits
 
 PIN = ("--pin-source", "env:E2E_PIN")
 WITHDRAWAL = ("--revocation-code-source", "env:E2E_CODE", "--accept-cgu")
@@ -97,7 +103,8 @@ def test_sync_forgets_an_order_that_the_platform_never_had(
         assert sim(*ORDER, *WITHDRAWAL).code == 10
     (line,) = sim("orders", "sync", *PIN).lines
     assert line["in_doubt"], "it may still be on its way"
-    monkeypatch.setattr(reconcile, "SETTLING", reconcile.SETTLING * 0)
+    assert "Order 1 e2e stays in doubt" in sim("orders", "sync", *PIN, json=False).out
+    monkeypatch.setattr(Entry, "settled", lambda entry, at: True)
     (line,) = sim("orders", "sync", "1", *PIN).lines
     assert (line["before"], line["state"]) == ("unknown", "failed")
     assert sim("orders", "sync", *PIN).out == "", "nothing is open"
@@ -120,6 +127,78 @@ def test_waiting_for_an_order_in_doubt_ends_with_the_time_limit(
         assert sim(*ORDER, *WITHDRAWAL).code == 10
     told = sim("orders", "wait", "1", "--timeout", "0", *PIN)
     assert (told.code, told.error["code"]) == (13, "timeout")
+
+
+@pytest.mark.parametrize(("timeout", "together"), [("7", 7), ("0", inf)])
+def test_waiting_bounds_what_is_asked_too(
+    world: SimulatedWorld,
+    inserted: Insert,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: str,
+    together: float,
+) -> None:
+    inserted("cps3")
+    with outage(world, 2, "lost-answer", lasting=True):
+        assert sim(*ORDER, *WITHDRAWAL).code == 10
+    limits = []
+    make = transport.HttpsTransport.__init__
+
+    def noting(self: object, endpoint: str, context: object, given: Limits, *more: object) -> None:
+        limits.append(given)
+        make(self, endpoint, context, given, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transport.HttpsTransport, "__init__", noting)
+    assert sim("orders", "wait", "1", "--timeout", timeout, *PIN).code == 0
+    assert [given.together for given in limits] == [together]
+
+
+def test_sync_names_the_way_out_where_the_platform_can_not_tell(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    inserted("cps3")
+    with outage(world, 2, "lost-answer", lasting=True):
+        assert sim(*ORDER, *WITHDRAWAL).code == 10
+    text = contract_file("mapping.toml").read_text("utf-8")
+    mapping = home / "noref.toml"
+    mapping.write_text(text.replace('client_reference = "referenceClient"\n', ""), "utf-8")
+    told = sim("orders", "sync", "--mapping", mapping, *PIN, json=False)
+    assert told.code == 2
+    assert "can't be looked up" in told.said
+    assert "igc orders settle 1" in told.said
+
+
+def test_a_person_is_asked_about_a_product_that_is_older_than_the_order(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    inserted("cps3")
+    with outage(world, 2, "lost-answer", lasting=True):
+        assert sim(*ORDER, *WITHDRAWAL).code == 10
+    (product,) = (line for line in sim("status", *PIN).lines if line["order"] == 1)
+    with open_journal() as journal:
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        journal._database.execute("UPDATE orders SET created = ?", (later,))
+    settle = ("orders", "settle", "1", "--product", product["product_id"], *PIN)
+    told = sim(*settle)
+    assert (told.code, "before order 1 was made" in told.error["message"]) == (2, True)
+    assert igc("orders", "--json").lines[0]["in_doubt"]
+    assert sim(*settle, "--yes").code == 0
+
+
+def test_the_same_order_is_not_sent_again_while_the_first_is_in_doubt(
+    world: SimulatedWorld, inserted: Insert, home: Path
+) -> None:
+    inserted("cps3")
+    with outage(world, 2, "503", lasting=True):
+        first = sim(*ORDER, *WITHDRAWAL)
+    assert first.code == 12
+    assert "Later: igc orders sync" in first.error["advice"]
+    assert "again" not in first.error["advice"]
+    second = sim(*ORDER, *WITHDRAWAL)
+    assert second.code == 2
+    assert "in doubt" in second.error["message"]
+    assert len(igc("orders", "--json").lines) == 1
+    assert sim(*ORDER, *WITHDRAWAL, "--reference", "another").code == 0
 
 
 def test_a_person_ends_a_doubt_with_what_the_portal_shows(
@@ -149,7 +228,7 @@ def test_a_person_says_that_nothing_was_ordered(
     held.sent.clear()
     settle = ("orders", "settle", "1", "--nothing-ordered")
     assert sim(*settle, "--yes").error["code"] == "platform.unavailable", "sent a moment ago"
-    monkeypatch.setattr(reconcile, "SETTLING", reconcile.SETTLING * 0)
+    monkeypatch.setattr(Entry, "settled", lambda entry, at: True)
     assert "nothing was done" in sim(*settle).error["message"], "nobody said that they looked"
     assert sim("orders", "settle", "1").code == 2
     (line,) = sim(*settle, "--yes").lines
@@ -205,7 +284,7 @@ def test_a_certificate_is_revoked_only_when_the_platform_names_the_same(
     with outage(world, 2, "503") as plan:
         told = sim("revoke", "1", *REVOCATION)
     assert (told.code, plan.requests) == (2, 1), "asked, then nothing was sent"
-    assert "is another" in told.error["message"]
+    assert "is not that of order 1" in told.error["message"]
 
 
 # -- a certificate that did not reach its files ----------------------------------------------

@@ -133,7 +133,10 @@ def test_full_standard_output_is_an_error_with_a_reason(
 # -- Ctrl-C ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["simulation", "pin", "order"])
+@pytest.mark.parametrize(
+    "step",
+    [*(pytest.param(name, marks=pytest.mark.long) for name in ("simulation", "pin")), "order"],
+)
 def test_interrupted_demo_leaves_nothing(machine: Machine, step: str) -> None:
     # Whoever runs the tests in the background has SIGINT ignored: not so here.
     attentive = ("env", "--default-signal=INT", *IGC)

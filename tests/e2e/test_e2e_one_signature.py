@@ -16,8 +16,8 @@ from e2e_support import (
     CardInReader,
     Insert,
     Told,
-    both_generations,
     igc,
+    newer_generation,
 )
 
 from igcsante.cli.main import igc as root_command
@@ -45,7 +45,7 @@ JOURNEY: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
-@both_generations
+@newer_generation
 def test_every_command_costs_one_signature(
     world: SimulatedWorld, inserted: Insert, home: Path, generation: str
 ) -> None:
@@ -58,7 +58,7 @@ def test_every_command_costs_one_signature(
         assert (held.pins_sent, held.signatures, handshakes) == (once, once, once), name
 
 
-@both_generations
+@newer_generation
 def test_a_python_whose_openssl_is_out_of_reach_orders_too(
     world: SimulatedWorld,
     inserted: Insert,

@@ -149,7 +149,7 @@ def test_openssl_verifies_what_the_card_signs(
     assert "failure" in openssl(*verify, tmp_path / "other", fails=True).lower()
 
 
-@pytest.mark.parametrize("reader", [CPS3, CPS4])
+@pytest.mark.parametrize("reader", [pytest.param(CPS3, marks=pytest.mark.long), CPS4])
 def test_life_of_a_certificate(hospital: Machine, tmp_path: Path, reader: str) -> None:
     card = ("--reader", reader)
     listed = hospital.igc(*SIM, "--json", "habilitations", "--pin-source", "env:E2E_PIN", *card)
@@ -202,6 +202,7 @@ def test_pin_is_asked_on_a_terminal_and_not_shown(hospital: Machine) -> None:
     assert b"1234" not in shown
 
 
+@pytest.mark.long
 def test_order_survives_the_death_of_the_platform(machine: Machine, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with ExitStack() as stack:

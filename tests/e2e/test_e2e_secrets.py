@@ -22,8 +22,8 @@ from e2e_support import (
     WITHDRAWAL,
     Insert,
     Told,
-    both_generations,
     igc,
+    newer_generation,
     outage,
 )
 
@@ -110,7 +110,7 @@ def files_under(*folders: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, path.read_bytes()
 
 
-@both_generations
+@newer_generation
 def test_secrets_are_said_logged_and_kept_nowhere(
     world: SimulatedWorld, inserted: Insert, home: Path, watch: Watch, generation: str
 ) -> None:

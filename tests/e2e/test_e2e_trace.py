@@ -13,6 +13,7 @@ from e2e_support import (
     Machine,
     both_generations,
     igc,
+    newer_generation,
     serving,
 )
 from test_e2e_secrets import pin_found
@@ -84,7 +85,7 @@ def test_a_recording_replaces_no_file(inserted: Insert, home: Path) -> None:
     assert held.sent == [] and (home / "mine").read_text() == "precious"
 
 
-@both_generations
+@newer_generation
 def test_a_recording_is_played_to_any_program(
     inserted: Insert, home: Path, machine: Machine, generation: str
 ) -> None:

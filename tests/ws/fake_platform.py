@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
@@ -26,6 +26,7 @@ class FakePlatform:
     """Keeps its products in a list; ``fail_*`` happens after the work, or instead of it."""
 
     keeps_references = True
+    longest_attempt = timedelta(0)
 
     def __init__(self, certificate: bytes) -> None:
         self.certificate = certificate

@@ -102,8 +102,10 @@ class Proxy(Server):
             asked += client.recv(1)
         self.asked.append(asked)
         client.sendall(self.reply)
-        if b" 200 " not in self.reply:
-            return
+        if b" 200 " in self.reply:
+            self._carry(client, asked)
+
+    def _carry(self, client: socket.socket, asked: bytes) -> None:
         host, _, port = asked.split()[1].decode().rpartition(":")
         with socket.create_connection((host, int(port)), timeout=SECONDS) as server:
             others = {client: server, server: client}

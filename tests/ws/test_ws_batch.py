@@ -21,12 +21,13 @@ from igcsante.ws.model import Offre, ProductRequest, ProductState, Structure, Us
 from igcsante.ws.orders import order_key
 from igcsante.ws.orders.batch import Job, Run, StuckError, ordered_elsewhere
 from igcsante.ws.orders.batch_file import Row, read_rows
+from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.enrolment import Delivery
 from igcsante.ws.orders.fingerprint import fingerprints, same_platform
 from igcsante.ws.orders.journal import Journal, OrderState
-from igcsante.ws.orders.reconcile import SETTLING, InDoubtError
 from igcsante.ws.orders.restore import restorable, restore
 from igcsante.ws.orders.settle import settle_as_nothing, settle_as_product
+from igcsante.ws.outcome import SETTLING
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LOST = NetworkError("hung up", outcome_unknown=True)
@@ -423,6 +424,22 @@ def test_a_toml_file_that_is_no_batch_is_told(tmp_path, content, message):
     file.write_text(content)
     with pytest.raises(UsageError, match=message):
         read_rows(file, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("# ours, all of them\nusage,service\nSIGN,a\n", 1),
+        ("usage,service\n# the first, and its friends\nSIGN,a\n", 2),
+        ("service\na\n  #b\n", 3),
+    ],
+)
+def test_a_comment_in_csv_is_told_and_never_ordered(tmp_path, content, line):
+    file = tmp_path / "orders.csv"
+    file.write_text(content)
+    with pytest.raises(UsageError, match=f"line {line}: a CSV file holds no comments") as caught:
+        read_rows(file, COLUMNS)
+    assert "TOML" in caught.value.advice
 
 
 def test_a_batch_is_bounded(tmp_path, monkeypatch):

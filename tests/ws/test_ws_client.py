@@ -356,10 +356,14 @@ def test_an_html_page_is_named_as_such(soap_server, platform):
 @pytest.mark.parametrize(
     ("status", "error", "doubt"),
     [
-        (301, ContractError, False),
-        (307, ContractError, False),
-        (403, PlatformRefusedError, False),
-        (404, ContractError, False),
+        (301, ContractError, True),
+        (307, ContractError, True),
+        (401, PlatformRefusedError, False),
+        (403, PlatformRefusedError, True),
+        (404, ContractError, True),
+        (405, ContractError, False),
+        (408, ContractError, True),
+        (409, ContractError, True),
         (502, PlatformUnavailableError, True),
         (429, PlatformUnavailableError, False),
         (503, PlatformUnavailableError, True),
@@ -434,6 +438,23 @@ def test_a_platform_that_drips_is_given_up_too(soap_server, limited, start):
     soap_server.behaviour = behaviour
     with pytest.raises(TimeoutExceededError):
         limited(total=0.15).order_product(ORDER)
+
+
+def test_calls_have_a_limit_together_that_outlasts_each_of_them(monkeypatch, soap_server, limited):
+    now = [100.0]
+    monkeypatch.setattr(route, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    soap_server.always(reply("listerHabilitations", ""))
+    client = limited(together=25)
+    client.list_habilitations()
+    now[0] += 20
+    client.list_habilitations()
+    assert client._https._connection.wait() == 5, "of the 60 that a call may take"
+    asked = len(soap_server.requests)
+    now[0] += 5
+    for _ in range(2):
+        with pytest.raises(TimeoutExceededError):
+            client.list_habilitations()
+    assert len(soap_server.requests) == asked
 
 
 def test_each_wait_is_bounded_by_the_silence_and_by_what_is_left(

@@ -493,6 +493,14 @@ def test_dry_run_shows_the_request_and_says_that_nothing_is_sent(igc):
     assert "Nothing was sent" in err
 
 
+def test_dry_run_lacks_the_reference_where_the_mapping_has_no_place_for_it(changed):
+    contract_files = changed("bare", 'client_reference = "@ReferenceCommandeClient"\n', "")
+    asked = rehearsed(contract_files, "order_product").find(".//{*}commande")
+    assert "ReferenceCommandeClient" not in asked.attrib
+    with pytest.raises(ConfigError, match="client_reference"):
+        rehearsed(contract_files, "order_product", "client_reference=mine")
+
+
 def test_dry_run_says_what_would_be_signed(igc):
     code, out, _ = igc("ws", "dry-run", "get_product", *contract_options("addressed"), "--json")
     assert code == 0
@@ -524,6 +532,28 @@ def test_check_mapping_takes_the_files_of_the_command_line(igc):
     assert code == 2
     assert "does not fit" in err
     assert "operations.order_product.name" in out
+
+
+def test_checking_with_no_mapping_says_whose_mapping_the_wsdl_does_not_fit(igc):
+    code, _, err = igc("ws", "check-mapping", "--wsdl", files("bare")[0])
+    assert code == 2
+    assert "igcsante's own mock" in err
+    assert "--mapping" in err
+    both = ("--wsdl", files("bare")[0], "--mapping", files("addressed")[1])
+    assert "own mock" not in igc("ws", "check-mapping", *both)[2]
+
+
+def test_describe_says_of_an_rpc_wsdl_that_it_can_not_be_used(igc, tmp_path):
+    wsdl = tmp_path / "rpc.wsdl"
+    text = SHAPES[0].read_text()
+    assert 'style="document"' in text
+    wsdl.write_text(text.replace('style="document"', 'style="rpc"'))
+    for import_ in SHAPES[0].parent.glob("*.xsd"):
+        (tmp_path / import_.name).write_bytes(import_.read_bytes())
+    code, out, _ = igc("ws", "describe", "--wsdl", wsdl)
+    assert code == 0
+    assert "commande\n    can't be used: it is RPC, not document/literal" in out
+    assert "can't be used" not in igc("ws", "describe", "--wsdl", SHAPES[0])[1]
 
 
 # -- the documentation ---------------------------------------------------------------------------

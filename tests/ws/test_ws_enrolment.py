@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +31,10 @@ from igcsante.ws.orders import delivered as module
 from igcsante.ws.orders import enrolment
 from igcsante.ws.orders.enrolment import Delivery, prepare, retrieve, submit
 from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.overview import Overview
+from igcsante.ws.orders.park import Standing, survey
+from igcsante.ws.orders.reconcile import refresh
+from igcsante.ws.orders.restore import restorable, restore
 
 CODE = Secret("revocation-code")
 PASSWORD = Secret("p12-password")
@@ -268,6 +273,16 @@ def test_certificate_of_another_key_is_kept_and_told(tmp_path, platform, journal
     with pytest.raises(StorageError, match="not that of the certificate"):
         withdraw(entry, platform, journal)
     the_certificate_is_kept(journal, entry)
+    (product,) = platform.products
+    for _ in range(2):  # the platform finds it in order, and no synchronisation makes it so
+        entry = refresh(platform, journal, entry, at=AT)
+        assert "another key" in entry.unusable
+        for products in (None, [product]):
+            (line,) = survey([entry], products, at=AT)
+            assert line.standing is Standing.LOST
+            assert line.problems == (entry.unusable,)
+        (line,) = Overview(journal, AT).lines()
+        assert (line.standing, line.problems) == (Standing.LOST, (entry.unusable,))
 
 
 def test_file_in_the_way_stops_before_the_withdrawal(tmp_path, platform, journal):
@@ -308,4 +323,86 @@ def test_journal_that_fails_afterwards_does_not_hide_where_the_certificate_is(
     monkeypatch.setattr(Journal, "_change", full)
     with pytest.raises(StorageError, match=r"cert\.pem, but the journal could not note it"):
         withdraw(entry, platform, journal)
-    assert list((tmp_path / "out").glob("*.cert.pem"))
+    (path,) = (tmp_path / "out").glob("*.cert.pem")
+    monkeypatch.undo()
+    assert journal.certificates(entry) == ()
+    entry = refresh(platform, journal, entry, at=AT)
+    assert (entry.state, entry.certificate_path) == (OrderState.WITHDRAWN, str(path))
+    assert entry.last_error == ""
+
+
+def unnoted(tmp_path, platform, journal, monkeypatch):
+    """An order whose files were written while the journal could not be; it was told it is lost."""
+    entry = order(platform, journal, tmp_path / "out")
+    issued = withdraw(entry, platform, journal)
+    journal._database.execute("DELETE FROM certificates")
+    return journal.update(issued.entry, at=AT, certificate_path=""), issued
+
+
+def test_a_certificate_that_the_journal_does_not_know_of_is_found_where_it_goes(
+    tmp_path, platform, journal, monkeypatch
+):
+    entry, issued = unnoted(tmp_path, platform, journal, monkeypatch)
+    assert restorable(entry, journal)
+    again = restore(entry, journal, at=AT)
+    assert (again.certificate, again.files) == (issued.certificate, issued.files)
+    assert journal.get(str(entry.id)).certificate_path == str(issued.files["certificate"])
+
+
+def test_another_certificate_in_its_place_is_not_taken_for_it(
+    tmp_path, platform, journal, monkeypatch
+):
+    entry, _ = unnoted(tmp_path, platform, journal, monkeypatch)
+    entry = journal.update(entry, at=AT, serial="beef")
+    assert not restorable(entry, journal)
+    platform.products[0] = replace(platform.products[0], serial="BEEF")
+    assert refresh(platform, journal, entry, at=AT).certificate_path == ""
+
+
+LOST = NetworkError("hung up", outcome_unknown=True)
+
+
+def in_doubt(platform, journal, folder, **more):
+    platform.error, platform.reachable = LOST, False
+    with pytest.raises(NetworkError) as caught:
+        submit(prepare(folder, **{**WANTED, **more}), platform, journal, at=AT)
+    platform.error, platform.reachable = None, True
+    return caught.value
+
+
+def test_an_order_is_not_made_a_second_time_while_the_first_is_in_doubt(
+    tmp_path, platform, journal
+):
+    in_doubt(platform, journal, tmp_path / "out")
+    kept = set((tmp_path / "out").iterdir())
+    with pytest.raises(UsageError, match="order 1 is for the same, and in doubt") as caught:
+        order(platform, journal, tmp_path / "out")
+    assert "igc orders sync 1" in caught.value.advice
+    assert (len(platform.products), len(journal.list())) == (1, 1)
+    assert set((tmp_path / "out").iterdir()) == kept
+    refresh(platform, journal, journal.get("1"), at=AT)
+    assert order(platform, journal, tmp_path / "out").id == 2, "now it is known to be a second"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {"client_reference": "another"}),
+        ({}, {"service_name": "Autre"}),
+        ({}, {"usage": Usage.SIGN}),
+    ],
+)
+def test_an_order_of_something_else_or_of_a_name_of_its_own_is_made(
+    tmp_path, platform, journal, first, second
+):
+    in_doubt(platform, journal, tmp_path / "out", **first)
+    entry = submit(prepare(tmp_path / "out", **{**WANTED, **second}), platform, journal, at=AT)
+    assert entry.state is OrderState.ORDERED
+
+
+def test_an_order_in_doubt_at_another_platform_is_another_one(tmp_path, platform, journal):
+    in_doubt(platform, journal, tmp_path / "out")
+    journal.update(journal.get("1"), at=AT, platform="https://a.example/ws")
+    about = {"platform": "https://b.example/ws"}
+    entry = submit(prepare(tmp_path / "out", **WANTED), platform, journal, at=AT, **about)
+    assert entry.state is OrderState.ORDERED

@@ -310,10 +310,11 @@ def test_what_came_back_instead_is_said(server, client, kind):
 
 
 STATUSES = {
-    "302 Found": (ContractError, False),
-    "400 Bad Request": (ContractError, False),
+    "302 Found": (ContractError, True),
+    "400 Bad Request": (ContractError, True),
     "401 Unauthorized": (PlatformRefusedError, False),
-    "404 Not Found": (ContractError, False),
+    "404 Not Found": (ContractError, True),
+    "415 Unsupported Media Type": (ContractError, False),
     "429 Too Many Requests": (PlatformUnavailableError, False),
     "500 Error": (PlatformUnavailableError, True),
     "504 Gateway Timeout": (PlatformUnavailableError, True),

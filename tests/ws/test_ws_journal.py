@@ -256,6 +256,8 @@ from pathlib import Path
 from igcsante.ws.orders.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 with journal.hold(journal.get("held")), journal.hold_name("a row"):
+    with journal.hold(journal.get("held")):
+        pass  # held already, and still held afterwards
     print("held", flush=True)
     sys.stdin.readline()
 """

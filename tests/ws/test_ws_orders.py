@@ -18,6 +18,7 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
+from igcsante.ws import outcome
 from igcsante.ws.model import (
     Offre,
     Product,
@@ -29,7 +30,9 @@ from igcsante.ws.model import (
 )
 from igcsante.ws.orders import lifecycle
 from igcsante.ws.orders.journal import Journal, OrderState
-from igcsante.ws.orders.reconcile import SETTLING, refresh
+from igcsante.ws.orders.reconcile import refresh
+from igcsante.ws.orders.settle import seems_older, settle_as_product
+from igcsante.ws.outcome import SETTLING
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 STRUCTURE_ID = StructureId.parse("318751275100020")
@@ -114,6 +117,77 @@ def test_an_order_stays_in_doubt_while_the_platform_is_out_of_reach(platform, jo
     assert refresh(platform, journal, entry, at=AT).product_id == "P-1"
 
 
+PAGE = ContractError("a page", advice="is it the portal?", outcome_unknown=True)
+BUSY = PlatformUnavailableError("503", advice="try again later", outcome_unknown=True)
+THERE = PlatformRefusedError("twice", kind="duplicate_reference")
+
+
+@pytest.mark.parametrize("error", [LOST, DOWN, PAGE, BUSY, THERE])
+def test_an_error_that_leaves_an_order_in_doubt_says_so_and_where_to_look_later(
+    platform, journal, error
+):
+    platform.error, platform.reachable = error, False
+    with pytest.raises(type(error)) as caught:
+        place(platform, journal)
+    advice = caught.value.advice
+    assert "Order 1: " in advice and "may have been ordered" in advice
+    assert advice.endswith("Later: igc orders sync")
+    assert "again" not in advice
+    assert ("portal" in advice) is (error is PAGE)
+    assert caught.value.fields["order"] == 1
+
+
+def test_an_error_that_leaves_no_doubt_says_nothing_of_one(platform, journal):
+    platform.error, platform.works = REFUSED, False
+    with pytest.raises(PlatformRefusedError) as caught:
+        place(platform, journal)
+    assert "sync" not in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"), [("withdraw", "may have been issued"), ("revoke", "may be revoked")]
+)
+def test_a_withdrawal_or_revocation_in_doubt_says_so(platform, journal, operation, said):
+    entry = place(platform, journal)
+    platform.error, platform.reachable = BUSY, False
+    with pytest.raises(PlatformUnavailableError) as caught:
+        if operation == "withdraw":
+            withdraw(platform, journal, entry, pytest.fail)
+        else:
+            revocation = Revocation(Secret("code-1"), product_id="P-1")
+            lifecycle.revoke(platform, journal, entry, revocation, at=AT)
+    assert said in caught.value.advice
+    assert "again" not in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("earlier", "seems", "taken"),
+    [
+        (timedelta(minutes=-3), False, True),
+        (timedelta(minutes=4), False, True),
+        (timedelta(minutes=6), True, True),
+        (timedelta(days=2), True, False),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_person_s_product_that_is_older_than_the_order_is_told(
+    platform, journal, earlier, seems, taken, named
+):
+    platform.error, platform.keeps_references = LOST, False
+    with pytest.raises(NetworkError):
+        place(platform, journal)
+    entry = journal.list()[0]
+    product = replace(platform.products[0], requested_at=AT - earlier)
+    product = product if named else replace(product, client_reference="")
+    assert seems_older(entry, product) is seems
+    if taken or named:  # whoever chose that reference knows whose it is
+        assert settle_as_product(journal, entry, product, at=AT).state is OrderState.ORDERED
+    else:
+        with pytest.raises(UsageError, match="before order 1 was made"):
+            settle_as_product(journal, entry, product, at=AT)
+        assert journal.list()[0] == entry
+
+
 def test_an_order_in_doubt_that_the_platform_never_had_has_failed(platform, journal):
     platform.error, platform.works = LOST, False
     with pytest.raises(NetworkError):
@@ -153,8 +227,8 @@ def replace_reference(platform) -> Product:
 
 @pytest.mark.parametrize("error", [LOST, DOWN])
 def test_an_order_settles_from_when_its_answer_was_lost(platform, journal, monkeypatch, error):
-    moments = iter([1000.0, 1075.5])
-    monkeypatch.setattr(lifecycle.time, "monotonic", lambda: next(moments))
+    moments = iter([1000.0, 1000.2, 1075.5])
+    monkeypatch.setattr(outcome, "seconds", lambda: next(moments))
     platform.error, platform.works = error, False
     with pytest.raises(type(error)):
         place(platform, journal)
@@ -171,15 +245,17 @@ def test_what_is_refused_since_it_is_there_already_counts_as_done(platform, jour
     assert entry.key_path == "/k"
 
 
-@pytest.mark.parametrize(
-    ("reachable", "state"), [(True, OrderState.REFUSED), (False, OrderState.UNKNOWN)]
-)
-def test_what_is_said_to_be_there_already_is_looked_for(platform, journal, reachable, state):
+@pytest.mark.parametrize("reachable", [True, False])
+def test_what_is_said_to_be_there_but_not_shown_stays_in_doubt(platform, journal, reachable):
     platform.error = PlatformRefusedError("twice", kind="duplicate_reference")
     platform.works, platform.reachable = False, reachable
     with pytest.raises(PlatformRefusedError):
         place(platform, journal)
-    assert journal.list()[0].state is state
+    doubt = journal.list()[0]
+    assert (doubt.state, doubt.last_error) == (OrderState.UNKNOWN, "twice")
+    platform.error, platform.reachable = None, True
+    platform._add(replace(REQUEST, client_reference=doubt.reference))  # its search lags behind
+    assert refresh(platform, journal, doubt, at=AT).product_id == "P-1"
 
 
 def test_an_order_that_arrived_late_keeps_the_key_that_it_was_made_with(platform, journal):
@@ -243,7 +319,7 @@ def test_a_withdrawn_certificate_is_saved_then_noted(platform, journal, tmp_path
         (NetworkError("unreachable"), False, False, OrderState.ORDERED),
         (LOST, True, False, OrderState.WITHDRAWING),
         (LOST, True, True, OrderState.WITHDRAWN),
-        (LOST, False, True, OrderState.ORDERED),
+        (LOST, False, True, OrderState.WITHDRAWING),
     ],
 )
 def test_a_withdrawal_that_went_wrong_says_how_far(
@@ -285,7 +361,7 @@ def test_a_certificate_that_is_none_is_a_contract_error(platform, journal, tmp_p
         (REFUSED, False, True, OrderState.WITHDRAWN),
         (LOST, True, False, OrderState.REVOKING),
         (LOST, True, True, OrderState.REVOKED),
-        (LOST, False, True, OrderState.WITHDRAWN),
+        (LOST, False, True, OrderState.REVOKING),
     ],
 )
 def test_a_revocation_says_how_far_it_went(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -54,6 +55,7 @@ class Scripted:
     """Raises each error of a list in turn, then answers with its arguments."""
 
     keeps_references = False
+    longest_attempt = timedelta(seconds=90)
 
     def __init__(self, *errors: IgcError) -> None:
         self.errors = list(errors)
@@ -82,14 +84,16 @@ def call(name: str, platform: Scripted, **options) -> object:
 
 def test_every_operation_of_the_port_is_known_to_be_one_or_the_other():
     operations = {name for name in vars(Platform) if not name.startswith("_")}
-    assert operations - {"keeps_references"} == set(ALL)
+    assert operations - {"keeps_references", "longest_attempt"} == set(ALL)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_asked_and_answered_passes_unchanged(slept, name):
     platform = Scripted()
     assert call(name, platform) == (name, ALL[name])
-    assert not PatientPlatform(platform).keeps_references
+    patient = PatientPlatform(platform, Patience(total=60))
+    assert not patient.keeps_references
+    assert patient.longest_attempt == timedelta(seconds=150)
     assert slept == []
 
 
@@ -141,7 +145,7 @@ def test_patience_ends_with_the_last_error(slept):
 
 
 def test_a_new_handshake_that_is_refused_does_not_hide_why_it_was_wanted(slept):
-    platform = Scripted(IN_DOUBT[1], TlsError("a second card signature was refused"))
+    platform = Scripted(IN_DOUBT[1], TlsError("one more card signature was refused"))
     with pytest.raises(TimeoutExceededError, match="no answer"):
         call("get_product", platform)
     assert len(platform.calls) == 2

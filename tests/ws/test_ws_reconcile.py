@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from fake_platform import FakePlatform
 
-from igcsante.errors import NetworkError, PlatformRefusedError, StorageError, UsageError
+from igcsante.errors import (
+    NetworkError,
+    PlatformRefusedError,
+    StorageError,
+    TimeoutExceededError,
+    UsageError,
+)
 from igcsante.identifiers import StructureId
-from igcsante.ws.model import Offre, ProductRequest, ProductState, Usage
+from igcsante.secret import Secret
+from igcsante.ws.model import Offre, ProductRequest, ProductState, Structure, Usage
 from igcsante.ws.orders import enrolment, lifecycle, reconcile, renewal
+from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.journal import Journal, OrderState, check_platform
 from igcsante.ws.orders.park import Standing, survey
-from igcsante.ws.orders.reconcile import FEW, SETTLING, InDoubtError, adopt, synchronise
+from igcsante.ws.orders.reconcile import FEW, adopt, synchronise, wait_until_made
+from igcsante.ws.outcome import SETTLING
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LATER = AT + SETTLING
@@ -95,6 +105,17 @@ def test_an_order_that_is_not_there_is_given_time_before_it_has_failed(platform,
         assert after.state is state
 
 
+def test_a_question_that_is_not_answered_in_time_ends_the_waiting_with_the_order_s_state(
+    platform, journal, monkeypatch
+):
+    entry = in_doubt(platform, journal)
+    late = TimeoutExceededError("it did not answer in time")
+    monkeypatch.setattr(platform, "search_products", Mock(side_effect=late))
+    with pytest.raises(TimeoutExceededError, match=r"order 1: .*in time") as caught:
+        wait_until_made(platform, journal, entry, seconds=9, clock=lambda: AT)
+    assert "igc orders wait 1" in caught.value.advice
+
+
 def test_one_order_in_trouble_does_not_keep_the_others(platform, journal, monkeypatch):
     first, second = place(platform, journal, "a"), place(platform, journal, "b")
 
@@ -154,8 +175,79 @@ def test_another_certificate_under_the_same_number_is_not_taken(platform, journa
     become(platform, 0, state=ProductState.REVOQUE, serial="0CAFE")
     told = {before.id: trouble for before, _, trouble in
             synchronise(platform, journal, journal.list(), at=LATER)}  # fmt: skip
-    assert "another" in told[entry.id].message
+    assert "its serial is 'cafe' instead of 'bee'; nothing was changed" in told[entry.id].message
     assert journal.get("P-1") == entry
+
+
+SOMETHING_ELSE = [
+    ("offre", {"offre": Offre.PRO}),
+    ("usage", {"usage": Usage.SIGN}),
+    ("structure", {"structure": Structure(StructureId.parse("10B0999003"), "Y")}),
+    ("name", {"label": "somebody else"}),
+    ("number", {"product_id": "P-9"}),
+    ("renewed product", {"renews": "P-8"}),
+]
+
+
+@pytest.mark.parametrize(("what", "changes"), SOMETHING_ELSE)
+@pytest.mark.parametrize("more", [0, FEW])
+def test_an_answer_about_something_else_changes_nothing(
+    platform, journal, monkeypatch, more, what, changes
+):
+    for number in range(more + 1):
+        place(platform, journal, f"S{number}")
+    entry = journal.update(journal.get("P-1"), at=AT, renews="P-7")
+    become(platform, 0, state=ProductState.REVOQUE, **changes)
+    other = platform.products[0]
+    monkeypatch.setattr(platform, "get_product", lambda _: other)
+    with pytest.raises(UsageError, match=f"its {what} is .* instead of") as caught:
+        reconcile.refresh(platform, journal, entry, at=LATER)
+    assert caught.value.fields["field"] == what
+    told = list(synchronise(platform, journal, journal.list(), at=LATER))
+    if what != "number":  # then it isn't listed at all
+        assert [before.id for before, _, trouble in told if trouble][-1:] == [entry.id]
+    assert journal.get(str(entry.id)) == entry
+
+
+def test_what_a_contract_does_not_tell_is_no_difference(platform, journal):
+    entry = place(platform, journal, "Élan")
+    for label in ("", "E\u0301LAN"):
+        become(platform, 0, label=label, state=ProductState.EN_COURS)
+        reconcile.check_same(entry, platform.products[0])
+
+
+@pytest.mark.parametrize(("what", "changes"), SOMETHING_ELSE[:4])
+@pytest.mark.parametrize("again", [False, True])
+def test_something_else_is_not_withdrawn_under_the_number_of_an_order(
+    platform, journal, tmp_path, what, changes, again
+):
+    enrolled = enrolment.prepare(
+        tmp_path,
+        offre=Offre.ORG,
+        usage=Usage.AUTH_CLI,
+        structure=StructureId.parse("318751275100020"),
+        emails=("pki@exemple.fr",),
+        service_name="DMP",
+    )
+    entry = enrolment.submit(enrolled, platform, journal, at=AT)
+    if again:
+        entry = journal.update(entry, at=AT, state=OrderState.WITHDRAWN)
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.glob("*.pem"))
+    become(platform, 0, **changes)
+    delivery = enrolment.Delivery(Secret("code"), accepted=True)
+    with pytest.raises(UsageError, match=f"its {what} is .* instead of"):
+        enrolment.retrieve(entry, platform, journal, delivery, at=LATER, again=again)
+    assert platform.products[0].state is ProductState.A_RETIRER
+    assert journal.get(str(entry.id)) == entry
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.glob("*.pem")) == before
+
+
+def test_a_product_of_another_name_is_not_adopted_as_an_order_of_ours(platform, journal):
+    entry = place(platform, journal)
+    become(platform, 0, label="another")
+    with pytest.raises(UsageError, match="instead of 'DMP'"):
+        adopt(journal, platform.products[0], at=AT)
+    assert journal.list() == (entry,)
 
 
 # -- renewals --------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_a_server_behind_a_proxy_is_verified_all_the_same(by_proxy, server, thro
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a password"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a name and a password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "doesn't let 127.0.0.1:.* through"),
         (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", r"can't reach 127.0.0.1:.* \(HTTP 502\)"),
         (b"HTTP/1.1 301 Moved\r\nLocation: https://a/\r\n\r\n", r"opens no tunnel \(HTTP 301\)"),

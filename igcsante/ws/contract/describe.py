@@ -33,6 +33,7 @@ from .wsdl import Document, WsdlContract, read_document, soap_ports
 
 MAX_DEPTH = 8  # a type may hold itself
 MAX_SPOTS = 400
+DOCUMENT_LITERAL = "document/literal"
 
 Words = dict[etree.QName, set[str]]
 
@@ -67,6 +68,11 @@ class OfferedOperation:
     maps: str = ""
     request: tuple[OfferedSpot, ...] = ()
     response: tuple[OfferedSpot, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a mapping can name it."""
+        return self.style == DOCUMENT_LITERAL
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def _operation(
         address=address,
         name=operation.name,
         action=operation.abstract.wsa_action or operation.soapaction or "",
-        style="document/literal" if isinstance(operation.input, DocumentMessage) else "RPC",
+        style=DOCUMENT_LITERAL if isinstance(operation.input, DocumentMessage) else "RPC",
         maps=maps,
         request=_spots(operation.input, words, sent),
         response=_spots(operation.output, words, read),

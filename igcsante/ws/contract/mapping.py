@@ -27,6 +27,7 @@ from .paths import ElementPath
 from .toml_table import TomlTable
 
 FORMAT = 1
+OWN_MAPPING = "mapping.toml"
 MAX_MAPPING_BYTES = 256 * 1024
 BINARY_FORMATS = ("base64Binary", "text", "xop")
 SERIAL_FORMATS = ("hexadecimal", "decimal")
@@ -132,6 +133,11 @@ class ContractMapping:
     addressing: str = "auto"
     security: Security = Security()
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the one that igcsante ships, for its own mock."""
+        return self.source == str(contract_file(OWN_MAPPING))
+
     def operation(self, name: str) -> OperationMapping:
         """The mapping of a domain operation. Raises ConfigError when the file has none."""
         try:
@@ -173,7 +179,7 @@ def load_mapping(path: Path | None = None) -> ContractMapping:
     Raises ConfigError that names the file, the key and what it may be; UsageError when the
     file can't be read.
     """
-    path = path or contract_file("mapping.toml")
+    path = path or contract_file(OWN_MAPPING)
     try:
         content = tomllib.loads(read_bounded(path, MAX_MAPPING_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -26,7 +26,7 @@ class TomlTable:
             if key not in known:
                 raise ConfigError(
                     tr("{place}: unknown key {key!r}", place=self.place, key=key),
-                    advice=did_you_mean(key, known) or "known: " + ", ".join(known),
+                    advice=did_you_mean(key, known) or tr("known: {names}", names=", ".join(known)),
                 )
 
     def table(self, key: str, known: Iterable[str] | None = None) -> TomlTable:

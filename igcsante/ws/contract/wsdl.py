@@ -268,8 +268,9 @@ class WsdlContract:
         if path not in self._documents:
             self._documents[path] = read_document(path)
         document = self._documents[path]
-        service = _pick(document.services, wanted.service, "service", path)
-        port = _pick(service.ports, wanted.port, "port", path)
+        whose = self.mapping
+        service = _pick(document.services, wanted.service, "service", path, whose)
+        port = _pick(service.ports, wanted.port, "port", path, whose)
         if not isinstance(port.binding, SoapBinding):
             raise ConfigError(
                 tr(
@@ -314,7 +315,7 @@ def soap_ports(document: Document) -> Iterator[tuple[str, str, SoapBinding, str]
                 yield service.name, port.name, port.binding, str(options.get("address") or "")
 
 
-def _pick(found: dict[str, Any], name: str, what: str, path: Path) -> Any:
+def _pick(found: dict[str, Any], name: str, what: str, path: Path, mapping: ContractMapping) -> Any:
     if not found:
         raise ConfigError(tr("{path}: the WSDL has no {what}", path=path, what=what))
     if not name:
@@ -322,6 +323,12 @@ def _pick(found: dict[str, Any], name: str, what: str, path: Path) -> Any:
     if name not in found:
         raise ConfigError(
             tr("{path}: the WSDL has no {what} {name!r}", path=path, what=what, name=name),
-            advice=tr("it has: {names}", names=", ".join(found)),
+            advice=tr(
+                "no mapping file is given, so the one of igcsante's own mock is used, which names "
+                "it: give yours with --mapping. The WSDL has: {names}",
+                names=", ".join(found),
+            )
+            if mapping.is_own
+            else tr("it has: {names}", names=", ".join(found)),
         )
     return found[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,18 @@ from ...errors import (
 from ...messages import tr
 from ...secret import Secret
 from ..model import ProductRequest
+from ..outcome import SETTLING
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from .batch_file import Row
+from .doubts import InDoubtError
 from .enrolment import Delivery, Issued, abandon, draft, prepare, submit
 from .fingerprint import same_platform
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_order
+from .locks import AtWorkError
 from .order_key import NewKey
-from .reconcile import SETTLING, InDoubtError, refresh
+from .reconcile import refresh
 from .restore import bring_home, check_within_reach, restorable
 
 OF_THE_ROW_ALONE = (UsageError, PlatformRefusedError, StorageError)
@@ -94,20 +97,23 @@ class Run:
                 return
 
     def _each(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        doubtful: list[Job] = []
+        doubtful: list[tuple[Job, timedelta]] = []
         for job in jobs:
             outcome = self._one(job)
             if isinstance(outcome.error, InDoubtError):
-                doubtful.append(job)
+                doubtful.append((job, outcome.error.wait))
             else:
                 yield outcome
         if doubtful:
-            self.sleep(SETTLING.total_seconds())
-        yield from map(self._one, doubtful)
+            longest = SETTLING + self.platform.longest_attempt  # unless the clock was set back
+            self.sleep(min(max(wait for _, wait in doubtful), longest).total_seconds())
+        yield from (self._one(job) for job, _ in doubtful)
 
     def _one(self, job: Job) -> Outcome:
         try:
-            with self.journal.hold_name(f"the batch's row {job.fingerprint}"):
+            with self.journal.hold_name(
+                tr("the batch's row {fingerprint}", fingerprint=job.fingerprint)
+            ):
                 return self._done(job)
         except UsageError as error:
             return Outcome(job, self._latest(job), error=error)
@@ -128,17 +134,18 @@ class Run:
         """The order that this row has. Raises InDoubtError when the platform can't tell yet,
         StuckError when it never will.
         """
-        entry = self._latest(job)
+        entry, at = self._latest(job), self.clock()
         if entry is None:
             return None
         if entry.state.in_doubt or entry.state is OrderState.PENDING or self._is_lost(entry):
-            with self.journal.hold(entry):
-                try:
-                    entry = refresh(self.platform, self.journal, entry, at=self.clock())
-                except (UsageError, PlatformRefusedError) as error:
-                    raise StuckError(error.message, advice=error.advice) from None
+            try:
+                entry = refresh(self.platform, self.journal, entry, at=at)
+            except AtWorkError:
+                raise
+            except (UsageError, PlatformRefusedError) as error:
+                raise StuckError(error.message, advice=error.advice) from None
         if entry.state.in_doubt:
-            raise InDoubtError(entry)
+            raise InDoubtError(entry, at)
         return entry
 
     def _order(self, job: Job, before: Entry | None) -> Entry:

@@ -83,6 +83,15 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
         for values in reader:
             if not any(value.strip() for value in values):
                 continue
+            if values[0].lstrip().startswith("#"):
+                raise UsageError(
+                    tr(
+                        "{path}, line {number}: a CSV file holds no comments",
+                        path=path,
+                        number=above + reader.line_num,
+                    ),
+                    advice=tr("remove that line, or write the orders as TOML, which has them"),
+                )
             if not names:
                 names = [_column(value) for value in values]
                 if len(set(names)) != len(names):

@@ -23,10 +23,17 @@ from ...certs.export import (
     require_bundle_free,
     write_bundle,
 )
-from ...certs.load import load_certificates, open_pkcs12
+from ...certs.load import certificates_from_path, load_certificates, open_pkcs12
 from ...certs.requests import MAX_CSR_BYTES, read_csr, read_key
 from ...config import data_directory
-from ...errors import ContractError, StorageError, UnreadableError, UsageError
+from ...errors import (
+    CertificateInvalidError,
+    ContractError,
+    IgcError,
+    StorageError,
+    UnreadableError,
+    UsageError,
+)
 from ...files import read_bounded, write_atomic
 from ...messages import tr
 from ...secret import Secret
@@ -75,6 +82,11 @@ class Keeper(ABC):
         self.files |= written
         return written["certificate"]
 
+    def flaw(self) -> str:
+        """Why what was saved can't be used; nothing when it can."""
+        another = isinstance(self.trouble, CertificateInvalidError)
+        return tr("its certificate is for another key than the order's") if another else ""
+
     def issued(self, entry: Entry) -> tuple[Certificates, dict[str, Path]]:
         """What was saved, once the journal knows of it. Raises StorageError if not all was."""
         if self.trouble is not None and not isinstance(self.trouble, Exception):
@@ -104,9 +116,14 @@ class Keeper(ABC):
     def _not_written(self, product: WithdrawnProduct, trouble: BaseException) -> StorageError:
         return StorageError(
             tr("the certificate was issued, but could not be written: {trouble}", trouble=trouble),
-            advice="make room, then have it written from the journal: "
-            f"igc retrieve {self.order}. Should the journal lack it too, keep it from here:\n"
-            + "".join(map(ssl.DER_cert_to_PEM_cert, (product.certificate, *product.chain))),
+            advice=tr(
+                "make room, then have it written from the journal: igc retrieve {order}. Should "
+                "the journal lack it too, keep it from here:\n{certificates}",
+                order=self.order,
+                certificates="".join(
+                    map(ssl.DER_cert_to_PEM_cert, (product.certificate, *product.chain))
+                ),
+            ),
         )
 
     def _bare(self, product: WithdrawnProduct) -> dict[str, bytes]:
@@ -170,7 +187,9 @@ class _KeyOfPlatform(Keeper):
         pkcs12 = self._path("pkcs12")
         if pkcs12.exists():
             return super()._not_written(product, trouble)
-        what = f"the certificate was issued, but could not be written: {trouble}"
+        what = tr(
+            "the certificate was issued, but could not be written: {trouble}", trouble=trouble
+        )
         elsewhere = _write_elsewhere(self.stem, product.content)
         if elsewhere is None:
             return StorageError(
@@ -220,7 +239,7 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
     StorageError when a file of that name is already there.
     """
     place = KeyPlace(entry.key_mode or KeyPlace.HERE)
-    base = Path(entry.file_base or entry.key_path.removesuffix(KEY_SUFFIX))
+    base = base_of(entry)
     if place is KeyPlace.HERE:
         return _KeyHere(entry.id, base, Path(entry.key_path), key_passphrase, p12_password)
     if place is not KeyPlace.PLATFORM:
@@ -242,6 +261,37 @@ def keeper_of(entry: Entry, key_passphrase: Secret | None, p12_password: Secret 
             field="key_password",
         )
     return _KeyOfPlatform(entry.id, base, p12_password)
+
+
+def base_of(entry: Entry) -> Path:
+    """Folder and name, without suffix, of the files of an order."""
+    return Path(entry.file_base or entry.key_path.removesuffix(KEY_SUFFIX))
+
+
+def file_of(entry: Entry, kind: str) -> Path:
+    """Where a file of an order goes, by kind as of BUNDLE_SUFFIXES."""
+    base = base_of(entry)
+    return base.with_name(base.name + BUNDLE_SUFFIXES[kind])
+
+
+def written(entry: Entry, serial: str = "") -> tuple[x509.Certificate, ...]:
+    """The certificate of an order and its chain from where they go, or nothing.
+
+    The journal may not know that they were written: its disk was full. ``serial`` (lower-case
+    hexadecimal) is the certificate's, where it is known.
+    """
+    if not base_of(entry).name:
+        return ()
+    try:
+        certificate = certificates_from_path(file_of(entry, "certificate"))[0]
+    except IgcError:
+        return ()
+    if serial and f"{certificate.serial_number:x}" != serial:
+        return ()
+    try:
+        return certificate, *certificates_from_path(file_of(entry, "chain"))
+    except IgcError:
+        return (certificate,)
 
 
 def key_in_pkcs12(content: bytes, password: Secret) -> PublicKeyTypes:

@@ -7,6 +7,7 @@ is written beside it (:mod:`igcsante.ws.orders.delivered`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -20,20 +21,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...certs.export import KEY_SUFFIX, write_key
-from ...errors import IgcError, UsageError
+from ...errors import ConfigError, IgcError, UsageError
 from ...files import write_atomic
+from ...messages import tr
 from ...secret import Secret
 from ..model import ProductRequest, Withdrawal, new_client_reference
+from ..outcome import SETTLING, Stopwatch
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME, check_secret
 from .delivered import CSR_SUFFIX, keeper_of
-from .journal import Entry, Journal, OrderState
-from .lifecycle import place_order, record_order, withdraw
+from .doubts import is_chosen
+from .entries import UNSETTLED
+from .journal import Entry, Journal, OrderState, is_of
+from .lifecycle import place_order, record_order, times_sent, wanted_of, withdraw
 from .order_key import KeyPlace, KeySource, NewKey, OrderKey
-from .reconcile import refresh
+from .reconcile import check_same, refresh
 
 _NEW_KEY = NewKey()
-_STOPPED = "stopped before it was sent"
+_STOPPED = tr("stopped before it was sent")
 
 
 @dataclass(frozen=True)
@@ -168,41 +173,69 @@ def submit(
 ) -> Entry:
     """Keep the key, then order. Raises StorageError before anything is sent, and as
     :func:`igcsante.ws.orders.lifecycle.place_order` does; the key stays unless nothing was ordered.
+    Raises UsageError while another order of the same is in doubt, unless a reference was chosen.
 
     The journal knows of the order and its key before that is written, so that no key is left
     behind without an order. One that was stopped before it was sent is tidied up first.
     """
     reference = enrolment.request.client_reference
-    with journal.hold_name(f"the order {reference}"):
+    with journal.hold_name(tr("the order {reference}", reference=reference)):
         before = journal.find(reference)
         if before is not None and before.state is OrderState.PREPARED:
             abandon(before, journal, at=at)
-        if before is None:
-            record_order(journal, enrolment.request, at=at, **enrolment.where(), **about)
-        sent, written_here = _times_sent(journal, reference), before is None
+        if before is None and not is_chosen(reference):
+            check_no_twin(journal, enrolment.request, **about)
+        entry = before or record_order(
+            journal, enrolment.request, at=at, **enrolment.where(), **about
+        )
+        sent, written_here = times_sent(journal, entry), before is None
         try:
             kept = enrolment.keep(key_passphrase)
             written_here = True
             entry = place_order(platform, journal, enrolment.request, at=at, **kept, **about)
         except BaseException as error:
-            entry = note_unsent(journal, reference, error, at=at)
-            unused = entry.state.nothing_ordered or sent == _times_sent(journal, reference)
+            entry = note_unsent(journal, entry, error, at=at)
+            unused = entry.state.nothing_ordered or sent == times_sent(journal, entry)
             if written_here and unused:
                 enrolment.discard()
             raise
-        if sent == _times_sent(journal, reference):  # it was ordered before, with another key
+        if sent == times_sent(journal, entry):  # it was ordered before, with another key
             enrolment.discard()
         return entry
 
 
-def _times_sent(journal: Journal, reference: str) -> int:
-    entry = journal.find(reference)
-    return sum(s.state is OrderState.SENT for s in journal.history(entry)) if entry else 0
+def check_no_twin(journal: Journal, request: ProductRequest, /, **about: str) -> None:
+    """Raise UsageError while an order of the same is in doubt: this would be a second one.
+
+    The rows of a batch are as many orders as there are rows.
+    """
+    wanted, row = wanted_of(request), about.get("batch_row", "")
+    for entry in journal.each(states=UNSETTLED):
+        same = all(getattr(entry, name) == value for name, value in wanted.items())
+        if (
+            same
+            and not entry.renews
+            and not (row and entry.batch_row)
+            and is_of(entry, about.get("platform", ""))
+        ):
+            raise UsageError(
+                tr(
+                    "order {id} is for the same, and in doubt: it may have been ordered; nothing "
+                    "was sent",
+                    id=entry.id,
+                ),
+                advice=tr(
+                    "see what became of it: igc orders sync {id}. To order another one all the "
+                    "same, give it a reference of its own: --reference",
+                    id=entry.id,
+                ),
+                order=entry.id,
+            )
 
 
-def note_unsent(journal: Journal, reference: str, error: BaseException, *, at: datetime) -> Entry:
+def note_unsent(journal: Journal, entry: Entry, error: BaseException, *, at: datetime) -> Entry:
     """The entry after ``error``: an order that was still to be sent then has FAILED."""
-    entry = journal.get(reference)
+    entry = journal.get(str(entry.id))
     if entry.state is not OrderState.PREPARED:
         return entry
     why = error.message if isinstance(error, IgcError) else _STOPPED
@@ -233,11 +266,16 @@ def retrieve(
     The certificate is issued now, and delivered once: whatever goes wrong after that, it is
     written, or else the error says where it is; a private key is never shown. ``again`` asks
     for one that was issued and did not arrive, which a platform may refuse. Raises UsageError
-    when the entry can't be withdrawn or its key is not there (nothing was sent), and as
+    when the entry can't be withdrawn, its key is not there, or the platform has something else
+    under its number (nothing was withdrawn), and as
     :func:`igcsante.ws.orders.lifecycle.withdraw`.
     """
+    watch = Stopwatch(at)
     lost = entry.state is OrderState.WITHDRAWN and not entry.certificate_path
-    if not (again and lost):
+    if again and lost:
+        with contextlib.suppress(ConfigError):  # a contract that lacks this question
+            check_same(entry, platform.get_product(entry.product_id))
+    else:
         entry = _ready(entry, platform, journal, at)
     keeper = keeper_of(entry, delivery.key_passphrase, delivery.p12_password)
     by_platform = entry.key_mode == KeyPlace.PLATFORM
@@ -247,7 +285,15 @@ def retrieve(
         delivery.accepted,
         key_password=delivery.p12_password if by_platform else None,
     )
-    entry = withdraw(platform, journal, entry, withdrawal, at=at, save=keeper.save)
+    entry = withdraw(
+        platform,
+        journal,
+        entry,
+        withdrawal,
+        at=watch.now(),
+        save=keeper.save,
+        flaw=keeper.flaw,
+    )
     (certificate, chain), files = keeper.issued(entry)
     return Issued(entry, certificate, chain, files)
 
@@ -258,10 +304,18 @@ def _ready(entry: Entry, platform: Platform, journal: Journal, at: datetime) -> 
     if entry.state is not OrderState.ORDERED or not entry.product_id:
         entry = refresh(platform, journal, entry, at=at)
         check_retrievable(entry)
+    elif at - entry.updated >= SETTLING:  # by now its number may be another product's
+        with contextlib.suppress(ConfigError):
+            entry = refresh(platform, journal, entry, at=at)
+        check_retrievable(entry)
     if entry.state is OrderState.PENDING:
         raise UsageError(
-            f"order {entry.id} can't be retrieved yet: {entry.state.meaning}",
-            advice=f"wait for it: igc orders wait {entry.id}",
+            tr(
+                "order {id} can't be retrieved yet: {meaning}",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            ),
+            advice=tr("wait for it: igc orders wait {id}", id=entry.id),
         )
     return entry
 
@@ -271,7 +325,12 @@ def check_retrievable(entry: Entry) -> None:
     waiting = entry.state in (OrderState.ORDERED, OrderState.PENDING)
     if not waiting and not entry.state.in_doubt:
         raise UsageError(
-            f"order {entry.id} can't be retrieved: {entry.state.meaning}", advice=_what_now(entry)
+            tr(
+                "order {id} can't be retrieved: {meaning}",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            ),
+            advice=_what_now(entry),
         )
 
 
@@ -279,11 +338,12 @@ def _what_now(entry: Entry) -> str:
     if entry.state is not OrderState.WITHDRAWN:
         return ""
     if entry.certificate_path:
-        return f"it is in {entry.certificate_path}"
-    return (
+        return tr("it is in {path}", path=entry.certificate_path)
+    return tr(
         "a certificate is delivered once, and this one did not arrive. Ask once more, which the "
-        f"platform may refuse: igc retrieve {entry.id} --again. Otherwise revoke it "
-        f"(igc revoke {entry.id}), then order again"
+        "platform may refuse: igc retrieve {id} --again. Otherwise revoke it (igc revoke {id}), "
+        "then order again",
+        id=entry.id,
     )
 
 
@@ -291,7 +351,8 @@ def _check_writable(directory: Path) -> None:
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise UsageError(
-            f"nothing can be written to {directory}", advice="choose another folder: --out DIR"
+            tr("nothing can be written to {directory}", directory=directory),
+            advice=tr("choose another folder: --out DIR"),
         )
 
 

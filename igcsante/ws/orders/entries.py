@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from ...instants import iso
+from ...messages import tr
+from ..outcome import SETTLING
 
 
 class OrderState(StrEnum):
@@ -43,19 +45,21 @@ class OrderState(StrEnum):
 
 
 _MEANINGS = {
-    OrderState.PREPARED: "prepared, never sent",
-    OrderState.SENT: "sent, no answer recorded: it may have been ordered",
-    OrderState.UNKNOWN: "sent, the answer was lost: it may have been ordered",
-    OrderState.PENDING: "ordered, the platform is still at work on it",
-    OrderState.ORDERED: "ordered, to be withdrawn",
-    OrderState.REFUSED: "refused by the platform: nothing was ordered",
-    OrderState.FAILED: "failed: nothing was ordered",
-    OrderState.CANCELLED: "cancelled by the platform: there is no certificate",
-    OrderState.WITHDRAWING: "withdrawal sent, no answer recorded: it may have been issued",
-    OrderState.WITHDRAWN: "withdrawn: the certificate is issued",
-    OrderState.REVOKING: "revocation sent, no answer recorded: it may be revoked",
-    OrderState.REVOKED: "revoked",
+    OrderState.PREPARED: tr("prepared, never sent"),
+    OrderState.SENT: tr("sent, no answer recorded: it may have been ordered"),
+    OrderState.UNKNOWN: tr("sent, the answer was lost: it may have been ordered"),
+    OrderState.PENDING: tr("ordered, the platform is still at work on it"),
+    OrderState.ORDERED: tr("ordered, to be withdrawn"),
+    OrderState.REFUSED: tr("refused by the platform: nothing was ordered"),
+    OrderState.FAILED: tr("failed: nothing was ordered"),
+    OrderState.CANCELLED: tr("cancelled by the platform: there is no certificate"),
+    OrderState.WITHDRAWING: tr("withdrawal sent, no answer recorded: it may have been issued"),
+    OrderState.WITHDRAWN: tr("withdrawn: the certificate is issued"),
+    OrderState.REVOKING: tr("revocation sent, no answer recorded: it may be revoked"),
+    OrderState.REVOKED: tr("revoked"),
 }
+
+UNSETTLED = (OrderState.SENT, OrderState.UNKNOWN)  # it may have been ordered, or not
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Entry:
     hexadecimal; ``not_after`` the end of its certificate, ISO 8601; ``renews`` the product
     that it succeeds; ``batch_row`` the fingerprint of the
     row of a batch that it came from; ``last_error`` what went wrong
-    last.
+    last; ``doubt_until`` (ISO 8601) when a doubt may end by what the platform doesn't show
+    (:mod:`igcsante.ws.outcome`); ``contested`` the product that the platform had of its
+    reference, which may be somebody else's; ``unusable`` why the certificate that was issued
+    can't be used here.
     """
 
     id: int
@@ -92,6 +99,20 @@ class Entry:
     renews: str = ""
     batch_row: str = ""
     last_error: str = ""
+    doubt_until: str = ""
+    contested: str = ""
+    unusable: str = ""
+
+    @property
+    def settles(self) -> datetime:
+        """When a doubt may end by what the platform doesn't show; older journals don't say."""
+        if self.doubt_until:
+            return datetime.fromisoformat(self.doubt_until)
+        return self.updated + SETTLING
+
+    def settled(self, at: datetime) -> bool:
+        """Whether that moment has come."""
+        return at >= self.settles
 
     @property
     def ends(self) -> datetime | None:

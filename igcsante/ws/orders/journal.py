@@ -8,29 +8,29 @@ a trace that says how far things went. It never holds a secret: there is no colu
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from ...errors import StorageError, UsageError
 from ...files import private_directory
+from ...messages import reason_of, tr
 from .entries import TEXTS, Entry, OrderState, Step
 from .fingerprint import same_platform
+from .locks import Locks, at_work
 
 __all__ = ["Entry", "Journal", "OrderState", "Step"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LOCK_SECONDS = 10.0
 MAX_ERROR_CHARACTERS = 500
 MIN_SERIAL_DIGITS = 6
-_NAMES = 1 << 62  # in the file of locks, beyond every number of an order
 
+_Values = Sequence[object] | Mapping[str, object]
 _COLUMNS = ("id", "reference", "created", "updated", "state", *TEXTS)
 _ORDERS = f"""
     CREATE TABLE orders (
@@ -60,7 +60,20 @@ _OTHERS = (
     "CREATE INDEX IF NOT EXISTS orders_by_serial ON orders (serial)",
     "CREATE INDEX IF NOT EXISTS orders_by_renewed ON orders (renews)",
     "CREATE INDEX IF NOT EXISTS orders_by_row ON orders (batch_row)",
+    "CREATE INDEX IF NOT EXISTS orders_by_state ON orders (state)",
 )
+
+
+class Which(TypedDict, total=False):
+    """Which orders are meant: those of a profile, a platform's address, a row of a batch, states.
+
+    What is not given, or empty, leaves all of them.
+    """
+
+    profile: str
+    platform: str
+    batch_row: str
+    states: Sequence[OrderState]
 
 
 class Journal:
@@ -72,7 +85,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._locks: int | None = None
+        self._locks = Locks(path.with_name(path.name + ".lock"))
         private_directory(path.parent)
         with self._storage_errors():
             # SQLite gives its -wal and -shm files the mode of the main one.
@@ -94,9 +107,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
-        if self._locks is not None:
-            os.close(self._locks)
-            self._locks = None
+        self._locks.close()
 
     def record(self, reference: str, *, at: datetime, **texts: str) -> Entry:
         """Write a new order, PREPARED. Raises UsageError when the reference is taken."""
@@ -110,7 +121,8 @@ class Journal:
                 self._add_step(added, at, OrderState.PREPARED, "")
         except sqlite3.IntegrityError:
             raise UsageError(
-                f"the journal already has an order {reference}", reference=reference
+                tr("the journal already has an order {reference}", reference=reference),
+                reference=reference,
             ) from None
         return self._select("WHERE id = ?", added)[0]
 
@@ -133,7 +145,7 @@ class Journal:
         """Enter ``state``, unless the order is no longer as ``entry`` says: then UsageError."""
         claimed = self._change("AND state = ?", entry, entry.state, at=at, state=state, texts=texts)
         if not claimed:
-            raise _at_work(f"order {entry.id}")
+            raise at_work(f"order {entry.id}")
         return self._select("WHERE id = ?", entry.id)[0]
 
     def yield_back(self, entry: Entry, state: OrderState, *, at: datetime, **texts: str) -> Entry:
@@ -147,38 +159,11 @@ class Journal:
         The kernel lets go of it when this process ends, however it ends. Raises UsageError
         when another one has it. Without effect where there is no fcntl.
         """
-        return self._locked(entry.id, f"order {entry.id}")
+        return self._locks.order(entry.id)
 
     def hold_name(self, name: str) -> AbstractContextManager[None]:
         """As :meth:`hold`, for what has no order yet: the row of a batch, a renewal."""
-        digest = hashlib.sha256(name.encode()).digest()
-        return self._locked(_NAMES + int.from_bytes(digest[:7]), name)
-
-    @contextlib.contextmanager
-    def _locked(self, offset: int, what: str) -> Iterator[None]:
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        with self._storage_errors():
-            if self._locks is None:
-                name = f"{self.path}.lock"
-                self._locks = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):  # fcntl(2): someone else has it
-                raise _at_work(what) from None
-            raise StorageError(
-                f"{self.path}.lock can't be locked: {error.strerror}; nothing was sent",
-                advice="check that the folder is no network share",
-            ) from None
-        try:
-            yield
-        finally:
-            if self._locks is not None:
-                fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, offset)
+        return self._locks.name(name)
 
     def get(self, name: str, platform: str = "") -> Entry:
         """The order of that number, else of that reference, product or serial (hexadecimal).
@@ -200,8 +185,17 @@ class Journal:
                 return found[0]
             if found:
                 numbers = ", ".join(str(entry.id) for entry in found)
-                raise UsageError(f"{name!r} is the product of several orders: {numbers}")
-        raise UsageError(f"the journal has no order {name!r}", advice="list them with: igc orders")
+                raise UsageError(
+                    tr(
+                        "{name!r} is the product of several orders: {numbers}",
+                        name=name,
+                        numbers=numbers,
+                    )
+                )
+        raise UsageError(
+            tr("the journal has no order {name!r}", name=name),
+            advice=tr("list them with: igc orders"),
+        )
 
     def find(self, reference: str) -> Entry | None:
         """The order of that reference, or None."""
@@ -222,20 +216,53 @@ class Journal:
         found = self._select("WHERE renews = ? ORDER BY id DESC", product_id)
         return tuple(entry for entry in found if is_of(entry, platform))
 
-    def list(
-        self, *, profile: str = "", batch_row: str = "", states: Sequence[OrderState] = ()
-    ) -> tuple[Entry, ...]:
-        """The orders, the newest first; those of a profile, a row of a batch, states if given."""
-        conditions, values = [], []
-        for column, value in (("profile", profile), ("batch_row", batch_row)):
-            if value:
-                conditions.append(f"{column} = ?")
-                values.append(value)
-        if states:
-            conditions.append(f"state IN ({', '.join('?' * len(states))})")
-            values += [state.value for state in states]
-        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-        return self._select(f"{where}ORDER BY id DESC", *values)
+    def list(self, *, limit: int | None = None, **which: Unpack[Which]) -> tuple[Entry, ...]:
+        """The orders that are meant, the newest first; that many of them, if said."""
+        return tuple(self.each(limit=limit, **which))
+
+    def each(self, *, limit: int | None = None, **which: Unpack[Which]) -> Iterator[Entry]:
+        """As :meth:`list`, read one by one: for a journal of any length."""
+        where, values = self.condition(**which)
+        return self.entries(f"{where} ORDER BY id DESC LIMIT ?", (*values, _limit(limit)))
+
+    def count(self, **which: Unpack[Which]) -> int:
+        """How many orders are meant."""
+        where, values = self.condition(**which)
+        ((number,),) = self.rows(f"SELECT COUNT(*) FROM orders {where}", values)  # noqa: S608
+        return int(number)
+
+    def condition(self, **which: Unpack[Which]) -> tuple[str, tuple[object, ...]]:
+        """The WHERE of a query for the orders that are meant, and its values."""
+        conditions, values = ["TRUE"], list[object]()
+        for column, texts in self._texts(which).items():
+            conditions.append(f"{column} IN ({', '.join('?' * len(texts))})")
+            values += texts
+        return f"WHERE {' AND '.join(conditions)}", tuple(values)
+
+    def _texts(self, which: Which) -> dict[str, Sequence[str]]:
+        """The values that each column may have."""
+        texts: dict[str, Sequence[str]] = {}
+        if profile := which.get("profile"):
+            texts["profile"] = (profile,)
+        if row := which.get("batch_row"):
+            texts["batch_row"] = (row,)
+        if states := which.get("states"):
+            texts["state"] = tuple(state.value for state in states)
+        if address := which.get("platform"):
+            known = (name for (name,) in self.rows("SELECT DISTINCT platform FROM orders"))
+            texts["platform"] = [n for n in known if not n or same_platform(n, address)]
+        return texts
+
+    def entries(self, clause: str, values: _Values = ()) -> Iterator[Entry]:
+        """The orders of a query, from its WHERE on, read one by one."""
+        query = f"SELECT {', '.join(_COLUMNS)} FROM orders {clause}"  # noqa: S608 - our own
+        with self._storage_errors():
+            yield from map(_entry, self._database.execute(query, values))
+
+    def rows(self, query: str, values: _Values = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, read one by one."""
+        with self._storage_errors():
+            yield from self._database.execute(query, values)
 
     def history(self, entry: Entry) -> tuple[Step, ...]:
         """The steps of an order, the oldest first."""
@@ -288,8 +315,8 @@ class Journal:
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StorageError(
-                    f"{self.path} was written by another version of igcsante",
-                    advice="use that version, or name another journal",
+                    tr("{path} was written by another version of igcsante", path=self.path),
+                    advice=tr("use that version, or name another journal"),
                 )
             if version == SCHEMA_VERSION:
                 return
@@ -310,9 +337,7 @@ class Journal:
                 )
 
     def _select(self, clause: str, *values: object) -> tuple[Entry, ...]:
-        query = f"SELECT {', '.join(_COLUMNS)} FROM orders {clause}"  # noqa: S608 - our own
-        with self._storage_errors():
-            return tuple(_entry(row) for row in self._database.execute(query, values))
+        return tuple(self.entries(clause, values))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -334,13 +359,15 @@ class Journal:
         except (sqlite3.DatabaseError, ValueError) as error:
             damaged = not isinstance(error, sqlite3.OperationalError)
             raise StorageError(
-                f"the order journal {self.path} can't be used: {error}",
-                advice="move the file away to start a new one; the platform keeps your orders"
+                tr("the order journal {path} can't be used: {error}", path=self.path, error=error),
+                advice=tr("move the file away to start a new one; the platform keeps your orders")
                 if damaged
-                else "check the folder's rights and free space, and that it is no network share",
+                else tr(
+                    "check the folder's rights and free space, and that it is no network share"
+                ),
             ) from None
         except OSError as error:
-            raise StorageError(f"{self.path}: {error.strerror}") from None
+            raise StorageError(tr("{path}: {why}", path=self.path, why=reason_of(error))) from None
 
 
 def check_platform(entry: Entry, platform: str) -> None:
@@ -350,8 +377,15 @@ def check_platform(entry: Entry, platform: str) -> None:
     """
     if not is_of(entry, platform):
         raise UsageError(
-            f"order {entry.id} was made on {entry.platform}, not on {platform}: nothing was sent",
-            advice=f"name its platform or profile: --platform {entry.platform}",
+            tr(
+                "order {id} was made on {platform}, not on {platform_2}: nothing was sent",
+                id=entry.id,
+                platform=entry.platform,
+                platform_2=platform,
+            ),
+            advice=tr(
+                "name its platform or profile: --platform {platform}", platform=entry.platform
+            ),
         )
 
 
@@ -360,11 +394,8 @@ def is_of(entry: Entry, platform: str) -> bool:
     return not entry.platform or same_platform(entry.platform, platform)
 
 
-def _at_work(what: str) -> UsageError:
-    return UsageError(
-        f"another command is at work on {what}: nothing was sent",
-        advice="see how far it went: igc orders",
-    )
+def _limit(number: int | None) -> int:
+    return -1 if number is None else number  # SQLite: a negative one is none
 
 
 def _columns(texts: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,19 +1,17 @@
 """Orders with a memory: the journal is written before each request leaves and after it.
 
-A refusal means that nothing was done, and the journal says so; unless it says that the order was
-there already, which is then looked for. When the line broke or the platform failed once the
-request had left, nobody knows: the platform is asked again
-(:mod:`igcsante.ws.orders.reconcile`), and until it can tell the entry stays in doubt. Nothing is
-ordered twice: an order that is in doubt is looked for before it is sent once more.
+What the end of an attempt means is told in :mod:`igcsante.ws.outcome`. When nothing was done the
+journal says so; when nobody knows, the platform is asked (:mod:`igcsante.ws.orders.reconcile`),
+and until it can tell the entry stays in doubt. Nothing is ordered twice: an order that is in
+doubt is looked for before it is sent once more.
 """
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -36,12 +34,12 @@ from ..model import (
     WithdrawnProduct,
     new_client_reference,
 )
+from ..outcome import SETTLING, End, Stopwatch, end_of
 from ..platform import Platform
+from .doubts import ContestedError, InDoubtError, doubt_told, is_chosen, is_contested
 from .journal import Entry, Journal, OrderState, is_of
-from .reconcile import STATES, InDoubtError, refresh
+from .reconcile import STATES, difference, find_product, note_product, refresh
 
-# Refusals of what is there already: a request that came twice, or late, is told so.
-_ALREADY = ("duplicate_reference", "key_already_certified")
 _KEY = ("key_mode", "file_base", "key_path")
 
 
@@ -64,9 +62,13 @@ def place_order(
     else:
         where = about.get("platform", "")
         elsewhere = where and not is_of(entry, where)
-        wanted = _wanted(request).items()
+        wanted = wanted_of(request).items()
         if elsewhere or any(getattr(entry, name) != value for name, value in wanted):
-            what = f"another platform, {entry.platform}" if elsewhere else "something else"
+            what = (
+                tr("another platform, {platform}", platform=entry.platform)
+                if elsewhere
+                else tr("something else")
+            )
             raise UsageError(
                 tr(
                     "client_reference: order {id} has it, for {what}: nothing was sent",
@@ -85,7 +87,7 @@ def record_order(
 
     Raises UsageError when its reference is taken.
     """
-    return journal.record(request.client_reference, at=at, **_wanted(request), **about)
+    return journal.record(request.client_reference, at=at, **wanted_of(request), **about)
 
 
 def place_renewal(
@@ -107,75 +109,117 @@ def _place(
     at: datetime,
     about: dict[str, str],
 ) -> Entry:
-    with journal.hold(entry):
+    watch = Stopwatch(at)
+    with journal.hold(entry), doubt_told(journal, entry):
         entry = journal.get(str(entry.id))
         if entry.state.in_doubt:
-            entry = refresh(platform, journal, entry, at=at)
+            entry = refresh(platform, journal, entry, at=watch.now())
         if entry.state.in_doubt:
-            raise InDoubtError(entry)
+            raise InDoubtError(entry, watch.now())
         if not entry.state.nothing_ordered:
             return entry
-        sent = journal.claim(entry, OrderState.SENT, at=at, last_error="", **about)
-        return _send(platform, journal, entry, sent, call, at)
+        about = {**about, "last_error": ""}
+        sent = _claim(platform, journal, entry, OrderState.SENT, watch.now(), about)
+        try:
+            receipt = call()
+        except IgcError as error:
+            return _not_answered(platform, journal, entry, sent, watch.now(), error)
+        state, number = STATES[receipt.state], receipt.product_id
+        return journal.update(sent, at=watch.now(), state=state, product_id=number, last_error="")
 
 
-def _send(
+def _claim(
+    platform: Platform,
+    journal: Journal,
+    entry: Entry,
+    state: OrderState,
+    at: datetime,
+    about: dict[str, str],
+) -> Entry:
+    """Note an attempt before it leaves, and when a doubt about it may end."""
+    until = at + platform.longest_attempt + SETTLING
+    return journal.claim(entry, state, at=at, **{**about, "doubt_until": until.isoformat()})
+
+
+def _doubt_until(started: Entry, ended: datetime) -> str:
+    """When a doubt about an attempt that ended without an answer may end."""
+    return max(started.settles, ended + SETTLING).isoformat()
+
+
+def _not_answered(
     platform: Platform,
     journal: Journal,
     before: Entry,
     sent: Entry,
-    call: Callable[[], OrderReceipt],
     at: datetime,
+    error: IgcError,
 ) -> Entry:
-    begun = time.monotonic()
+    """The order, when it turns out to be there all the same. Raises ``error``, or what tells more.
+
+    One that is there already, and had been sent before, was made with the key of that time,
+    which the entry names again. Nobody removes a key here.
+    """
+    end, told = end_of(error), {"last_error": error.message}
+    if end in (End.NOT_SENT, End.REFUSED):
+        state = OrderState.REFUSED if end is End.REFUSED else OrderState.FAILED
+        journal.update(sent, at=at, state=state, **told)
+        raise error
+    told["doubt_until"] = _doubt_until(sent, at)
+    if end is End.THERE_ALREADY and before.key_path:
+        told |= {name: getattr(before, name) for name in _KEY}
+    doubt = journal.update(sent, at=at, state=OrderState.UNKNOWN, **told)
     try:
-        receipt = call()
-    except PlatformRefusedError as error:
-        at = _later(at, begun)
-        if error.fields.get("kind") in _ALREADY:
-            entry = _already_there(platform, journal, before, sent, at, error)
-            if entry.product_id:
-                return entry
-            raise
-        journal.update(sent, at=at, state=OrderState.REFUSED, last_error=error.message)
+        if end is End.THERE_ALREADY:
+            return _already_there(platform, journal, doubt, at, error)
+        entry = refresh(platform, journal, doubt, at=at)
+    except (_TakenError, ContestedError):
         raise
-    except IgcError as error:
-        at = _later(at, begun)
-        if not _in_doubt(error):
-            journal.update(sent, at=at, state=OrderState.FAILED, last_error=error.message)
-            raise
-        entry = journal.update(sent, at=at, state=OrderState.UNKNOWN, last_error=error.message)
-        with contextlib.suppress(IgcError):
-            entry = refresh(platform, journal, entry, at=at)
-        if entry.state.in_doubt or not entry.product_id:
-            raise
-        return entry
-    at = _later(at, begun)
-    return journal.update(sent, at=at, state=STATES[receipt.state], product_id=receipt.product_id)
+    except IgcError:
+        raise error from None
+    if entry.state.in_doubt or not entry.product_id:
+        raise error
+    return entry
+
+
+class _TakenError(PlatformRefusedError):
+    """Another order has the reference: nothing was ordered."""
 
 
 def _already_there(
-    platform: Platform,
-    journal: Journal,
-    before: Entry,
-    sent: Entry,
-    at: datetime,
-    error: PlatformRefusedError,
+    platform: Platform, journal: Journal, doubt: Entry, at: datetime, error: IgcError
 ) -> Entry:
-    """What the platform has of an order that it refuses since it has it; REFUSED if nothing.
+    """The order that the platform says it has. Raises ``error`` while it doesn't show it.
 
-    One that had been sent before was made with the key of that time, which the entry names
-    again. Nobody removes a key here.
+    A reference that a person chose may be somebody else's too: a product of it that was not
+    asked for here is another's (_TakenError, the order is REFUSED), and one that was there
+    when this order was sent for the first time may be (ContestedError, only a person can tell).
     """
-    key = {name: getattr(before, name) for name in _KEY} if before.key_path else {}
-    doubt = journal.update(sent, at=at, state=OrderState.UNKNOWN, last_error=error.message, **key)
-    try:
-        entry = refresh(platform, journal, doubt, at=at)
-    except IgcError:
-        return doubt
-    if entry.product_id:
-        return entry
-    return journal.update(doubt, at=at, state=OrderState.REFUSED)
+    product = find_product(platform, journal, doubt)
+    if product is None:
+        raise error
+    if difference(doubt, product) or product.product_id == doubt.contested:
+        journal.update(doubt, at=at, state=OrderState.REFUSED)
+        raise _TakenError(
+            tr(
+                "another order has the reference {reference}: product {product_id}, {label}; "
+                "nothing was ordered, and it was left as it is",
+                reference=doubt.reference,
+                product_id=product.product_id,
+                label=product.label,
+            ),
+            advice=tr("give another reference: --reference"),
+            **error.fields,
+        )
+    by_reference = error.fields["kind"] == "duplicate_reference" and not doubt.renews
+    first = by_reference and is_chosen(doubt.reference) and times_sent(journal, doubt) == 1
+    if first or is_contested(doubt, product):
+        raise ContestedError(journal.update(doubt, at=at, contested=product.product_id), product)
+    return note_product(journal, doubt, product, at=at)
+
+
+def times_sent(journal: Journal, entry: Entry) -> int:
+    """How often an order was sent, as far as the journal knows."""
+    return sum(step.state is OrderState.SENT for step in journal.history(entry))
 
 
 def withdraw(
@@ -186,24 +230,26 @@ def withdraw(
     *,
     at: datetime,
     save: Callable[[WithdrawnProduct], Path],
+    flaw: Callable[[], str] = str,
 ) -> Entry:
     """Withdraw the product of an entry; ``save`` puts it on disk and says where.
 
+    ``flaw`` then says why that can't be used, or nothing: the journal keeps it.
     The certificate is issued once: the journal keeps it and its chain as soon as they are
     here, then it is saved. Raises UsageError when another command works on this order, and
     what the platform or ``save`` raises; the entry then says ORDERED (still to be withdrawn),
     WITHDRAWING (in doubt) or WITHDRAWN without a path (issued, not saved). A journal that
     can't be written by then never hides what ``save`` raised or where it saved.
     """
-    with journal.hold(entry):
-        started = journal.claim(entry, OrderState.WITHDRAWING, at=at)
-        begun = time.monotonic()
+    watch = Stopwatch(at)
+    with journal.hold(entry), doubt_told(journal, entry):
+        started = _claim(platform, journal, entry, OrderState.WITHDRAWING, at, {})
         try:
             product = platform.withdraw_product(withdrawal)
         except IgcError as error:
-            _note_failure(platform, journal, entry, started, error, _later(at, begun))
+            _note_failure(platform, journal, entry, started, error, watch.now())
             raise
-        return _deliver(journal, started, product, _later(at, begun), save)
+        return _deliver(journal, started, product, watch.now(), save, flaw)
 
 
 def _deliver(
@@ -212,6 +258,7 @@ def _deliver(
     product: WithdrawnProduct,
     at: datetime,
     save: Callable[[WithdrawnProduct], Path],
+    flaw: Callable[[], str],
 ) -> Entry:
     facts: dict[str, str] = {}
     try:
@@ -228,7 +275,7 @@ def _deliver(
                 started,
                 at=at,
                 state=OrderState.WITHDRAWN,
-                last_error=str(error) or "the certificate was issued, but not saved",
+                last_error=str(error) or tr("the certificate was issued, but not saved"),
                 **facts,
             )
         raise
@@ -238,6 +285,7 @@ def _deliver(
             at=at,
             state=OrderState.WITHDRAWN,
             certificate_path=str(path),
+            unusable=flaw(),
             last_error="",
             **facts,
         )
@@ -263,20 +311,20 @@ def revoke(
     Raises what the platform raises; the entry then says what it said before (nothing was
     revoked) or REVOKING (in doubt).
     """
-    with journal.hold(entry):
+    watch = Stopwatch(at)
+    with journal.hold(entry), doubt_told(journal, entry):
         if entry.state in (OrderState.REVOKING, OrderState.REVOKED):
             revoked_at = platform.get_product(entry.product_id).revoked_at
             if revoked_at is not None:
                 done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
                 return done, revoked_at
-        started = journal.claim(entry, OrderState.REVOKING, at=at)
-        begun = time.monotonic()
+        started = _claim(platform, journal, entry, OrderState.REVOKING, watch.now(), {})
         try:
             receipt = platform.revoke_product(revocation)
         except IgcError as error:
-            _note_failure(platform, journal, entry, started, error, _later(at, begun))
+            _note_failure(platform, journal, entry, started, error, watch.now())
             raise
-        at = _later(at, begun)
+        at = watch.now()
     try:
         done = journal.update(started, at=at, state=OrderState.REVOKED, last_error="")
     except StorageError as error:
@@ -300,8 +348,11 @@ def _note_failure(
     error: IgcError,
     at: datetime,
 ) -> None:
-    state = started.state if _in_doubt(error) else before.state
-    entry = journal.yield_back(started, state, at=at, last_error=error.message)
+    state, until = before.state, before.doubt_until
+    if end_of(error) is End.UNKNOWN:
+        state, until = started.state, _doubt_until(started, at)
+    told = {"last_error": error.message, "doubt_until": until}
+    entry = journal.yield_back(started, state, at=at, **told)
     # In doubt by this failure or already before; or refused, since it is not as we thought.
     if entry.state.in_doubt or isinstance(error, PlatformRefusedError):
         with contextlib.suppress(IgcError):
@@ -310,22 +361,14 @@ def _note_failure(
             journal.update(entry, at=at, last_error=error.message)
 
 
-def _wanted(request: ProductRequest) -> dict[str, str]:
+def wanted_of(request: ProductRequest) -> dict[str, str]:
+    """What the journal notes of what is asked for."""
     return {
         "offre": str(request.offre),
         "usage": str(request.usage),
         "structure": str(request.structure),
         "label": request.label,
     }
-
-
-def _in_doubt(error: IgcError) -> bool:
-    return bool(error.fields.get("outcome_unknown"))
-
-
-def _later(at: datetime, begun: float) -> datetime:
-    """``at`` and the whole seconds since ``begun`` (monotonic): when a call came to its end."""
-    return at + timedelta(seconds=int(time.monotonic() - begun))
 
 
 def _facts(certificate: bytes) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...certs.requests import build_csr, csr_pem, new_key, read_csr
+from ...messages import tr
 from ...secret import Secret
 from ..rules import check_secret
 
@@ -65,7 +66,7 @@ class GivenRequest:
     """A CSR that was made elsewhere, PEM or DER; ``name`` is what messages call it."""
 
     data: bytes = field(repr=False)
-    name: str = "the request"
+    name: str = tr("the request")
 
     def order_key(self, common_name: str, dns_names: Sequence[str] = ()) -> OrderKey:
         """Raises as :func:`igcsante.certs.requests.read_csr`."""
@@ -81,7 +82,7 @@ class TokenKey:
     def order_key(self, common_name: str, dns_names: Sequence[str] = ()) -> OrderKey:
         """Raises what the token raises, and UsageError for a size that is not accepted."""
         csr = csr_pem(build_csr(self.key, common_name, dns_names=dns_names))
-        read_csr(csr, source="the token's key")
+        read_csr(csr, source=tr("the token's key"))
         return OrderKey(KeyPlace.TOKEN, csr)
 
 

@@ -19,6 +19,7 @@ from ...certs.load import certificates_from_path
 from ...certs.requests import read_key
 from ...errors import IgcError
 from ...instants import iso
+from ...messages import tr
 from ..model import Product
 from ..vocabulary import ProductState
 from .entries import Entry, OrderState
@@ -48,7 +49,7 @@ _OF_PRODUCT = {
     ProductState.REFUSE: Standing.CANCELLED,
     ProductState.ANNULE: Standing.CANCELLED,
 }
-_OF_ENTRY = {
+OF_ENTRY = {
     OrderState.PENDING: Standing.PENDING,
     OrderState.ORDERED: Standing.TO_WITHDRAW,
     OrderState.REVOKED: Standing.REVOKED,
@@ -120,8 +121,8 @@ def survey(
     (lower-case hexadecimal), for products whose files the journal doesn't know.
     """
     kept = [entry for entry in entries if not entry.state.nothing_ordered]
-    successors = {entry.renews: entry for entry in kept if entry.renews}
-    view = _View(at, within, products is not None, successors, found or {})
+    successors = {e.renews: e.product_id or f"order {e.id}" for e in kept if e.renews}
+    view = View(at, within, products is not None, successors, found or {})
     by_product, by_reference = _indexed(kept)
     lines: list[Line] = []
     seen: set[int] = set()
@@ -130,10 +131,15 @@ def survey(
         if entry is not None:
             seen.add(entry.id)
         lines.append(view.line(_of_product(product), entry, product))
-    lines += [view.line(_of_entry(entry), entry, None) for entry in kept if entry.id not in seen]
+    lines += [line_of_entry(entry, view) for entry in kept if entry.id not in seen]
     urgency = {standing: rank for rank, standing in enumerate(Standing)}
     end = at + timedelta(days=36_500)
     return tuple(sorted(lines, key=lambda line: (urgency[line.standing], line.not_after or end)))
+
+
+def line_of_entry(entry: Entry, view: View) -> Line:
+    """An order of which the platform said nothing."""
+    return view.line(_of_entry(entry), entry, None)
 
 
 def file_problems(line: Line) -> tuple[str, ...]:
@@ -149,30 +155,33 @@ def file_problems(line: Line) -> tuple[str, ...]:
         return (error.message,)
     problems: list[str] = []
     if line.serial and f"{certificate.serial_number:x}" != line.serial:
-        problems.append(f"{line.certificate_path} holds another certificate")
+        problems.append(tr("{path} holds another certificate", path=line.certificate_path))
     if line.key_path and b"ENCRYPTED" not in _start_of(line.key_path):
         try:
             if read_key(Path(line.key_path)).public_key() != certificate.public_key():
-                problems.append(f"{line.key_path} is not the key of the certificate")
+                problems.append(tr("{path} is not the key of the certificate", path=line.key_path))
         except IgcError as error:
             problems.append(error.message)
     return tuple(problems)
 
 
 @dataclass(frozen=True)
-class _View:
-    """What every line is seen by: the instant, whether the platform was asked, what is near."""
+class View:
+    """What every line is seen by: the instant, what is near, whether the platform was asked.
+
+    ``successors`` by the product that they renew; ``found`` as in :func:`survey`.
+    """
 
     at: datetime
     within: timedelta
     asked: bool
-    successors: Mapping[str, Entry]
+    successors: Mapping[str, str]
     found: Mapping[str, Path]
 
     def line(self, known: dict[str, Any], entry: Entry | None, product: Product | None) -> Line:
         successor = self.successors.get(known["product_id"])
-        if successor is not None and not known["renewed_by"]:
-            known["renewed_by"] = successor.product_id or f"order {successor.id}"
+        if successor and not known["renewed_by"]:
+            known["renewed_by"] = successor
         path = (entry.certificate_path if entry else "") or str(self.found.get(known["serial"], ""))
         line = Line(
             standing=self._standing(entry, product, known["not_after"], path),
@@ -192,11 +201,11 @@ class _View:
         if product is None and entry is not None:
             if entry.state.in_doubt:
                 return Standing.IN_DOUBT
-            if entry.state in _OF_ENTRY:
-                return _OF_ENTRY[entry.state]
+            if entry.state in OF_ENTRY:
+                return OF_ENTRY[entry.state]
         if not_after is not None and not_after < self.at:
             return Standing.EXPIRED
-        if entry is not None and not path:
+        if entry is not None and (entry.unusable or not path):
             return Standing.LOST
         if not_after is not None and not_after - self.at <= self.within:
             return Standing.EXPIRING
@@ -206,14 +215,16 @@ class _View:
         if entry is None:
             return
         if product is None and self.asked and entry.product_id:
-            yield "the platform does not show it to this card"
+            yield tr("the platform does not show it to this card")
         if product is not None and entry.serial and line.serial and entry.serial != line.serial:
-            yield f"the journal has another serial: {entry.serial}"
-        if line.standing is Standing.LOST:
-            yield "issued, but its certificate is not on this machine"
+            yield tr("the journal has another serial: {serial}", serial=entry.serial)
+        if entry.unusable:
+            yield entry.unusable
+        elif line.standing is Standing.LOST:
+            yield tr("issued, but its certificate is not on this machine")
         for name in (entry.key_path, entry.certificate_path):
             if name and line.standing not in _ENDED and not os.path.isfile(name):  # noqa: PTH113 - a third of the time
-                yield f"{name} is not there any more"
+                yield tr("{path} is not there any more", path=name)
 
 
 def _of_product(product: Product) -> dict[str, Any]:

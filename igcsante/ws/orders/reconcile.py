@@ -1,15 +1,15 @@
 """What the platform has, brought back into the journal (facts sheet platform.md §7.3, §7.4).
 
 An order is looked up by its product, else by the client's own reference; a renewal, which
-carries none, by the product that it succeeds. A request whose answer was lost may still be on
-its way, or at work behind a gateway that gave up: that the platform doesn't know it counts only
-once SETTLING has passed.
+carries none, by the product that it succeeds. What the platform shows counts at once, what it
+doesn't show only once the doubt may end (:mod:`igcsante.ws.outcome`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,19 +18,20 @@ from ...errors import (
     ContractError,
     IgcError,
     PlatformRefusedError,
-    PlatformUnavailableError,
     TimeoutExceededError,
     UsageError,
 )
 from ...identifiers import StructureId
 from ...instants import iso
+from ...messages import tr
 from ..model import Offre, Product, ProductSearch, ProductState, Usage
 from ..platform import Platform
 from ..rules import MAX_PAGE_SIZE
+from .delivered import file_of, written
+from .doubts import ContestedError, is_contested
 from .journal import Entry, Journal, OrderState
+from .locks import AtWorkError
 
-# Gateways give up on what is behind them after 60 s, most often; it may end its work later still.
-SETTLING = timedelta(seconds=120)
 FEW = 20  # orders: asked for one by one, more are found by listing all products
 MAX_PAGES = 1_000
 MAX_PAGES_OF_ALL = 20_000
@@ -46,6 +47,10 @@ STATES = {
     ProductState.REFUSE: OrderState.REFUSED,
     ProductState.ANNULE: OrderState.CANCELLED,
 }
+_NOT_SHOWN = {
+    OrderState.WITHDRAWING: (OrderState.PENDING, OrderState.ORDERED),
+    OrderState.REVOKING: (OrderState.PENDING, OrderState.ORDERED, OrderState.WITHDRAWN),
+}
 OPEN = (
     OrderState.SENT,
     OrderState.UNKNOWN,
@@ -57,17 +62,6 @@ OPEN = (
 )
 
 
-class InDoubtError(PlatformUnavailableError):
-    """An order was sent a moment ago, and the platform doesn't show it yet."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(
-            f"order {entry.id} is in doubt: the platform doesn't show it, but it was sent only a "
-            "moment ago; nothing was sent again",
-            advice=f"try again in {SETTLING.total_seconds() / 60:g} minutes",
-        )
-
-
 def refresh(
     platform: Platform,
     journal: Journal,
@@ -75,45 +69,98 @@ def refresh(
     *,
     at: datetime,
 ) -> Entry:
-    """Ask the platform where an order is, and note it.
+    """Ask the platform where an order is, and note it: as the journal has it by now.
 
-    An order that it does not know has FAILED once SETTLING has passed since it was sent, or
-    its answer got lost. Raises what the platform raises, and UsageError when it has another
-    certificate under that product.
+    ``at`` is a time before it is asked. An order in doubt that it does not show has FAILED
+    once the doubt may end. Raises AtWorkError while another command is at work on it, what the
+    platform raises, ContestedError, and UsageError when its product is something else than was
+    ordered; the journal stays as it is.
     """
-    product = find_product(platform, journal, entry)
-    if product is not None:
-        check_same(entry, product)
+    with journal.hold(entry):
+        entry = journal.get(str(entry.id))
+        product = find_product(platform, journal, entry)
+        if product is not None:
+            return _note_found(journal, entry, product, at)
+        if not entry.state.in_doubt or not entry.settled(at):
+            return entry
+        why = entry.last_error or tr("the platform has no order of this reference")
+        return journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+
+
+def _note_found(journal: Journal, entry: Entry, product: Product, at: datetime) -> Entry:
+    check_same(entry, product)
+    if not is_contested(entry, product):
         return note_product(journal, entry, product, at=at)
-    if entry.state.in_doubt and at - entry.updated >= SETTLING:
-        return journal.update(
-            entry,
-            at=at,
-            state=OrderState.FAILED,
-            last_error=entry.last_error or "the platform has no order of this reference",
-        )
+    if entry.state.in_doubt:
+        raise ContestedError(entry, product)
     return entry
 
 
 def check_same(entry: Entry, product: Product) -> None:
-    """Raise UsageError when the product is not the one of the entry: another serial."""
-    if entry.serial and product.serial and int(entry.serial, 16) != int(product.serial, 16):
+    """Raise UsageError when the product is not the one of the entry, as far as both tell."""
+    told = difference(entry, product)
+    if told is not None:
+        name, known, found = told
         raise UsageError(
-            f"order {entry.id} has the certificate of serial {entry.serial}, but product "
-            f"{product.product_id} of this platform is another, {product.serial.lower()}: "
-            "nothing was changed",
-            advice=f"is it the platform of that order? igc orders show {entry.id}",
+            tr(
+                "product {product_id} of this platform is not that of order {id}: its {name} is "
+                "{found!r} instead of {known!r}; nothing was changed",
+                product_id=product.product_id,
+                id=entry.id,
+                name=name,
+                found=found,
+                known=known,
+            ),
+            advice=tr("is it the platform of that order? igc orders show {id}", id=entry.id),
+            field=name,
         )
 
 
+def difference(entry: Entry, product: Product) -> tuple[str, str, str] | None:
+    """What a product has otherwise than its order: (what, the order's, the product's).
+
+    What either doesn't know, since the contract may lack it, is no difference.
+    """
+    facts = {
+        tr("number"): (entry.product_id, product.product_id),
+        tr("serial"): (entry.serial, f"{int(product.serial, 16):x}" if product.serial else ""),
+        "offre": (entry.offre, str(product.offre)),
+        "usage": (entry.usage, str(product.usage)),
+        tr("structure"): (entry.structure, str(product.structure.national_id)),
+        tr("name"): (entry.label, product.label),
+        tr("renewed product"): (entry.renews, product.renews),
+    }
+    for name, (known, found) in facts.items():
+        if known and found and _folded(known) != _folded(found):
+            return name, known, found
+    return None
+
+
+def _folded(text: str) -> str:
+    """The subject is the platform's to write: case and composition may be other than asked."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def note_product(journal: Journal, entry: Entry, product: Product, *, at: datetime) -> Entry:
-    """Write into the journal where the platform says that a product is."""
+    """Write into the journal where the platform says that a product is.
+
+    A withdrawal or a revocation in doubt that it doesn't show stays in doubt for its time. Files
+    that were written while the journal could not be are found where they go.
+    """
     state = STATES[product.state]
-    fine = state in (OrderState.ORDERED, OrderState.REVOKED) or entry.certificate_path
+    if state in _NOT_SHOWN.get(entry.state, ()) and not entry.settled(at):
+        state = entry.state
+    serial = f"{int(product.serial, 16):x}" if product.serial else entry.serial
+    path = entry.certificate_path
+    if state is OrderState.WITHDRAWN and not path and serial and written(entry, serial):
+        path = str(file_of(entry, "certificate"))
+    done = state in (OrderState.ORDERED, OrderState.REVOKED) or path
+    fine = done and not state.in_doubt
     known = {
         "product_id": product.product_id,
         "last_error": "" if fine else entry.last_error,
-        "serial": f"{int(product.serial, 16):x}" if product.serial else entry.serial,
+        "serial": serial,
+        "certificate_path": path,
         "not_after": iso(product.not_after) or entry.not_after,
     }
     if state is entry.state and all(getattr(entry, name) == known[name] for name in known):
@@ -122,10 +169,14 @@ def note_product(journal: Journal, entry: Entry, product: Product, *, at: dateti
 
 
 def adopt(journal: Journal, product: Product, *, at: datetime, **about: str) -> Entry:
-    """The journal's entry of a product, made when it was ordered elsewhere."""
+    """The journal's entry of a product, made when it was ordered elsewhere.
+
+    Raises UsageError when the journal has something else under its number.
+    """
     platform = about.get("platform", "")
     entry = journal.of_product(product.product_id, platform)
     if entry is not None:
+        check_same(entry, product)
         return entry
     reference = f"adopted-{product.product_id}"
     if journal.find(reference) is not None:  # another platform's product has that number
@@ -153,9 +204,15 @@ def find_product(platform: Platform, journal: Journal, entry: Entry) -> Product 
         return platform.get_product(successor)
     if not platform.keeps_references:
         raise UsageError(
-            f"order {entry.id} can't be looked up: this platform keeps no client references",
-            advice="look for it in the portal, then tell what you saw: igc orders settle "
-            f"{entry.id} --product ID, or --nothing-ordered",
+            tr(
+                "order {id} can't be looked up: this platform keeps no client references",
+                id=entry.id,
+            ),
+            advice=tr(
+                "look for it in the portal, then tell what you saw: igc orders settle {id} "
+                "--product ID, or --nothing-ordered",
+                id=entry.id,
+            ),
         )
     return find_by_reference(platform, entry)
 
@@ -189,7 +246,7 @@ def every_product(
         yield from page.products
         if not page.products or number * MAX_PAGE_SIZE >= page.total:
             return
-    raise ContractError("the platform lists too many products to look through")
+    raise ContractError(tr("the platform lists too many products to look through"))
 
 
 def synchronise(
@@ -198,19 +255,20 @@ def synchronise(
     """Bring many orders up to date: (before, after, what went wrong with it) for each.
 
     One that another command is at work on stays as it is. Few are asked for one by one; for
-    more, all products are listed once. Raises what ends all of it: no network, no answer.
+    more, all products are listed once, and what changed in the journal meanwhile is asked for.
+    ``at`` is a time before anything is asked. Raises what ends all of it: no network, no answer.
     """
     products = _by_name(platform) if len(entries) > FEW else None
     for entry in entries:
         after, trouble = entry, None
         try:
             with journal.hold(entry):
-                listed = _listed(products, entry)
+                after = journal.get(str(entry.id))
+                listed = _listed(products, entry) if after == entry else None
                 if listed is not None:
-                    check_same(entry, listed)
-                    after = note_product(journal, entry, listed, at=at)
-                elif products is None or entry.renews or not entry.product_id:
-                    after = refresh(platform, journal, entry, at=at)
+                    after = _note_found(journal, after, listed, at)
+                elif products is None or after != entry or entry.renews or not entry.product_id:
+                    after = refresh(platform, journal, after, at=at)
         except (UsageError, PlatformRefusedError) as error:
             trouble = error
         yield entry, after, trouble
@@ -227,22 +285,32 @@ def wait_until_made(
     """Ask again and again until an order is no longer the platform's to deal with.
 
     An order in doubt is asked for too. Waits grow from FIRST_WAIT_SECONDS. Raises
-    TimeoutExceededError after ``seconds``, and what the platform raises.
+    TimeoutExceededError after ``seconds``, or when a question is not answered in time, which the
+    platform's own limits say; and what else the platform raises.
     """
     end = clock() + timedelta(seconds=seconds)
     wait = FIRST_WAIT_SECONDS
     while True:
-        entry = refresh(platform, journal, entry, at=clock())
+        try:
+            entry = refresh(platform, journal, entry, at=clock())
+        except AtWorkError:
+            pass  # that command may bring it further
+        except TimeoutExceededError as error:
+            raise _too_long(entry, error.message) from None
         if entry.state is not OrderState.PENDING and not entry.state.in_doubt:
             return entry
         left = (end - clock()).total_seconds()
         if left <= 0:
-            raise TimeoutExceededError(
-                f"order {entry.id} after {seconds:g} s: {entry.state.meaning}",
-                advice=f"wait longer: igc orders wait {entry.id} --timeout SECONDS",
-            )
+            raise _too_long(entry, tr("{seconds:g} s are over", seconds=seconds))
         time.sleep(min(wait, left))
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+
+def _too_long(entry: Entry, why: str) -> TimeoutExceededError:
+    return TimeoutExceededError(
+        tr("order {id}: {meaning}; {why}", id=entry.id, meaning=entry.state.meaning, why=why),
+        advice=tr("wait longer: igc orders wait {id} --timeout SECONDS", id=entry.id),
+    )
 
 
 def _by_name(platform: Platform) -> dict[str, Product]:

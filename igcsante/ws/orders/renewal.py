@@ -14,15 +14,17 @@ from ...errors import UsageError
 from ...messages import tr
 from ...secret import Secret
 from ..model import Product, Renewal, new_client_reference
+from ..outcome import Stopwatch
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
+from .doubts import InDoubtError
 from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key, stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
 from .order_key import KeySource, NewKey, OrderKey
 from .park import NOTICE_DAYS
-from .reconcile import InDoubtError, refresh
+from .reconcile import refresh
 
 WINDOW = timedelta(days=NOTICE_DAYS)
 OVER = (OrderState.CANCELLED, OrderState.REVOKED)
@@ -38,7 +40,7 @@ def check_renewable(product: Product, *, at: datetime, early: bool = False) -> N
                 what=what,
                 renewed_by=product.renewed_by,
             ),
-            advice=tr("see: igc orders show {renewed_by}", renewed_by=product.renewed_by),
+            advice=tr("see what both are: igc status"),
         )
     if product.state is not ProductState.ACTIF or not product.renewable:
         raise UsageError(
@@ -92,19 +94,20 @@ def renew(
     renewed (nothing was sent), StorageError when the key can't be kept, and as
     :func:`igcsante.ws.orders.lifecycle.place_renewal`.
     """
-    with journal.hold_name(f"the renewal of {product.product_id}"):
-        where = about.get("platform", "")
+    with journal.hold_name(tr("the renewal of {product_id}", product_id=product.product_id)):
+        watch, where = Stopwatch(at), about.get("platform", "")
         before = begun(journal, product.product_id, where)
         if before is not None and before.state.in_doubt:
-            before = refresh(platform, journal, before, at=at)
+            before = refresh(platform, journal, before, at=watch.now())
             if before.state.in_doubt:
-                raise InDoubtError(before)
+                raise InDoubtError(before, watch.now())
         if before is not None and not before.state.nothing_ordered:
             return before
         check_renewable(product, at=at, early=early)
         _tidy(journal, product.product_id, where, at)
         key = (source or NewKey()).order_key(product.label[:MAX_COMMON_NAME])
-        return _order(product, platform, journal, directory, key, key_passphrase, at, about)
+        now = watch.now()
+        return _order(product, platform, journal, directory, key, key_passphrase, now, about)
 
 
 def _order(
@@ -135,7 +138,7 @@ def _order(
         keep_key(key, base, passphrase)
         return place_renewal(platform, journal, entry, renewal, at=at)
     except BaseException as error:
-        if note_unsent(journal, reference, error, at=at).state.nothing_ordered:
+        if note_unsent(journal, entry, error, at=at).state.nothing_ordered:
             discard_key(base)
         raise
 

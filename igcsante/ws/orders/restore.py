@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from ...certs.export import (
     BUNDLE_SUFFIXES,
-    KEY_SUFFIX,
     certificate_der,
     certificate_pem,
     chain_pem,
@@ -30,19 +29,19 @@ from ...files import read_bounded, write_atomic
 from ...messages import tr
 from ...secret import Secret
 from ..platform import Platform
-from .delivered import CSR_SUFFIX, key_in_pkcs12
+from .delivered import CSR_SUFFIX, base_of, file_of, key_in_pkcs12, written
 from .enrolment import Delivery, Issued, check_retrievable, retrieve
 from .journal import Entry, Journal, OrderState
 from .order_key import KeyPlace
 
 
 def restorable(entry: Entry, journal: Journal) -> bool:
-    """Whether the certificate is in the journal and not in its files."""
+    """Whether the certificate arrived, and the journal doesn't know of its files."""
     return (
         entry.state is OrderState.WITHDRAWN
         and not entry.certificate_path
-        and (entry.key_mode != KeyPlace.PLATFORM or _file_of(entry, "pkcs12").exists())
-        and bool(journal.certificates(entry))
+        and (entry.key_mode != KeyPlace.PLATFORM or file_of(entry, "pkcs12").exists())
+        and bool(_arrived(entry, journal))
     )
 
 
@@ -67,16 +66,15 @@ def restore(
                 meaning=entry.state.meaning,
             )
         )
-    der, *issuers = journal.certificates(entry)
-    (certificate,) = load_certificates(der)
-    chain = tuple(issuer for other in issuers for issuer in load_certificates(other))
-    base = _base(entry)
+    certificate, *chain = _arrived(entry, journal)
+    base = base_of(entry)
     contents = {
         "certificate": certificate_pem(certificate),
         "certificate_der": certificate_der(certificate),
-        "chain": chain_pem(chain),
     }
-    paths = {kind: _file_of(entry, kind) for kind in BUNDLE_SUFFIXES}
+    if chain or journal.certificates(entry):
+        contents["chain"] = chain_pem(chain)
+    paths = {kind: file_of(entry, kind) for kind in BUNDLE_SUFFIXES}
     files: dict[str, Path] = {}
     if entry.key_path:
         key = read_key(Path(entry.key_path), key_passphrase)
@@ -93,7 +91,7 @@ def restore(
     files |= {kind: path for kind, path in paths.items() if kind in contents or path.exists()}
     path = str(paths["certificate"])
     entry = journal.update(entry, at=at, certificate_path=path, last_error="")
-    return Issued(entry, certificate, chain, files)
+    return Issued(entry, certificate, tuple(chain), files)
 
 
 def check_within_reach(entry: Entry, journal: Journal) -> None:
@@ -122,13 +120,10 @@ def bring_home(
     return None
 
 
-def _base(entry: Entry) -> Path:
-    return Path(entry.file_base or entry.key_path.removesuffix(KEY_SUFFIX))
-
-
-def _file_of(entry: Entry, kind: str) -> Path:
-    base = _base(entry)
-    return base.with_name(base.name + BUNDLE_SUFFIXES[kind])
+def _arrived(entry: Entry, journal: Journal) -> tuple[x509.Certificate, ...]:
+    """The certificate and its chain from the journal, else from where its files go."""
+    kept = journal.certificates(entry)
+    return tuple(c for der in kept for c in load_certificates(der)) or written(entry, entry.serial)
 
 
 def _delivered_key(entry: Entry, password: Secret | None) -> PublicKeyTypes:
@@ -138,7 +133,7 @@ def _delivered_key(entry: Entry, password: Secret | None) -> PublicKeyTypes:
             tr("order {id}: its key is in a PKCS#12, whose password is needed", id=entry.id),
             advice=tr("give the one of the order with --p12-password-source"),
         )
-    path = _file_of(entry, "pkcs12")
+    path = file_of(entry, "pkcs12")
     return key_in_pkcs12(read_bounded(path, MAX_CONTAINER_BYTES), password)
 
 

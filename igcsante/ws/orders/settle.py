@@ -6,30 +6,43 @@ whose answer was lost.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ...errors import UsageError
+from ...messages import tr
 from ..model import Product
 from . import reconcile
+from .doubts import CLOCKS, InDoubtError
+from .entries import UNSETTLED
 from .journal import Entry, Journal, OrderState
 
-UNSETTLED = (OrderState.SENT, OrderState.UNKNOWN)
+CLOSE = timedelta(minutes=5)  # clocks that are set right differ by less
 
 
 def check_unsettled(entry: Entry) -> None:
     """Raise UsageError for an order of which it is known whether it was ordered."""
     if entry.state not in UNSETTLED:
         raise UsageError(
-            f"order {entry.id} is not in doubt of having been ordered: {entry.state.meaning}",
-            advice="ask the platform: igc orders sync" if entry.state.in_doubt else "",
+            tr(
+                "order {id} is not in doubt of having been ordered: {meaning}",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            ),
+            advice=tr("ask the platform: igc orders sync") if entry.state.in_doubt else "",
         )
+
+
+def seems_older(entry: Entry, product: Product) -> bool:
+    """Whether a product was there before its order, unless a clock is wrong."""
+    return product.requested_at < entry.created - CLOSE
 
 
 def settle_as_product(journal: Journal, entry: Entry, product: Product, *, at: datetime) -> Entry:
     """The order is that ``product`` of its platform, which is what was asked for.
 
-    Raises UsageError when it is something else, another order's, or there is no doubt; the
-    journal stays as it is.
+    Whether one that :func:`seems_older` is meant is for the caller to ask. Raises UsageError
+    when it is something else, or another order's, when it has no reference and is older by more
+    than clocks can tell, or when there is no doubt; the journal stays as it is.
     """
     with journal.hold(entry):
         entry = journal.get(str(entry.id))
@@ -38,8 +51,12 @@ def settle_as_product(journal: Journal, entry: Entry, product: Product, *, at: d
         other = journal.of_product(product.product_id, entry.platform)
         if other is not None and other.id != entry.id:
             raise UsageError(
-                f"product {product.product_id} is that of order {other.id}: "
-                f"order {entry.id} stays in doubt"
+                tr(
+                    "product {product_id} is that of order {other}: order {id} stays in doubt",
+                    product_id=product.product_id,
+                    other=other.id,
+                    id=entry.id,
+                )
             )
         return reconcile.note_product(journal, entry, product, at=at)
 
@@ -53,25 +70,44 @@ def settle_as_nothing(journal: Journal, entry: Entry, *, at: datetime) -> Entry:
     with journal.hold(entry):
         entry = journal.get(str(entry.id))
         check_unsettled(entry)
-        if at - entry.updated < reconcile.SETTLING:
-            raise reconcile.InDoubtError(entry)
-        why = "nothing was ordered, says a person who looked"
+        if not entry.settled(at):
+            raise InDoubtError(entry, at, asked=False)
+        why = tr("nothing was ordered, says a person who looked")
         return journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
 
 
 def _check_same(entry: Entry, product: Product) -> None:
-    facts = {
-        "offre": (entry.offre, str(product.offre)),
-        "usage": (entry.usage, str(product.usage)),
-        "structure": (entry.structure, str(product.structure.national_id)),
-        "name": (entry.label.casefold(), product.label.casefold()),
-        "reference": (entry.reference, product.client_reference or entry.reference),
-        "renewed product": (entry.renews, product.renews or entry.renews),
-    }
-    for name, (asked, found) in facts.items():
-        if asked != found:
-            raise UsageError(
-                f"product {product.product_id} is not what order {entry.id} asked for, its {name} "
-                f"is {found!r} instead of {asked!r}: the order stays in doubt",
-                advice="look once more in the portal",
-            )
+    """All of it, and its reference: it is a person who says which product it is."""
+    told = reconcile.difference(entry, product)
+    for name, asked, found in (
+        (tr("reference"), entry.reference, product.client_reference),
+        (tr("renewed product"), entry.renews, product.renews),
+    ):
+        if told is None and found and found != asked:
+            told = (name, asked, found)
+    if told is not None:
+        what, asked, found = told
+        raise UsageError(
+            tr(
+                "product {product_id} is not what order {id} asked for, its {name} is {found!r} "
+                "instead of {asked!r}: the order stays in doubt",
+                product_id=product.product_id,
+                id=entry.id,
+                name=what,
+                found=found,
+                asked=asked,
+            ),
+            advice=tr("look once more in the portal"),
+        )
+    if not product.client_reference and product.requested_at < entry.created - CLOCKS:
+        raise UsageError(
+            tr(
+                "product {product_id} was requested on {requested:%Y-%m-%d}, before order {id} "
+                "was made, on {created:%Y-%m-%d}: the order stays in doubt",
+                product_id=product.product_id,
+                requested=product.requested_at.astimezone(),
+                id=entry.id,
+                created=entry.created.astimezone(),
+            ),
+            advice=tr("look once more in the portal"),
+        )

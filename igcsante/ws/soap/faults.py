@@ -1,10 +1,8 @@
 """Faults and HTTP failures of the platform, turned into errors.
 
 SOAP 1.1 and 1.2 faults whose detail holds an element that the mapping file names as
-functional or technical (facts sheet platform.md §7.6). A functional fault says that nothing
-was done. A technical one does not, unless it is told as maintenance, with HTTP 503: its error
-carries ``outcome_unknown=True``. So does that of a bare HTTP 5xx, 503 among them: a gateway says
-it too of a request that it had passed on.
+functional or technical (facts sheet platform.md §7.6). Which of them say that nothing was done
+is told in :mod:`igcsante.ws.outcome`; the errors of the others carry ``outcome_unknown=True``.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ from ...messages import tr
 from ..contract.fault_kinds import FAULT_KINDS
 from ..contract.mapping import ContractMapping
 from ..contract.paths import ElementPath, local_name
+from ..outcome import refused_by_fault, refused_by_status
 
 MAX_MESSAGE_CHARACTERS = 500
 MIN_MASKED_CHARACTERS = 4  # a shorter one would be betrayed by the holes that it leaves
@@ -54,19 +53,21 @@ def fault_error(
     )
     message = message or _without(secrets, _fault_string(fault))
     kind = _kind(mapping, code) or family
-    shown = message[:MAX_MESSAGE_CHARACTERS] or "no reason given"
+    shown = message[:MAX_MESSAGE_CHARACTERS] or tr("no reason given")
     if code:
         shown += f" ({code[:MAX_CODE_CHARACTERS]})"
     error, advice = FAULT_KINDS[kind].error, FAULT_KINDS[kind].advice
     refused = issubclass(error, PlatformRefusedError)
     said = error(
-        f"the platform refuses: {shown}" if refused else f"the platform can't do it now: {shown}",
+        tr("the platform refuses: {shown}", shown=shown)
+        if refused
+        else tr("the platform can't do it now: {shown}", shown=shown),
         advice=advice,
         fault=code[:MAX_CODE_CHARACTERS],
         field=_domain_field(mapping, operation, field)[:MAX_CODE_CHARACTERS],
         kind=kind,
     )
-    if not refused and not (status == 503 and kind == "maintenance"):
+    if not refused_by_fault(refused, kind, status):
         said.fields["outcome_unknown"] = True
     return said
 
@@ -76,19 +77,25 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
 
     ``retry_after`` is how many seconds the server asks to wait; the error's field of that name.
     """
+    error = _status_error(status, retry_after)
+    if not refused_by_status(status):
+        error.fields["outcome_unknown"] = True
+    return error
+
+
+def _status_error(status: int, retry_after: int | None) -> PlatformError:
     if status in (401, 403):
         return PlatformRefusedError(
             tr("the platform refuses this card (HTTP {status})", status=status),
             advice=tr("it may be expired, opposed or not known there"),
         )
     if status in (429, 503):
-        when = "later" if retry_after is None else f"in {retry_after} s"
-        told: dict[str, int | bool] = {} if retry_after is None else {"retry_after": retry_after}
-        if status == 503:
-            told["outcome_unknown"] = True
+        told = {} if retry_after is None else {"retry_after": retry_after}
         return PlatformUnavailableError(
             tr("the platform is not available (HTTP {status})", status=status),
-            advice=tr("try again {when}", when=when),
+            advice=tr("try again later")
+            if retry_after is None
+            else tr("try again in {seconds} s", seconds=retry_after),
             **told,
         )
     if 400 <= status < 500:
@@ -96,9 +103,7 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
             tr("the platform knows no such service (HTTP {status})", status=status),
             advice=tr("check the address of the web service, and the WSDL and mapping in use"),
         )
-    return PlatformUnavailableError(
-        tr("the platform failed (HTTP {status})", status=status), outcome_unknown=True
-    )
+    return PlatformUnavailableError(tr("the platform failed (HTTP {status})", status=status))
 
 
 def _family(mapping: ContractMapping, fault: etree._Element) -> tuple[str, etree._Element]:

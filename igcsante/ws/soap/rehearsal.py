@@ -68,7 +68,7 @@ def rehearse(
             advice=did_you_mean(operation, OPERATIONS)
             or tr("one of {names}", names=", ".join(OPERATIONS)),
         )
-    texts = _with_samples(operation, _gathered(given))
+    texts = _with_samples(contract, operation, _gathered(given))
     request = _record(OPERATIONS[operation].request, texts, operation)
     address = endpoint or contract.bound(operation).address
     if not address:
@@ -86,9 +86,13 @@ def _gathered(given: Iterable[str]) -> dict[str, list[str]]:
     return texts
 
 
-def _with_samples(operation: str, given: dict[str, list[str]]) -> dict[str, list[str]]:
+def _with_samples(
+    contract: WsdlContract, operation: str, given: dict[str, list[str]]
+) -> dict[str, list[str]]:
     """What is given, and samples of the rest that is needed and doesn't contradict it."""
     texts = {**_SAMPLES[operation], **given}
+    if not contract.mapping.sends(operation, "client_reference"):  # real orders go without it
+        texts = {n: t for n, t in texts.items() if n != "client_reference" or n in given}
     if any(name.partition(".")[0] in _SUBJECTS for name in given) and "service_name" not in given:
         texts.pop("service_name", None)
     if "key_password" in given and "csr" not in given:

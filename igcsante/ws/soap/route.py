@@ -12,12 +12,13 @@ import time
 from dataclasses import dataclass
 
 from ...certs.network.access import resolved
+from ...certs.network.proxy import PROXY_AUTHENTICATION_REQUIRED, ProxyLogin, login_wanted
 from ...errors import NetworkError, TimeoutExceededError
-from ...messages import tr
+from ...messages import reason_of, tr
 
 MAX_PROXY_ANSWER = 16 * 1024  # bytes
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
-_CHECK = "check the platform's address and the network"
+_CHECK = tr("check the platform's address and the network")
 
 
 class Deadline:
@@ -36,11 +37,15 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Route:
-    """To ``host`` and ``port``, by ``proxy`` (host, port) if there is one."""
+    """To ``host`` and ``port``, by ``proxy`` (host, port) if there is one.
+
+    ``proxy_login`` is what it is told, when it wants to know who asks.
+    """
 
     host: str
     port: int
     proxy: tuple[str, int] | None = None
+    proxy_login: ProxyLogin | None = None
 
     def open(self, seconds: float) -> socket.socket:
         """A connection that leads to the host, within so many seconds.
@@ -48,7 +53,7 @@ class Route:
         Raises NetworkError, TimeoutExceededError.
         """
         name, port = self.proxy or (self.host, self.port)
-        shown = f"the proxy {name}:{port}" if self.proxy else self.host
+        shown = tr("the proxy {name}:{port}", name=name, port=port) if self.proxy else self.host
         deadline = Deadline(seconds)
         try:
             connection = _connected(name, port, deadline)
@@ -69,31 +74,33 @@ class Route:
             ) from None
         except socket.gaierror as error:
             raise NetworkError(
-                tr("the name {name} can't be resolved: {why}", name=name, why=error.strerror),
+                tr("the name {name} can't be resolved: {why}", name=name, why=reason_of(error)),
                 advice=_CHECK,
             ) from None
         except OSError as error:
             raise NetworkError(
-                tr("{shown} can't be reached: {why}", shown=shown, why=error.strerror or error),
+                tr("{shown} can't be reached: {why}", shown=shown, why=reason_of(error)),
                 advice=_CHECK,
             ) from None
         return connection
 
     def _ask_for_tunnel(self, connection: socket.socket, deadline: Deadline) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        request = f"CONNECT {host}:{self.port} HTTP/1.1\r\nHost: {host}:{self.port}\r\n\r\n"
+        headers = {"Host": f"{host}:{self.port}"}
+        if self.proxy_login:
+            headers |= self.proxy_login.headers()
+        lines = (f"{name}: {value}\r\n" for name, value in headers.items())
+        request = f"CONNECT {host}:{self.port} HTTP/1.1\r\n{''.join(lines)}\r\n"
         connection.settimeout(deadline.left())
         connection.sendall(request.encode("ascii"))
         status = _STATUS_LINE.match(_head(connection, deadline))
         code = int(status[1]) if status else 0
         if 200 <= code < 300:
             return
-        proxy = "the proxy {}:{}".format(*self.proxy or ("", 0))
-        if code == 407:
-            raise NetworkError(
-                tr("{proxy} wants a password, and none is ever sent to one", proxy=proxy),
-                advice=tr("name a proxy that lets this machine through without"),
-            )
+        name, port = self.proxy or ("", 0)
+        proxy = tr("the proxy {name}:{port}", name=name, port=port)
+        if code == PROXY_AUTHENTICATION_REQUIRED:
+            raise login_wanted(self.proxy or ("", 0), self.proxy_login)
         if code == 403:
             raise NetworkError(
                 tr(
@@ -115,7 +122,9 @@ class Route:
                 )
             )
         raise NetworkError(
-            f"{proxy} opens no tunnel" + (f" (HTTP {code})" if code else ""),
+            tr("{proxy} opens no tunnel (HTTP {code})", proxy=proxy, code=code)
+            if code
+            else tr("{proxy} opens no tunnel", proxy=proxy),
             advice=tr("is that the address of an HTTP proxy?"),
         )
 

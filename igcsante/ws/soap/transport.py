@@ -12,6 +12,7 @@ import contextlib
 import functools
 import http.client
 import io
+import math
 import re
 import selectors
 import ssl
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...certs.network.proxy import ProxyLogin
 from ...errors import (
     ContractError,
     NetworkError,
@@ -26,7 +28,8 @@ from ...errors import (
     TlsError,
     UsageError,
 )
-from ...messages import tr
+from ...messages import reason_of, tr
+from ...steps import step
 from ...tls import signing_failure
 from .route import Deadline, Route
 
@@ -39,13 +42,15 @@ class Limits:
     """Time limits in seconds, and the size of an answer in bytes.
 
     ``connect`` bounds reaching the host, then the handshake; ``silence`` each wait for
-    data; ``total`` a call, once connected.
+    data; ``total`` a call, once connected; ``together`` everything, from the moment on that the
+    transport is made.
     """
 
     connect: float = 15.0
     silence: float = 30.0
     total: float = 60.0
     answer_bytes: int = 4 * 1024 * 1024
+    together: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Answer:
 class HttpsTransport:
     """POSTs to one ``https://`` endpoint, one call at a time. Close it after use.
 
-    ``proxy`` is the host and port of an HTTP proxy to go through. An error raised once the
+    ``proxy`` is the host and port of an HTTP proxy to go through, ``proxy_login`` what it is told
+    when it wants to know who asks. An error raised once the
     request may have left carries ``outcome_unknown=True``.
     """
 
@@ -76,6 +82,7 @@ class HttpsTransport:
         context: ssl.SSLContext,
         limits: Limits,
         proxy: tuple[str, int] | None = None,
+        proxy_login: ProxyLogin | None = None,
     ) -> None:
         if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
             raise UsageError(tr("the TLS context does not verify the server, so it is not used"))
@@ -86,7 +93,7 @@ class HttpsTransport:
             self._target += f"?{url.query}"
         self._context = context
         self._limits = limits
-        route = Route(self.host, url.port or DEFAULT_PORT, proxy)
+        route = Route(self.host, url.port or DEFAULT_PORT, proxy, proxy_login)
         self._connection = _Connection(route, context, limits)
 
     def post(self, body: bytes, headers: dict[str, str], *, target: str = "") -> Answer:
@@ -123,7 +130,7 @@ class HttpsTransport:
                 tr(
                     "{host} did not finish its TLS handshake within {connect:g} s",
                     host=self.host,
-                    connect=self._limits.connect,
+                    connect=min(self._limits.connect, self._limits.together),
                 )
             ) from None
         except ssl.SSLError as error:
@@ -133,7 +140,7 @@ class HttpsTransport:
                 tr(
                     "{host} hung up in the TLS handshake: {why}",
                     host=self.host,
-                    why=error.strerror or error,
+                    why=reason_of(error),
                 ),
                 advice=tr("is that the address of a platform, and of its TLS port?"),
             ) from None
@@ -145,7 +152,15 @@ class HttpsTransport:
             with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
                 self._connection.request("POST", target, body, headers)
             with contextlib.closing(self._connection.getresponse()) as response:
-                return self._read(response)
+                answer = self._read(response)
+                step(
+                    "platform",
+                    "POST {host}: HTTP {status}, {size} bytes",
+                    host=self.host,
+                    status=answer.status,
+                    size=len(answer.content),
+                )
+                return answer
         except TimeoutError:
             raise TimeoutExceededError(
                 tr("{host} did not answer in time", host=self.host),
@@ -170,6 +185,7 @@ class HttpsTransport:
                     status=response.status,
                 ),
                 advice=tr("give the address of the web service itself"),
+                outcome_unknown=True,
             )
         content = response.read(self._limits.answer_bytes + 1)
         if len(content) > self._limits.answer_bytes:
@@ -219,10 +235,13 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
         return failure
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = (
-            "give the address by the name that its certificate has"
+            tr("give the address by the name that its certificate has")
             if error.verify_code in _OTHER_NAME
-            else "if it is the right one, import its authorities: igc trust import, or anchors "
-            "in the profile; a proxy that opens TLS connections must let this one through as it is"
+            else tr(
+                "if it is the right one, import its authorities: igc trust import, or anchors "
+                "in the profile; a proxy that opens TLS connections must let this one through "
+                "as it is"
+            )
         )
         return TlsError(
             tr(
@@ -232,7 +251,9 @@ def _handshake_failure(host: str, context: ssl.SSLContext, error: ssl.SSLError) 
             ),
             advice=advice,
         )
-    reason = (error.reason or "the handshake failed").replace("_", " ").lower()
+    reason: str = tr("the handshake failed")
+    if error.reason:
+        reason = error.reason.replace("_", " ").lower()
     return TlsError(
         tr("no TLS connection with {host}: {reason}", host=host, reason=reason),
         advice=tr("the platform refuses this card's certificate")
@@ -249,7 +270,7 @@ def _refuses_certificate(error: ssl.SSLError) -> bool:
     )
 
 
-_HOW_FAR = "what was sent may have been carried out: igc orders says how far an order went"
+_HOW_FAR = tr("what was sent may have been carried out: igc orders says how far an order went")
 # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL's x509_vfy.h)
 _OTHER_NAME = {62, 64}
 
@@ -263,13 +284,14 @@ class _Connection(http.client.HTTPSConnection):
     def __init__(self, route: Route, context: ssl.SSLContext, limits: Limits) -> None:
         super().__init__(route.host, route.port, context=context)
         self._tls, self._route, self._limits = context, route, limits
+        self._end = Deadline(limits.together)
         self.in_head = False
 
     def connect(self) -> None:
         """Reach the host, then agree with it on TLS: each within ``limits.connect``."""
-        plain = self._route.open(self._limits.connect)
+        plain = self._route.open(min(self._limits.connect, self._end.left()))
         try:
-            plain.settimeout(self._limits.connect)
+            plain.settimeout(min(self._limits.connect, self._end.left()))
             self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
             plain.close()
@@ -286,7 +308,7 @@ class _Connection(http.client.HTTPSConnection):
 
     def start(self) -> None:
         """Begin a call: its time runs from now."""
-        self._deadline = Deadline(self._limits.total)
+        self._deadline = Deadline(min(self._limits.total, self._end.left()))
         self.in_head = True
         self.sock.settimeout(self.wait())
         self.response_class = functools.partial(_timed_response, self)  # type: ignore[assignment]
