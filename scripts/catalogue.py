@@ -50,6 +50,7 @@ def messages() -> dict[MsgId, set[str]]:
     for path in sorted((ROOT / "igcsante").rglob("*.py")):
         for msgid in _messages_of(path):
             found[msgid].add(path.relative_to(ROOT).as_posix())
+    from igcsante.certs.policy import shipped_policies
     from igcsante.cli.help_texts import click_plurals, help_texts
 
     for name in SYSTEM_ERRORS.split():
@@ -58,6 +59,8 @@ def messages() -> dict[MsgId, set[str]]:
         found[text].add("igcsante/messages.py")
     for text in (*help_texts(), *click_plurals()):
         found[text].add("igcsante/cli")
+    for policy in shipped_policies():
+        found[policy.description].add("igcsante/certs/policy.py")
     singulars = {msgid[0] for msgid in found if isinstance(msgid, tuple)}
     return {msgid: places for msgid, places in found.items() if msgid not in singulars}
 

@@ -12,7 +12,7 @@ ready() {
     [ -x "$root/.venv/bin/igc" ] && [ -x "$root/.venv/bin/python" ] &&
         [ -r "$stamp/root" ] && read -r made_for <"$stamp/root" &&
         [ "$made_for" -ef "$root" ] &&
-        same_date pyproject.toml && same_date requirements/card.txt &&
+        same_date setup.cfg && same_date requirements/card.txt &&
         same_date "requirements/$1.txt"
 }
 
@@ -69,7 +69,7 @@ only_dates_changed() {
     stamp=$root/.venv/ready-$1
     [ -x "$venv/bin/igc" ] && [ -x "$venv/bin/python" ] && [ -r "$stamp/root" ] &&
         [ "$(cat "$stamp/root")" -ef "$root" ] &&
-        cmp -s "$root/pyproject.toml" "$stamp/pyproject.toml" &&
+        cmp -s "$root/setup.cfg" "$stamp/setup.cfg" &&
         cmp -s "$root/requirements/card.txt" "$stamp/card.txt" &&
         cmp -s "$root/requirements/$1.txt" "$stamp/$1.txt" &&
         leave_stamp "$1" 2>/dev/null
@@ -78,7 +78,7 @@ only_dates_changed() {
 leave_stamp() {
     new=$venv/.ready-$1
     rm -rf "$new" && mkdir "$new" &&
-        cp -p "$root/pyproject.toml" "$root/requirements/card.txt" \
+        cp -p "$root/setup.cfg" "$root/requirements/card.txt" \
             "$root/requirements/$1.txt" "$new" &&
         printf '%s\n' "$root" >"$new/root" &&
         rm -rf "$venv/ready-$1" && mv "$new" "$venv/ready-$1"

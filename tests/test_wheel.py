@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import message_from_string
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
 VERSION = "3.2.1"
-PARTS = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore")
+PARTS = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "setup.cfg", ".gitignore")
 FOLDERS = ("igcsante", "requirements", "scripts")
 RUBBISH = ("igcsante/__pycache__/config.cpython-311.pyc", "igcsante/old.egg-info/PKG-INFO")
 
@@ -123,6 +127,7 @@ def test_modes_are_those_of_files_for_everybody(built: Built) -> None:
 
 def test_bill_of_materials_is_valid_and_names_what_is_installed(built: Built) -> None:
     import artefacts
+    import metadata_hook
 
     text = built.read(f"igcsante-{VERSION}.dist-info/sboms/igcsante.cdx.json")
     assert list(artefacts.bill_errors(text)) == []
@@ -135,9 +140,54 @@ def test_bill_of_materials_is_valid_and_names_what_is_installed(built: Built) ->
     assert components["numpy"]["scope"] == "optional"
     assert "pytest" not in components
     assert all(component["licenses"][0]["expression"] for component in components.values())
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = metadata_hook.project(REPOSITORY / "setup.cfg")
     direct = {line.split()[0].lower() for line in project["dependencies"]}
     assert direct <= components.keys()
+
+
+def test_metadata_are_what_setup_cfg_says(built: Built) -> None:
+    setup_cfg = configparser.RawConfigParser()
+    setup_cfg.read(REPOSITORY / "setup.cfg", "utf-8")
+    about = message_from_string(built.read(f"igcsante-{VERSION}.dist-info/METADATA"))
+    assert about["Summary"] == setup_cfg["metadata"]["description"]
+    assert about["License-Expression"] == setup_cfg["metadata"]["license"]
+    assert about["Requires-Python"] == setup_cfg["options"]["python_requires"]
+    assert about["Dynamic"] is None
+    assert about.get_payload() == (REPOSITORY / "README.md").read_text("utf-8")
+    assert about.get_all("Classifier") == setup_cfg["metadata"]["classifiers"].split("\n")[1:]
+    extras = setup_cfg["options.extras_require"]
+    assert set(about.get_all("Provides-Extra", [])) == set(extras)
+    needed = [Requirement(line) for line in about.get_all("Requires-Dist", [])]
+    lists = [setup_cfg["options"]["install_requires"], *extras.values()]
+    asked = [Requirement(line) for text in lists for line in text.split("\n") if line]
+    assert _counted(needed) == _counted(asked)
+    points = built.read(f"igcsante-{VERSION}.dist-info/entry_points.txt")
+    assert "[console_scripts]\nigc = igcsante.cli.entry:main\n" in points
+    assert "[pytest11]\nigcsante.testing.pytest_plugin = " in points
+
+
+@pytest.mark.parametrize(
+    ("said", "instead", "told"),
+    [
+        ("license = MIT\n", "", "lacks 'license'"),
+        ("[options.entry_points]", "[entry_points]", "lacks 'options.entry_points'"),
+        ("license = MIT\n", "license = MIT\nkeywords = smartcard\n", "doesn't read ['keywords']"),
+        ("[mypy]", "[options.package_data]\n[mypy]", "doesn't read ['options.package_data']"),
+        ("    igc = igcsante", "    igcsante", "name = module:function"),
+        ("[options]", "options", "parsing errors"),
+    ],
+)
+def test_setup_cfg_that_is_wrong_is_told(
+    said: str, instead: str, told: str, tmp_path: Path, releasing: None
+) -> None:
+    import metadata_hook
+
+    text = (REPOSITORY / "setup.cfg").read_text("utf-8")
+    assert said in text
+    (tmp_path / "setup.cfg").write_text(text.replace(said, instead, 1), "utf-8")
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
+        metadata_hook.project(tmp_path / "setup.cfg")
+    assert str(error.value).startswith("setup.cfg")
 
 
 def test_schema_refuses_a_bill_that_is_wrong(built: Built) -> None:
@@ -145,6 +195,10 @@ def test_schema_refuses_a_bill_that_is_wrong(built: Built) -> None:
 
     text = built.read(f"igcsante-{VERSION}.dist-info/sboms/igcsante.cdx.json")
     assert list(artefacts.bill_errors(text.replace('"library"', '"livre"')))
+
+
+def _counted(requirements: Iterable[Requirement]) -> Counter[tuple[str, str]]:
+    return Counter((one.name, str(one.specifier)) for one in requirements)
 
 
 def _build(folder: Path, umask: int = 0o022, zone: str = "UTC", touched: int = 0) -> Built:

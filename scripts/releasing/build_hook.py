@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.core import ProjectMetadata
 
 NOT_FOR_USERS = {"build", "check", "docs", "release", "test"}
 MANUAL = "share/man"
@@ -35,7 +36,7 @@ class WheelExtras(BuildHookInterface):  # type: ignore[type-arg]
             return
         self._folder = Path(tempfile.mkdtemp())
         bill = self._folder / "igcsante.cdx.json"
-        text = json.dumps(bill_of_materials(root, self.metadata.version), indent=1) + "\n"
+        text = json.dumps(bill_of_materials(root, self.metadata), indent=1) + "\n"
         bill.write_text(text, encoding="utf-8")
         bill.chmod(0o644)
         build_data["sbom_files"].append(str(bill))
@@ -49,14 +50,14 @@ class WheelExtras(BuildHookInterface):  # type: ignore[type-arg]
             shutil.rmtree(self._folder)
 
 
-def bill_of_materials(root: Path, version: str) -> dict[str, Any]:
+def bill_of_materials(root: Path, about: ProjectMetadata) -> dict[str, Any]:
     """The bill as CycloneDX JSON: the same whenever, and wherever, it is made.
 
     A package that only an extra asks for has the scope ``optional``.
     """
-    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    always = [_named(line) for line in project["dependencies"] + extras["card"]]
+    version, project = about.version, about.core
+    extras = project.optional_dependencies
+    always = [_named(line) for line in project.dependencies + extras["card"]]
     chosen = [_named(r) for x in sorted(extras) if x not in NOT_FOR_USERS for r in extras[x]]
     ranges = dict(reversed([*always, *chosen]))
     locked = read_lock(root / "requirements/test.txt") | read_lock(root / "requirements/card.txt")
@@ -77,8 +78,8 @@ def bill_of_materials(root: Path, version: str) -> dict[str, Any]:
                 "bom-ref": described,
                 "name": "igcsante",
                 "version": version,
-                "description": project["description"],
-                "licenses": [{"license": {"id": project["license"]}}],
+                "description": project.description,
+                "licenses": [{"license": {"id": project.license_expression}}],
                 "purl": f"pkg:pypi/{described}",
             }
         },

@@ -96,11 +96,13 @@ def test_only_the_very_version_is_a_yes(
     assert program["_agreed"]("1.2.3", word) is agreed
 
 
-def test_what_is_locked_is_what_pyproject_asks_for() -> None:
+def test_what_is_locked_is_what_setup_cfg_asks_for() -> None:
     import build_hook
+    import metadata_hook
 
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = metadata_hook.project(REPOSITORY / "setup.cfg")
     release = build_hook.read_lock(REQUIREMENTS / "release.txt")
+    assert build_hook.read_lock(REQUIREMENTS / "card.txt").keys() == {"pyscard"}
     for extra, wanted in {"": project["dependencies"], **project["optional-dependencies"]}.items():
         named = {_name(requirement) for requirement in wanted} - {"pyscard"}
         assert named <= release.keys(), f"[{extra}]: run scripts/lock"

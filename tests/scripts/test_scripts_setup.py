@@ -85,7 +85,7 @@ def checkout(tmp_path: Path) -> Checkout:
     root = tmp_path / "a checkout"
     shutil.copytree(REPOSITORY / "scripts", root / "scripts")
     shutil.copytree(REPOSITORY / "requirements", root / "requirements")
-    shutil.copy(REPOSITORY / "pyproject.toml", root)
+    shutil.copy(REPOSITORY / "setup.cfg", root)
     made = Checkout(root, tmp_path / "bin", tmp_path / "calls")
     made.bin.mkdir()
     made.calls_file.touch()
@@ -136,9 +136,7 @@ def test_runs_through_links_and_from_elsewhere(checkout: Checkout, tmp_path: Pat
     assert checkout.igc("x", program="./scripts/igc").stderr == ""
 
 
-@pytest.mark.parametrize(
-    "changed", ["pyproject.toml", "requirements/igc.txt", "requirements/card.txt"]
-)
+@pytest.mark.parametrize("changed", ["setup.cfg", "requirements/igc.txt", "requirements/card.txt"])
 def test_changed_dependencies_are_installed(checkout: Checkout, changed: str) -> None:
     checkout.igc()
     checkout.calls()
@@ -155,15 +153,15 @@ def test_changed_dependencies_are_installed(checkout: Checkout, changed: str) ->
 def test_files_of_another_date_install_nothing(checkout: Checkout, date: int) -> None:
     checkout.igc()
     checkout.calls()
-    os.utime(checkout.root / "pyproject.toml", (date, date))
+    os.utime(checkout.root / "setup.cfg", (date, date))
     assert checkout.igc().stderr == ""
     assert checkout.calls() == []
 
 
 def test_older_file_of_another_content_is_noticed(checkout: Checkout) -> None:
     checkout.igc()
-    (checkout.root / "pyproject.toml").write_text("[project]\n")
-    os.utime(checkout.root / "pyproject.toml", (0, 0))
+    (checkout.root / "setup.cfg").write_text("[metadata]\n")
+    os.utime(checkout.root / "setup.cfg", (0, 0))
     assert "installing" in checkout.igc().stderr
 
 
@@ -197,7 +195,7 @@ def test_failed_install_is_told_and_never_counts_as_done(checkout: Checkout) -> 
 
 def test_failed_update_keeps_what_was_there(checkout: Checkout) -> None:
     checkout.igc()
-    (checkout.root / "pyproject.toml").write_text("[project]\n")
+    (checkout.root / "setup.cfg").write_text("[metadata]\n")
     assert checkout.igc(PIP_FAILS_FOR="igc.txt").returncode == 1
     checkout.calls()
     assert checkout.igc().returncode == 0
@@ -208,7 +206,7 @@ def test_failed_update_keeps_what_was_there(checkout: Checkout) -> None:
 def test_killed_set_up_starts_again(checkout: Checkout, before: str) -> None:
     if before != "nothing":
         checkout.igc()
-        (checkout.root / "pyproject.toml").write_text("[project]\n")
+        (checkout.root / "setup.cfg").write_text("[metadata]\n")
     (checkout.bin / "deadly").touch()
     assert checkout.igc().returncode != 0
     (checkout.bin / "deadly").unlink()
