@@ -8,6 +8,7 @@ from __future__ import annotations
 # Name: the module of this package that holds it (as NAME_command), and one line of help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Run the main job on simulated parts: card, order, check, revoke."),
+    "setup": ("setup", "Walk to the first real order: form F414, card, profile, platform."),
     "readers": ("readers", "List the card readers and what is in them."),
     "card": ("card", "Work with a CPx card: who it is, what is on it, its PIN and keys."),
     "habilitations": ("lifecycle", "List what this card may order."),

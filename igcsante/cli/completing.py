@@ -138,6 +138,14 @@ def _simulated_cards() -> Values:
 
 
 @live
+def setup_steps() -> Values:
+    """The steps of igc setup."""
+    from ..setup.steps import STEPS
+
+    return [(step.id, str(step.title)) for step in STEPS]
+
+
+@live
 def checks() -> Values:
     """The checks of igc doctor, by group and by id."""
     from ..doctor.run import CHECKS

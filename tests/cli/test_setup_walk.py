@@ -1,0 +1,250 @@
+"""``igc setup`` on a terminal: the whole way, stopping and going on, and nothing without a yes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import terminal as terminal_module
+from terminal import Terminal, on_a_terminal
+
+IGC = (sys.executable, "-m", "igcsante.cli.main")
+CTRL_C = "\x03"
+CODE, PIN = "a code to revoke with", "1234"
+
+Answers = Sequence[tuple[str, str]]  # a question, and what is typed
+
+PHASE_1: Answers = [
+    ("Keep them?", "y"),
+    ("Enter: no", "F414.txt"),
+    ("Is the form filled in?", "y"),
+    ("On which day?", "2026-01-05"),
+    ("Have you sent it?", "y"),
+    ("On which day?", ""),
+    ("reception come?", "y"),
+    ("On which day?", ""),
+    ("validation come?", "y"),
+    ("On which day?", ""),
+    ("its PIN?", "y"),
+    ("On which day?", ""),
+    ("WSDL and manual?", "y"),
+    ("On which day?", ""),
+]
+PROFILE: Answers = [("Write it?", "y")]
+LISTS: Answers = [("crl update", ""), ("Run it?", "y")]
+HABILITATIONS: Answers = [("sim habilitations", ""), ("Run it?", "y")]
+ORDER: Answers = [
+    ("PIN of the card", PIN),
+    ("Structure (1", "10B0999003"),
+    ("Name of the service", ""),
+    ("Address that is notified", "team@example.org"),
+    ("Folder of the files", ""),
+    ("Run it?", "y"),
+    ("Revocation code", CODE),
+    ("Repeat", CODE),
+    ("undertake to respect", "y"),
+    ("PIN of the card", PIN),
+]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A machine without readers, configuration or data; its terminal has 80 columns."""
+    kept = {k: v for k, v in os.environ.items() if k != "COLUMNS" and not k.startswith("IGC_")}
+    return {
+        **kept,
+        "IGC_CONFIG_DIR": str(tmp_path / "home/config"),
+        "IGC_DATA_DIR": str(tmp_path / "home/data"),
+        "IGC_LANG": "en",
+        "NO_COLOR": "1",
+        "TMPDIR": str(tmp_path / "tmp"),
+        "PCSCLITE_CSOCK_NAME": str(tmp_path / "no-pcscd"),
+    }
+
+
+@contextmanager
+def walking(environment: dict[str, str], folder: Path, *arguments: str) -> Iterator[Terminal]:
+    (folder / "tmp").mkdir(exist_ok=True)
+    (folder / "work").mkdir(exist_ok=True)
+    script = 'trap : INT; "$@"; echo "code=$?"'
+    command = ["/bin/sh", "-c", script, "sh", *IGC, "setup", *arguments]
+    with on_a_terminal(command, environment, folder / "work", columns=80) as terminal:
+        yield terminal
+
+
+def answer(terminal: Terminal, answers: Answers) -> None:
+    """Type each answer once its question stands there; a line that is waited for has none."""
+    at = getattr(terminal, "answered", 0)
+    for question, typed in answers:
+        screen = terminal.wait_for(question, at)
+        at = screen.index(question, at) + len(question)
+        if typed == CTRL_C:
+            interrupt(terminal)
+        elif typed or not question.endswith(("update", "habilitations")):
+            terminal.type(typed + "\n")
+    terminal.answered = at  # type: ignore[attr-defined]
+
+
+def interrupt(terminal: Terminal) -> None:
+    """Ctrl-C, again when it came just before Python began to read, which forgets it then."""
+    for _ in range(20):
+        with patch.object(terminal_module, "SECONDS", 2), suppress(AssertionError):
+            terminal.type(CTRL_C)
+            terminal.wait_for("Interrupted.")
+            return
+    raise AssertionError(terminal.screen)
+
+
+def ended(terminal: Terminal) -> str:
+    terminal.wait_for("code=")
+    return terminal.read_all().replace("\r\n", "\n")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file and folder under it: mode and content."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mode,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def test_the_whole_way_with_the_simulation(environment: dict[str, str], tmp_path: Path) -> None:
+    with walking(environment, tmp_path, "--simulation") as terminal:
+        answer(terminal, [*PHASE_1, *PROFILE, *LISTS, *HABILITATIONS, *ORDER])
+        screen = ended(terminal)
+    assert "14 of 14 steps are behind you." in screen and "code=0" in screen
+    assert "the platform is 127.0.0.1:" in screen
+    assert re.search(r"10B0999003 +CENTRE HOSPITALIER SIMULATION +ORG ", screen)
+    assert screen.index("<soap-env:Envelope") < screen.index("Order 1 is placed")
+    assert screen.count("Behind you:") == 14
+    assert PIN not in screen.partition("The card's PIN is 1234")[2].replace("12345", "")
+    assert CODE not in screen
+    assert (tmp_path / "work/F414.txt").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "home").exists(), "the person's own files are not touched"
+    assert list((tmp_path / "tmp").iterdir()) == [], "nothing of the simulation is left"
+
+
+def test_what_is_done_stays_done_after_ctrl_c(environment: dict[str, str], tmp_path: Path) -> None:
+    with walking(environment, tmp_path) as terminal:
+        answer(terminal, [*PHASE_1[:4], ("Have you sent it?", CTRL_C)])
+        screen = ended(terminal)
+    assert "What is done stays done. Go on with: igc setup" in screen and "code=130" in screen
+    kept = tmp_path / "home/data/setup.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert json.loads(kept.read_text())["profiles"] == {"test": {"form": "2026-01-05"}}
+
+    with walking(environment, tmp_path, "--phase", "1") as terminal:
+        answer(terminal, [*PHASE_1[4:6], ("reception come?", CTRL_C)])
+        screen = ended(terminal)
+    assert "Is the form filled in?" not in screen and "Keep them?" not in screen
+    assert "Behind you: said done, 2026-01-05." in screen
+    sent = json.loads(kept.read_text())["profiles"]["test"].pop("sent")
+    assert abs((date.today() - date.fromisoformat(sent)).days) <= 1
+
+
+def test_ctrl_c_where_the_pin_is_asked_ends_it(environment: dict[str, str], tmp_path: Path) -> None:
+    answers = [*PHASE_1, *PROFILE, *LISTS, *HABILITATIONS, ("PIN of the card", CTRL_C)]
+    with walking(environment, tmp_path, "--simulation") as terminal:
+        answer(terminal, answers)
+        screen = ended(terminal)
+    assert "Stopped. No step was kept." in screen and "code=130" in screen
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_nothing_is_written_without_a_yes(environment: dict[str, str], tmp_path: Path) -> None:
+    before = snapshot(tmp_path)
+    answers = [
+        ("Keep them?", "n"),
+        ("Enter: no", ""),
+        ("Is the form filled in?", "y"),  # it counts for now, and is kept nowhere
+        ("On which day?", ""),
+        ("Have you sent it?", "n"),
+        ("its PIN?", "n"),
+        ("WSDL and manual?", "n"),
+        ("look again; s", "s"),  # no reader
+        ("look again; s", "s"),  # no card
+        ("Address of the web service", "https://pfc.example/service"),
+        ("File of its WSDL", "pfc.wsdl"),
+        ("Mapping file", "pfc.toml"),
+        ("Write it?", "n"),
+        ("Run it?", "n"),  # trust fetch
+    ]
+    with walking(environment, tmp_path) as terminal:
+        answer(terminal, answers)
+        screen = ended(terminal)
+    assert 'platform = "https://pfc.example/service"' in screen, "shown before it is asked"
+    assert "later, it needs" in screen and "1 of 14 steps are behind you." in screen
+    assert "code=0" in screen
+    after = snapshot(tmp_path)
+    assert {name for name in after if name not in before} == {"tmp", "work"}
+
+
+def test_only_the_lines_that_were_shown_are_written(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "home/config").mkdir(parents=True)
+    config = tmp_path / "home/config/config.toml"
+    config.write_text('# mine\n[profiles.other]\nreader = "A"  # kept\n')
+    answers = [
+        ("Keep them?", "n"),
+        ("Address of the web service", "ftp://pfc.example/"),
+        ("Address of the web service", "https://pfc.example/service"),
+        ("File of its WSDL", ""),
+        ("Mapping file", ""),
+        ("Write it?", "y"),
+        ("look again; s", "q"),  # no WSDL and no mapping file is named yet
+    ]
+    with walking(environment, tmp_path, "profile") as terminal:
+        answer(terminal, answers)
+        screen = ended(terminal)
+    assert "[profiles.test]" in screen and "does not name both WSDL and mapping" in screen
+    assert config.read_text() == (
+        '# mine\n[profiles.other]\nreader = "A"  # kept\n\n'
+        '[profiles.test]\nplatform = "https://pfc.example/service"\n'
+    )
+    assert not (tmp_path / "home/data").exists()
+
+
+def test_what_was_said_can_be_taken_back(environment: dict[str, str], tmp_path: Path) -> None:
+    kept = tmp_path / "home/data/setup.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"format": 1, "profiles": {"test": {"sent": "2026-01-06"}}}')
+    with walking(environment, tmp_path, "sent") as terminal:
+        answer(terminal, [("Still so?", "n"), ("Have you sent it?", "n")])
+        screen = ended(terminal)
+    assert "Noted on 2026-01-06." in screen and "code=0" in screen
+    assert json.loads(kept.read_text())["profiles"] == {"test": {}}
+
+
+def test_a_yes_is_understood_in_french_and_enter_is_none(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with walking(environment, tmp_path, "cards") as terminal:
+        answer(terminal, [("Keep them?", ""), ("Keep them?", "oui"), ("its PIN?", "maybe")])
+        answer(terminal, [("its PIN?", "o"), ("On which day?", "tomorrow")])
+        answer(terminal, [("On which day?", "2999-01-01"), ("On which day?", "2026-02-03")])
+        screen = ended(terminal)
+    assert "Write the day so: 20" in screen and "has not come yet" in screen
+    kept = json.loads((tmp_path / "home/data/setup.json").read_text())
+    assert kept["profiles"] == {"test": {"cards": "2026-02-03"}}
+
+
+def test_lines_fit_the_terminal(environment: dict[str, str], tmp_path: Path) -> None:
+    with walking(environment, tmp_path, "--phase", "1") as terminal:
+        answer(terminal, PHASE_1)
+        screen = ended(terminal)
+    path = str(tmp_path)  # cut in no language
+    assert [line for line in screen.splitlines() if len(line) > 80 and path not in line] == []
+    assert "\x1b[" not in screen
