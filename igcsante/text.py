@@ -6,16 +6,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .messages import tr
+from .messages import Message, tr
 
 
 def printable(text: str) -> str:
     """The text on one line, without what a terminal would obey: control characters, ESC,
-    line ends and direction overrides become spaces.
+    line ends and direction overrides become spaces. A message stays one: its values change.
 
     >>> printable("a\\x1b[31mb\\nc")
     'a [31mb c'
     """
+    if isinstance(text, Message):
+        return text.with_texts(printable)
     if text.isprintable():
         return text.strip()
     return "".join(char if char.isprintable() else " " for char in text).strip()

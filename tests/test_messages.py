@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from igcsante import messages
 from igcsante.errors import UsageError
 from igcsante.messages import joined, localized, plural, preferred_language, tr
+from igcsante.words import said
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "igcsante").rglob("*.py"))
@@ -163,3 +165,137 @@ def test_templates_are_literals_and_get_their_values(path: Path) -> None:
         given |= {"count"} if name == "plural" else set()
         wanted = set(re.findall(r"(?<!\{)\{(\w+)[!:}]", " ".join(templates))) if given else set()
         assert given - {"count"} == wanted - {"count"}, f"{path}:{call.lineno}"
+
+
+# English that is no message, by place: what it is instead.
+_NOT_FOR_PEOPLE = {
+    "cli/card.py": "help: looked up when it is printed",
+    "cli/commands.py": "help: looked up when it is printed",
+    "cli/front.py": "help: looked up when it is printed",
+    "cli/help.py": "help: looked up when it is printed",
+    "cli/help_texts.py": "names of click's words",
+    "cli/check_html.py": "a report with its own French",
+    "card/trace.py": "a trace in the words of ISO 7816-4",
+    "card/following.py": "a trace in the words of ISO 7816-4",
+    "certs/nomenclatures.py": "the ANS's own words",
+    "certs/policy_text.py": "a file that is written in English",
+    "certs/snippets.py": "a file that is written in English",
+    "testing/cards/profile_text.py": "a file that is written in English",
+    "testing/cards/": "what cards and PC/SC say",
+    "testing/pki/": "names in certificates",
+    "testing/platform/": "what the platform says",
+    "testing/pytest_": "what pytest reports",
+    "cli/check_formats.py:nagios": "for Nagios",
+    "cli/check_formats.py:prometheus": "for Prometheus",
+    "cli/check_formats.py:junit": "for continuous integration",
+    "card/recording.py": "the name of a format",
+    "certs/inspect/objects.py:_kind": "a code",
+    "certs/inspect/objects.py:_der": "a code",
+    "cli/card_export.py:_files": "a code",
+    "config/kinds.py": "a code",
+    "config/document.py:<module>": "what tomllib says",
+    "card/atr.py:advice_for": "compared",
+    "cli/check_inputs.py:take_serials": "the head of a column",
+    "tls/probe.py:_request": "HTTP",
+    "testing/demo.py:_certify": "a file that is written in English",
+    "ws/orders/journal.py:each": "SQL",
+}
+_NOT_FOR_PEOPLE_CALLS = {
+    *("tr", "plural", "translated"),
+    *("debug", "info", "warning", "getLogger", "step"),  # logs, in English
+    *("ValueError", "TypeError", "KeyError", "LookupError", "EOFError", "OSError"),  # defects,
+    *("AssertionError", "RuntimeError", "TimeoutError", "ShapeError", "_ssl_error"),  # and what is
+    *("ConnectionResetError", "SSLCertVerificationError", "_NotSelected"),  # told otherwise
+    *("option", "argument", "command", "group", "grouped", "version_option"),  # help
+    *("check_options", "_shared", "_gettext"),
+    *("execute", "executemany", "executescript", "compile", "sub", "search", "match", "fullmatch"),
+    *("SimulatedReader", "strptime", "strftime", "fromhex", "Logger"),
+}
+_SENTENCE = re.compile(r"[^\W\d_]{2,}['’]?[,:;]? [a-zéàè]{2,}")
+_CODE = re.compile(
+    r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|WHERE|AND|WHEN|CASE|PRAGMA|ORDER|CONNECT|GET|POST"
+    r"|Content-Type|certificate verify|# |\[|\(|state NOT IN|Tunnel connection failed)"
+)
+_SINKS = {"say", "talk", "insist", "say_pairs", "say_table"}
+
+
+def _parsed(path: Path) -> tuple[ast.AST, dict[ast.AST, ast.AST]]:
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
+    return tree, {child: node for node in nodes for child in ast.iter_child_nodes(node)}
+
+
+def _above(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.AST]:
+    """What it stands in, up to its statement."""
+    while node in parents and not isinstance(node, ast.stmt):
+        node = parents[node]
+        yield node
+
+
+def _function(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
+    """The name of the function that it stands in."""
+    while node in parents and not isinstance(node, ast.FunctionDef):
+        node = parents[node]
+    return getattr(node, "name", "<module>")
+
+
+def said_of_code(text: str) -> bool:
+    """Whether it is a code for which people read a word: see igcsante.words."""
+    return isinstance(said(text), messages.Message)
+
+
+def _called(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    return getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+
+
+def _english(node: ast.AST) -> str:
+    """The text of a literal but for its values."""
+    pieces = node.values if isinstance(node, ast.JoinedStr) else [node]
+    values = [getattr(piece, "value", "X") for piece in pieces]
+    return "".join(value if isinstance(value, str) else "X" for value in values)
+
+
+def test_what_is_said_to_people_is_a_message() -> None:
+    """A sentence that is no literal of tr(…) or plural(…) can be said in English only."""
+    bare = []
+    for path in SOURCES:
+        place = path.relative_to(ROOT / "igcsante").as_posix()
+        tree, parents = _parsed(path)
+        for node in ast.walk(tree):
+            literal = isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if not literal and not isinstance(node, ast.JoinedStr):
+                continue
+            above = list(_above(node, parents))
+            if isinstance(above[0], ast.Expr | ast.JoinedStr):  # a docstring; a piece of text
+                continue
+            printed = {_called(one) for one in above} & _SINKS
+            wrapped = {_called(one) for one in above} - _SINKS - {""}
+            label = printed and not wrapped and re.search(r"[^\W\d_]{2,}", _english(node))
+            if wrapped & _NOT_FOR_PEOPLE_CALLS or _CODE.match(_english(node)):
+                continue
+            label = label and not isinstance(above[0], ast.Subscript)
+            if said_of_code(_english(node)) or f"{place}:{_function(node, parents)}".startswith(
+                tuple(_NOT_FOR_PEOPLE)
+            ):
+                continue
+            if label or _SENTENCE.search(_english(node)):
+                bare.append(f"{place}:{node.lineno}: {_english(node)[:70]!r}")
+    assert bare == []
+
+
+_MAKERS = {"tr", "plural", "joined", "reason_of", "did_you_mean"}
+_PLAIN = "a message that became plain text can't be translated any more"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_messages_stay_messages(path: Path) -> None:
+    """Not within an f-string, not added to text, not stripped: localized(…) comes before."""
+    tree, parents = _parsed(path)
+    for node in ast.walk(tree):
+        if _called(node) not in _MAKERS:
+            continue
+        above = parents[node]
+        assert not isinstance(above, ast.FormattedValue | ast.BinOp), f"{node.lineno}: {_PLAIN}"
+        assert not isinstance(above, ast.Attribute), f"{node.lineno}: {_PLAIN}"

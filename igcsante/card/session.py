@@ -37,6 +37,7 @@ from ..identifiers import NationalId
 from ..messages import tr
 from ..secret import Secret
 from ..steps import step
+from ..words import said
 from .atr import advice_for, describe, generation_of
 from .cache import CardCache
 from .cps3 import Cps3
@@ -342,7 +343,7 @@ class CpsCard:
                 if found.purpose == purpose:
                     return found
         raise CardIncapableError(
-            tr("the card has no {purpose} certificate", purpose=purpose),
+            tr("the card has no {purpose} certificate", purpose=said(purpose)),
             advice="" if self.has_pin else tr("insert the card in a contact reader, chip first"),
         )
 

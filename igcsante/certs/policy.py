@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ..errors import ConfigError
 from ..files import read_bounded
-from ..messages import tr
+from ..messages import joined, tr
 from ..text import did_you_mean
 from .x509.signatures import AlgorithmPolicy
 
@@ -127,11 +127,16 @@ def load_policy(name_or_path: str) -> Policy:
                 "there is no policy {name_or_path!r}, nor a file of that name",
                 name_or_path=name_or_path,
             ),
-            advice=tr(
-                "{name_or_path} Shipped: {shipped}; see: igc policy show",
-                name_or_path=did_you_mean(name_or_path, shipped),
-                shipped=", ".join(shipped),
-            ).lstrip(),
+            advice=joined(
+                " ",
+                filter(
+                    None,
+                    (
+                        did_you_mean(name_or_path, shipped),
+                        tr("Shipped: {names}; see: igc policy show", names=", ".join(shipped)),
+                    ),
+                ),
+            ),
         )
     policy = parse_policy(read_bounded(path, MAX_POLICY_BYTES), name_or_path)
     if shipped.get(policy.name, policy) != policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from ..errors import UsageError
-from ..messages import tr
+from ..messages import localized, tr
 from ..secret import Secret, read_secret
 from .output import insist, is_interactive
 
@@ -31,7 +31,7 @@ def secret(
                 "give {option} fd:N, env:NAME or cmd:COMMAND (see: igc help secrets)", option=option
             ),
         )
-    answer = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    answer = click.prompt(localized(prompt), hide_input=True, confirmation_prompt=confirm, err=True)
     return Secret(answer)
 
 
@@ -46,13 +46,10 @@ def card_secret(
     """As :func:`secret`; None when the holder is to type it on the reader's ``keypad``."""
     if not keypad:
         return secret(source, prompt, option, confirm=confirm)
-    insist(
-        tr(
-            "{prompt}: type it on the reader{which}.",
-            prompt=prompt,
-            which=", twice" if confirm else "",
-        )
-    )
+    if confirm:
+        insist(tr("{prompt}: type it on the reader, twice.", prompt=prompt))
+    else:
+        insist(tr("{prompt}: type it on the reader.", prompt=prompt))
     return None
 
 
@@ -70,8 +67,28 @@ def agreement(given: bool, question: str, option: str) -> None:
             tr("{question} There is no terminal to ask it on: nothing was done", question=question),
             advice=tr("say yes with {option}", option=option),
         )
-    if not click.confirm(question, err=True):
+    if not says_yes(question):
         raise UsageError(tr("You did not agree: nothing was done."))
+
+
+def says_yes(question: str, *, otherwise: bool = False) -> bool:
+    """Whether the person says yes: y or o, in French or English; ``otherwise`` for Enter alone."""
+    shown = tr("{question} [Y/n]", question=question)
+    if not otherwise:
+        shown = tr("{question} [y/N]", question=question)
+    while True:
+        answer = click.prompt(localized(shown), default="", show_default=False, err=True)
+        if (word := answer.strip().lower()) in _ANSWERS:
+            return _ANSWERS[word]
+        if not word:
+            return otherwise
+        insist(tr("Say yes or no."))
+
+
+_ANSWERS = {
+    **dict.fromkeys(("y", "yes", "o", "oui"), True),
+    **dict.fromkeys(("n", "no", "non"), False),
+}
 
 
 def retyped(expected: str, question: str) -> None:
@@ -81,5 +98,5 @@ def retyped(expected: str, question: str) -> None:
             tr("there is no terminal to confirm this on: nothing was done"),
             advice=tr("say yes with --yes"),
         )
-    if click.prompt(question, err=True).strip().lower() != expected.lower():
+    if click.prompt(localized(question), err=True).strip().lower() != expected.lower():
         raise UsageError(tr("That is not it: nothing was done."))

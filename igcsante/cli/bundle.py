@@ -12,8 +12,9 @@ import click
 
 from ..errors import CertificateInvalidError, UnreadableError
 from ..instants import iso, parse_instant
-from ..messages import tr
+from ..messages import localized, tr
 from ..text import printable
+from ..words import said
 from . import ask, completing
 from .check_options import check_options
 from .command import group
@@ -184,7 +185,9 @@ def bundle_check(
     try:
         found = examine(data, known, expected)
     except UnreadableError as error:
-        raise UnreadableError(f"{file}: {error.message}", advice=error.advice) from None
+        raise UnreadableError(
+            tr("{path}: {message}", path=file, message=error.message), advice=error.advice
+        ) from None
     if sha256 and sha256.replace(":", "").lower() != found.sha256:
         raise CertificateInvalidError(
             tr(
@@ -216,9 +219,19 @@ def _outcome(file: Path, found: Examination, *, insisting: bool, policy: str | N
             f"{display_subject(root)} ({fingerprint(root)})" for root in found.unknown_anchors
         )
         refusal = CertificateInvalidError(
-            f"{file}: its verdict is not believed, since it rests on an anchor that "
-            + ("--anchors doesn't hold" if insisting else "only the bundle vouches for")
-            + f": {names}",
+            tr(
+                "{file}: its verdict is not believed, since it rests on an anchor that "
+                "--anchors doesn't hold: {names}",
+                file=file,
+                names=names,
+            )
+            if insisting
+            else tr(
+                "{file}: its verdict is not believed, since it rests on an anchor that "
+                "only the bundle vouches for: {names}",
+                file=file,
+                names=names,
+            ),
             advice=tr(
                 "if you know that anchor by other means, give yours with --anchors, or "
                 "import it with `igc trust import --unpinned`"
@@ -244,19 +257,19 @@ def _outcome(file: Path, found: Examination, *, insisting: bool, policy: str | N
 def _other_policy(file: Path, made_with: Policy, asked: str | None) -> CertificateInvalidError:
     from ..certs.policy import is_shipped, shipped_policies
 
-    what = f"its own ({made_with.name!r}), not one that is shipped"
+    name = made_with.name
+    what = tr("its own ({name!r}), not one that is shipped", name=name)
     if is_shipped(made_with):
-        what = f"{made_with.name!r}, which is shipped"
-    elif made_with.name in {policy.name for policy in shipped_policies()}:
-        what = f"its own, under the name of the shipped one {made_with.name!r}"
-    wanted = f", and not {asked!r}, which --policy asks for" if asked else ""
+        what = tr("{name!r}, which is shipped", name=name)
+    elif name in {policy.name for policy in shipped_policies()}:
+        what = tr("its own, under the name of the shipped one {name!r}", name=name)
+    told = tr(
+        "{file}: its verdict is not believed, since the policy is {what}", file=file, what=what
+    )
+    if asked:
+        told = tr("{told}, and not {asked!r}, which --policy asks for", told=told, asked=asked)
     return CertificateInvalidError(
-        tr(
-            "{file}: its verdict is not believed, since the policy is {what}{wanted}",
-            file=file,
-            what=what,
-            wanted=wanted,
-        ),
+        told,
         advice=tr("if it was to be made with a policy that you know, give that one with --policy"),
     )
 
@@ -343,25 +356,28 @@ def _say_verdict(verdict: Verdict, *, believed: bool = True) -> None:
     from ..certs.x509.names import display_subject
 
     kind = str(verdict.kind)
-    word = click.style(kind.upper(), fg=_COLOURS.get(kind, "yellow"), bold=True)
+    word = click.style(localized(said(kind)).upper(), fg=_COLOURS.get(kind, "yellow"), bold=True)
     if not believed:
-        word = click.style(f"NOT BELIEVED (the bundle says {kind})", fg="red", bold=True)
+        told = localized(tr("NOT BELIEVED (the bundle says {kind})", kind=said(kind)))
+        word = click.style(told, fg="red", bold=True)
     say(f"{word}  {printable(display_subject(verdict.certificate))}")
     for reason in (*verdict.reasons, *verdict.notices):
-        say(f"    {printable(str(reason))}")
+        say(f"    {printable(localized(reason.message))}")
 
 
 def _say_bundle(file: Path, bundle: Bundle, sha256: str) -> None:
     from ..certs.policy import is_shipped
 
-    known = "shipped" if is_shipped(bundle.policy) else "its own, not one that is shipped"
+    known = tr("shipped")
+    if not is_shipped(bundle.policy):
+        known = tr("its own, not one that is shipped")
     say("")
     say_pairs(
         [
             (tr("Bundle"), str(file)),
             (tr("SHA-256"), sha256),
             (tr("At"), iso(bundle.at)),
-            (tr("Policy"), f"{bundle.policy.name} ({known})"),
+            (tr("Policy"), tr("{name} ({known})", name=bundle.policy.name, known=known)),
             *((tr("Anchor"), _anchor_text(root)) for root in bundle.store.roots),
             (
                 tr("Evidence"),
@@ -377,5 +393,6 @@ def _say_bundle(file: Path, bundle: Bundle, sha256: str) -> None:
 
 def _anchor_text(root: x509.Certificate) -> str:
     told = _anchor(root)
-    pin = f"pin {told['pin']}" if told["pin"] else "no pin"
-    return f"{told['subject']} ({pin})"
+    if told["pin"]:
+        return tr("{subject} (pin {source})", subject=told["subject"], source=said(told["pin"]))
+    return tr("{subject} (no pin)", subject=told["subject"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..messages import tr
+from ..messages import plural, reason_of, tr
 from .command import group
 from .output import Settings, card_options, emit, say
 
@@ -46,8 +46,8 @@ def cache_clear(settings: Settings) -> None:
     try:
         cards = CardCache(directory).clear()
     except OSError as error:
-        raise StorageError(f"{directory}: {error.strerror}") from None
+        raise StorageError(tr("{path}: {why}", path=directory, why=reason_of(error))) from None
     if settings.json:
         emit({"cards": cards, "directory": directory}, schema="igc.card.cache/1")
     else:
-        say(tr("{cards} {which} forgotten.", cards=cards, which="card" if cards == 1 else "cards"))
+        say(plural("{count} card forgotten.", "{count} cards forgotten.", cards))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..messages import tr
+from ..words import said
 from .card_export import distinct
 from .command import command
 from .key_holder import key_holder
@@ -56,7 +57,7 @@ def certs_command(settings: Settings, out: Path | None) -> None:
         period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         rows.append(
             (
-                entry.purpose,
+                said(entry.purpose),
                 entry.label,
                 f"{period[0]:%Y-%m-%d}",
                 validity_text(*period, at),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..messages import tr
+from ..messages import joined, localized, tr
 from ..text import printable
+from ..words import said
 from .command import command
 from .connect import inserted_card
 from .key_holder import key_holder
@@ -76,7 +77,7 @@ def read_info(card: CpsCard) -> dict[str, Any]:
     journal = card.objects.update_journal()
     warnings = list(profile.warnings)
     if journal and not journal.complete:
-        warnings.append("an update of the card was not finished: it may need to be replaced")
+        warnings.append(tr("an update of the card was not finished: it may need to be replaced"))
     return {
         "generation": card.generation,
         "card_type": profile.card_type,
@@ -139,7 +140,10 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
     card_type = _TYPES_IN_WORDS.get(info["card_type"], info["card_type"])
     say_pairs(
         [
-            (tr("Card"), " ".join(filter(None, (info["generation"], world, card_type)))),
+            (
+                tr("Card"),
+                " ".join(filter(None, (localized(said(info["generation"])), world, card_type))),
+            ),
             (tr("Card number"), info["card_number"] or ""),
             (tr("Serial"), info["serial"]),
             (tr("Label"), info["label"]),
@@ -152,8 +156,11 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
             (tr("PIN"), _pin_text(pin)),
             *(
                 (
-                    entry["purpose"].capitalize(),
-                    "certificate " + validity_text(entry["not_before"], entry["not_after"], at),
+                    localized(said(entry["purpose"])).capitalize(),
+                    tr(
+                        "certificate {validity}",
+                        validity=validity_text(entry["not_before"], entry["not_after"], at),
+                    ),
                 )
                 for entry in info["certificates"]
             ),
@@ -167,33 +174,41 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
 def _holder_pairs(holder: dict[str, Any]) -> list[tuple[str, str]]:
     profession = holder["profession"] or ""
     if holder["profession_code"] is not None:
-        code = f"code {holder['profession_code']:02}"
-        profession = f"{profession} ({code})" if profession else code
+        code = tr("code {code}", code=f"{holder['profession_code']:02}")
+        profession = tr("{label} ({code})", label=profession, code=code) if profession else code
     # The title is nearly always the profession once more.
     title = holder["title"] if not profession.startswith(holder["title"]) else ""
-    specialities = [
-        f"{each['label']}, code {each['code']}" if each["label"] else f"code {each['code']}"
-        for each in holder["specialities"]
-    ]
+    specialities = [_with_code(each["label"], each["code"]) for each in holder["specialities"]]
     identifier = structure = ""
     if holder["national_id"]:
         identifier = f"{holder['national_id']} ({holder['identifier_type']})"
     if holder["structure_id"]:
         structure = f"{holder['structure_id']} ({holder['structure_type']})"
     return [
-        ("Holder", " ".join(filter(None, (holder["given_name"], holder["surname"])))),
-        ("Identifier", identifier),
-        ("Title", title),
-        ("Profession", profession),
-        ("Speciality", "; ".join(specialities)),
-        ("Organisation", holder["organisation"]),
-        ("Structure", structure),
+        (tr("Holder"), " ".join(filter(None, (holder["given_name"], holder["surname"])))),
+        (tr("Identifier"), identifier),
+        (tr("Title"), title),
+        (tr("Profession"), profession),
+        (tr("Speciality"), joined("; ", specialities)),
+        (tr("Organisation"), holder["organisation"]),
+        (tr("Structure"), structure),
     ]
+
+
+def _with_code(label: str | None, code: str) -> str:
+    """A word of the ANS's nomenclatures and its code; without the word, the code."""
+    if label:
+        return tr("{label}, code {code}", label=label, code=code)
+    return tr("code {code}", code=code)
 
 
 def _pin_text(pin: dict[str, int] | None) -> str:
     if pin is None:
-        return "none on this interface"
+        return tr("none on this interface")
     if pin["tries_left"] == 0:
-        return "blocked (igc card pin unblock)"
-    return f"{pin['tries_left']} of {pin['max_tries']} tries left"
+        return tr("blocked (igc card pin unblock)")
+    return tr(
+        "{tries_left} of {max_tries} tries left",
+        tries_left=pin["tries_left"],
+        max_tries=pin["max_tries"],
+    )

@@ -14,7 +14,8 @@ import click
 
 from ..credentials import AUTHENTICATION, SHA1_SCHEMES, SIGNATURE, TECHNICAL, RsaScheme
 from ..errors import CardIncapableError, UsageError
-from ..messages import tr
+from ..messages import reason_of, tr
+from ..words import said
 from .card_pin import last_try_option, pin_source_option
 from .command import command
 from .connect import inserted_card, profile_of, trust_store, with_chain
@@ -107,11 +108,11 @@ def sign_command(
             raise CardIncapableError(
                 tr(
                     "the {purpose} key of {holder} can't sign with {scheme_name}",
-                    purpose=purpose,
+                    purpose=said(purpose),
                     holder=holder.name,
                     scheme_name=scheme_name,
                 ),
-                advice="it can with " + _names(credential.schemes),
+                advice=tr("it can with {schemes}", schemes=_names(credential.schemes)),
             )
         _warn_of_validity(credential, purpose, at)
         without_pin = purpose == TECHNICAL
@@ -178,7 +179,7 @@ def _digest(file: str, scheme: RsaScheme) -> bytes:
         with Path(file).open("rb") as stream:
             return hashlib.file_digest(stream, scheme.hash_name).digest()
     except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=file, why=reason_of(error))) from None
 
 
 def _bare_signature(digest: bytes, credential: Credential, scheme: RsaScheme) -> bytes:

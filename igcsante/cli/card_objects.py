@@ -73,7 +73,12 @@ def objects_command(
         for line in _dump(content):
             say(line)
     if not objects:
-        _say_none("data object", contactless=contactless)
+        talk(
+            tr("This interface of the card shows no data object; the card may have some.")
+            if contactless
+            else tr("The card has no data object.")
+        )
+        _say_where_more(contactless=contactless)
 
 
 @command("activities")
@@ -112,15 +117,17 @@ def activities_command(settings: Settings, pin_source: str | None, use_last_try:
         else:
             say_pairs([*_activity_pairs(activity), *([("", "")] * (activity != activities[-1]))])
     if not activities:
-        _say_none("activity", contactless=contactless)
+        talk(
+            tr("This interface of the card shows no activity; the card may have some.")
+            if contactless
+            else tr("The card has no activity.")
+        )
+        _say_where_more(contactless=contactless)
 
 
-def _say_none(what: str, *, contactless: bool) -> None:
+def _say_where_more(*, contactless: bool) -> None:
     if contactless:
-        talk(tr("This interface of the card shows no {what}; the card may have some.", what=what))
         talk(tr("Insert it in a contact reader, chip first."))
-    else:
-        talk(tr("The card has no {what}.", what=what))
 
 
 def _show_cps2ter(files: tuple[tuple[str, bytes], ...], *, as_json: bool) -> None:
@@ -156,20 +163,24 @@ def _activity_pairs(activity: Activity) -> list[tuple[str, str]]:
         structure += f" ({activity.structure.formatted})"
     if activity.sector_label:
         sector += f" ({activity.sector_label})"
-    unknown = ((f"Tag {tag:02X}", value.hex(" ").upper()) for tag, value in activity.unknown)
+    unknown = (
+        (tr("Tag {tag:02X}", tag=tag), value.hex(" ").upper()) for tag, value in activity.unknown
+    )
     if activity.problem:
-        return [("Activity", f"{activity.number:02}"), ("Unreadable", activity.problem)]
+        return [(tr("Activity"), f"{activity.number:02}"), (tr("Unreadable"), activity.problem)]
     return [
-        ("Activity", f"{activity.number:02}"),
-        ("Name", activity.name),
-        ("Structure", structure),
-        ("Sector", sector),
+        (tr("Activity"), f"{activity.number:02}"),
+        (tr("Name"), activity.name),
+        (tr("Structure"), structure),
+        (tr("Sector"), sector),
         *unknown,
     ]
 
 
 def _access(found: DataObject) -> str:
-    return ("PIN" if found.private else "free") + (", writable" if found.modifiable else "")
+    if found.modifiable:
+        return tr("PIN, writable") if found.private else tr("free, writable")
+    return tr("PIN") if found.private else tr("free")
 
 
 def _dump(content: bytes) -> list[str]:

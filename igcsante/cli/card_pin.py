@@ -100,7 +100,7 @@ def pin_verify(settings: Settings, pin_source: str | None, use_last_try: bool) -
     """
     with inserted_card(settings) as card:
         verify_pin(card, pin_source, use_last_try=use_last_try)
-    _done(settings, "verified", "The PIN is right.")
+    _done(settings, "verified", tr("The PIN is right."))
 
 
 @pin_command.command("change")
@@ -125,14 +125,14 @@ def pin_change(
     with inserted_card(settings) as card:
         _say_tries(card.pin_status(), "PIN")
         card.check_pin_policy(use_last_try=use_last_try)
-        ask.agreement(yes, f"Change the PIN of the card {card.serial}?", "--yes")
+        ask.agreement(yes, tr("Change the PIN of the card {serial}?", serial=card.serial), "--yes")
         keypad = not (pin_source or new_pin_source) and card.keypad_for("change")
         pin = ask.card_secret(keypad, pin_source, tr("Present PIN of the card"), "--pin-source")
         new = ask.card_secret(
             keypad, new_pin_source, tr("New PIN"), "--new-pin-source", confirm=True
         )
         card.change_pin(pin, new, use_last_try=use_last_try)
-    _done(settings, "changed", "The PIN is changed.")
+    _done(settings, "changed", tr("The PIN is changed."))
 
 
 @pin_command.command("unblock")
@@ -159,14 +159,18 @@ def pin_unblock(
         puk_status = card.puk_status()
         if puk_status:
             _say_tries(puk_status, "PUK")
-        ask.agreement(yes, f"Set a new PIN on the card {card.serial} with its PUK?", "--yes")
+        ask.agreement(
+            yes,
+            tr("Set a new PIN on the card {serial} with its PUK?", serial=card.serial),
+            "--yes",
+        )
         keypad = not (puk_source or new_pin_source) and card.keypad_for("unblock")
         puk = ask.card_secret(keypad, puk_source, tr("PUK of the card"), "--puk-source")
         new = ask.card_secret(
             keypad, new_pin_source, tr("New PIN"), "--new-pin-source", confirm=True
         )
         card.unblock_pin(puk, new, use_last_try=use_last_try)
-    _done(settings, "unblocked", "The PIN is changed, and has all its tries.")
+    _done(settings, "unblocked", tr("The PIN is changed, and has all its tries."))
 
 
 def _say_tries(status: PinStatus, name: str) -> None:
@@ -198,7 +202,11 @@ def _counter(status: PinStatus) -> dict[str, Any]:
 
 
 def _counter_text(status: PinStatus) -> str:
-    text = f"{status.tries_left} of {status.max_tries} tries left"
+    text = tr(
+        "{tries_left} of {max_tries} tries left",
+        tries_left=status.tries_left,
+        max_tries=status.max_tries,
+    )
     if status.uses_left is not None:
-        text += f", {status.uses_left} uses left"
-    return f"blocked ({text})" if status.blocked else text
+        text = tr("{text}, {uses_left} uses left", text=text, uses_left=status.uses_left)
+    return tr("blocked ({text})", text=text) if status.blocked else text

@@ -10,6 +10,7 @@ import click
 
 from ..errors import ConfigError, TlsError, UsageError
 from ..messages import tr
+from ..words import said
 from .card_pin import last_try_option, pin_source_option
 from .command import command
 from .connect import profile_of, trust_store, with_chain
@@ -121,7 +122,7 @@ def _print(probes: list[Probe], credential: Credential) -> None:
     rows = [
         (
             found.version,
-            str(found.outcome).replace("_", " "),
+            said(found.outcome),
             "" if found.http_status is None else str(found.http_status),
             found.detail,
         )

@@ -16,7 +16,7 @@ import click
 
 from ..errors import StorageError, UsageError
 from ..instants import iso, parse_instant
-from ..messages import tr
+from ..messages import localized, tr
 from . import ask, completing
 from .check_options import check_options
 from .command import command
@@ -371,7 +371,12 @@ def _with_progress(findings: Iterable[Finding], count: int, asked: _Asked) -> It
         yield from findings
         return
     with click.progressbar(
-        findings, length=count, label="Checking", file=sys.stderr, show_pos=True, width=0
+        findings,
+        length=count,
+        label=localized(tr("Checking")),
+        file=sys.stderr,
+        show_pos=True,
+        width=0,
     ) as bar:
         yield from bar
 

@@ -6,6 +6,7 @@ Findings are counted as they pass; what a format tells of all of them comes at i
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,8 +15,10 @@ import click
 
 from ..certs.fleet.report import Finding, Outcome, Survey, common_name
 from ..instants import iso
+from ..messages import localized, plural, tr
 from ..text import printable
 from ..text import spreadsheet_cell as cell
+from ..words import said
 from .output import as_json_line
 
 Format = Callable[[Iterable[Finding], Survey], Iterator[str]]
@@ -29,7 +32,11 @@ COLOURS = {
     Outcome.ENDING: "yellow",
     Outcome.GOOD: "green",
 }
-WORDS = {Outcome.ENDING: "ends soon"}
+
+
+def word(outcome: Outcome) -> str:
+    """What people call it."""
+    return tr("ends soon") if outcome is Outcome.ENDING else said(outcome)
 
 
 # -- for people ------------------------------------------------------------------------------
@@ -39,41 +46,53 @@ def text(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
     """A block of lines for each."""
     for finding in findings:
         outcome = survey.count(finding)
-        word = WORDS.get(outcome, str(outcome)).upper()
-        yield f"{click.style(word, fg=COLOURS[outcome], bold=True)}  {printable(finding.source)}\n"
-        yield "".join(f"    {printable(line)}\n" for line in _told(finding, survey, outcome))
+        heading = localized(word(outcome)).upper()
+        coloured = click.style(heading, fg=COLOURS[outcome], bold=True)
+        yield f"{coloured}  {printable(finding.source)}\n"
+        yield "".join(
+            f"    {printable(localized(line))}\n" for line in _told(finding, survey, outcome)
+        )
 
 
 def _told(finding: Finding, survey: Survey, outcome: Outcome) -> Iterator[str]:
     if finding.error:
-        yield from finding.messages
+        message = localized(finding.error["message"])
+        yield re.sub(rf"^{re.escape(finding.source)}\s?: ", "", message)
         if finding.error["advice"]:
-            yield f"({finding.error['advice']})"
+            yield f"({localized(finding.error['advice'])})"
         return
-    yield f"{finding.label}{_until(finding, survey, outcome)}"
+    yield _heading(finding, survey, outcome)
     yield from finding.messages
     if finding.kind is Outcome.GOOD:
         told = finding.document["revocation"]
         for authority, status in zip(finding.document["chain"][1:], told, strict=False):
-            yield f"issued by {common_name(authority['subject'])}"
-            yield from (f"    {_proof(item)}" for item in status["evidence"])
-    yield from (f"note: {notice}" for notice in finding.notices)
+            yield tr("issued by {name}", name=common_name(authority["subject"]))
+            yield from (f"    {localized(_proof(item))}" for item in status["evidence"])
+    yield from (tr("note: {notice}", notice=notice) for notice in finding.notices)
 
 
-def _until(finding: Finding, survey: Survey, outcome: Outcome) -> str:
-    days = survey.days_left(finding)
-    if finding.not_after is None or days is None or days < 0:
-        return ""
-    left = f" ({days} {'day' if days == 1 else 'days'})" if outcome is Outcome.ENDING else ""
-    return f", until {finding.not_after:%Y-%m-%d}{left}"
+def _heading(finding: Finding, survey: Survey, outcome: Outcome) -> str:
+    days, end = survey.days_left(finding), finding.not_after
+    if end is None or days is None or days < 0:
+        return finding.label
+    if outcome is not Outcome.ENDING:
+        return tr("{label}, until {end:%Y-%m-%d}", label=finding.label, end=end)
+    return plural(
+        "{label}, until {end:%Y-%m-%d} ({count} day)",
+        "{label}, until {end:%Y-%m-%d} ({count} days)",
+        days,
+        label=finding.label,
+        end=end,
+    )
 
 
 def _proof(item: dict[str, Any]) -> str:
     if item["type"] == "ocsp":
-        return f"good by OCSP, of {item['this_update']}"
-    number = f" {item['number']}" if item["number"] is not None else ""
-    kind = "delta CRL" if item["type"] == "delta-crl" else "CRL"
-    return f"not in its {kind}{number} of {item['this_update'][:10]}"
+        return tr("good by OCSP, of {made}", made=item["this_update"])
+    name = tr("delta CRL") if item["type"] == "delta-crl" else "CRL"
+    if item["number"] is not None:
+        name = tr("{name} {number}", name=name, number=item["number"])
+    return tr("not in its {name} of {made}", name=name, made=item["this_update"][:10])
 
 
 # -- for programs ----------------------------------------------------------------------------
@@ -177,7 +196,7 @@ def nagios(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
         worst.setdefault(survey.count(finding), finding)
     failing = [outcome for outcome in worst if outcome in survey.fail_on]
     state = nagios_state(survey)
-    counts = ", ".join(f"{survey.tally[o]} {WORDS.get(o, str(o))}" for o in Outcome if o in worst)
+    counts = ", ".join(f"{survey.tally[o]} {word(o)}" for o in Outcome if o in worst)
     line = f"{_NAGIOS_STATES[state]} - {counts or 'nothing was checked'}"
     matching = [outcome for outcome in failing if _NAGIOS[outcome] == state]
     if matching:
@@ -291,12 +310,18 @@ FORMATS: dict[str, Format] = {
 def summary(survey: Survey) -> str:
     """All of it in one sentence."""
     counts = [
-        click.style(f"{survey.tally[o]:,} {WORDS.get(o, str(o))}".replace(",", " "), fg=COLOURS[o])
+        click.style(f"{_number(survey.tally[o])} {localized(word(o))}", fg=COLOURS[o])
         for o in reversed(Outcome)
         if survey.tally[o]
     ]
-    more = f"; {survey.duplicates} more were the same" if survey.duplicates else ""
-    return f"{survey.total:,} checked: ".replace(",", " ") + ", ".join(counts) + more
+    told = tr("{total} checked: {counts}", total=_number(survey.total), counts=", ".join(counts))
+    if survey.duplicates:
+        return tr("{told}; {count} more were the same", told=told, count=survey.duplicates)
+    return told
+
+
+def _number(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 def is_terminal() -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import IgcError, UnreadableError, UsageError
-from ..messages import tr
+from ..messages import reason_of, tr
 from .check_spool import Entry, Spool
 
 if TYPE_CHECKING:
@@ -178,14 +178,17 @@ def _take_folder(intake: Intake, folder: Path, reading: Reading) -> None:
     if not found:
         raise UnreadableError(
             tr("{folder}: no certificate in this folder", folder=folder),
-            advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
+            advice=tr(
+                "files in it are read when they end in {suffixes}",
+                suffixes=" ".join(sorted(suffixes)),
+            ),
         )
 
 
 def _files(intake: Intake, folder: Path, *, recursive: bool) -> Iterator[Path]:
     def tell(error: OSError) -> None:
         name = str(error.filename or folder)
-        intake.add_error(name, UsageError(f"{name}: {error.strerror}"))
+        intake.add_error(name, UsageError(tr("{path}: {why}", path=name, why=reason_of(error))))
 
     for place, folders, files in os.walk(folder, onerror=tell):  # follows no link to a folder
         folders.sort()
@@ -206,7 +209,7 @@ def _take_file(intake: Intake, path: Path, reading: Reading, *, alone: bool = Tr
                 _take_archive(intake, str(path), stream, reading)
                 return
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     from ..certs.load import MAX_CONTAINER_BYTES
     from ..files import read_bounded
 
@@ -254,11 +257,16 @@ def _take_archive(intake: Intake, source: str, stream: BinaryIO, reading: Readin
             except IgcError as error:
                 intake.add_error(inside, error)
     except UnreadableError as error:
-        raise UnreadableError(f"{source}: {error.message}", advice=error.advice) from None
+        raise UnreadableError(
+            tr("{path}: {message}", path=source, message=error.message), advice=error.advice
+        ) from None
     if not found:
         raise UnreadableError(
             tr("{source}: no certificate in this archive", source=source),
-            advice="files in it are read when they end in " + " ".join(sorted(suffixes)),
+            advice=tr(
+                "files in it are read when they end in {suffixes}",
+                suffixes=" ".join(sorted(suffixes)),
+            ),
         )
 
 

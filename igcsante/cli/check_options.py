@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..messages import tr
+from ..messages import joined, tr
 from ..text import did_you_mean
 from . import completing
 from .output import Command, grouped
@@ -136,6 +136,17 @@ def _usage(text: str) -> str:
         return text
     raise UsageError(
         tr("{text!r} is no extended key usage", text=text),
-        advice=f"{did_you_mean(text, PURPOSES.values())} Known: {', '.join(PURPOSES.values())}; "
-        "any other by its OID".lstrip(),
+        advice=joined(
+            " ",
+            filter(
+                None,
+                (
+                    did_you_mean(text, PURPOSES.values()),
+                    tr(
+                        "Known: {names}; any other by its OID",
+                        names=", ".join(PURPOSES.values()),
+                    ),
+                ),
+            ),
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Spool:
-    """Entries, written once and then read as often as needed. The file has no name."""
+    """Entries, written once and then read as often as needed. The file has no name.
+
+    Errors are pickled in it: their messages are still to be said in the person's language.
+    """
 
     _stream: Any
 
@@ -43,7 +47,7 @@ class Spool:
             "source": entry.source,
             "size": len(entry.certificate),
             "serial": entry.serial,
-            "error": entry.error,
+            "error": pickle.dumps(entry.error).hex() if entry.error else "",
             "name": entry.name,
         }
         try:
@@ -62,7 +66,9 @@ class Spool:
         while line := self._stream.readline():
             head = json.loads(line)
             octets = self._stream.read(head["size"])
-            yield Entry(head["source"], octets, head["serial"], head["error"], head["name"])
+            error = bytes.fromhex(head["error"])
+            told = pickle.loads(error) if error else None  # noqa: S301 - written above
+            yield Entry(head["source"], octets, head["serial"], told, head["name"])
 
     def close(self) -> None:
         self._stream.close()

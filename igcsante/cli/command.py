@@ -24,7 +24,7 @@ import click.parser
 import click.termui
 import click.types
 
-from ..messages import catalogue, preferred_language, translated
+from ..messages import catalogue, localized, preferred_language, translated
 from . import layout, page
 from .commands import HELP_HELP
 from .page import Page, Row
@@ -143,6 +143,11 @@ def click_speaks(language: str | None) -> None:
     """The language of click's words, such as errors that go to JSON; None: the person's."""
     global _language
     _language = language
+
+
+def in_clicks_language(message: str) -> str:
+    """A message that click is given, to put it into one of its own."""
+    return localized(message, _language)
 
 
 def _gettext(message: str) -> str:

@@ -16,13 +16,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from ..config import KEYS, MAX_CONFIG_BYTES, Key
 from ..config.edit import replace_file, require_right
 from ..errors import ConfigError, IgcError, StorageError, UsageError
 from ..files import private_directory, read_bounded, write_atomic
-from ..messages import localized, tr
+from ..messages import localized, reason_of, tr
+from . import ask
 from .output import is_interactive, print_error, talk
 
 _EDITORS = ("sensible-editor", "editor", "nano", "vi", "notepad")
@@ -50,7 +49,7 @@ def edit(path: Path) -> bool:
                 if not is_interactive():
                     raise
                 print_error(error, as_json=False)
-                if not click.confirm(localized(tr("Edit it again?")), default=True, err=True):
+                if not ask.says_yes(tr("Edit it again?"), otherwise=True):
                     raise
         replace_file(path, old, new)
         copy.write_bytes(start)  # nothing in it that is not in the file
@@ -103,7 +102,7 @@ def _copy(path: Path, content: bytes) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix="config-", suffix=".toml")
     except OSError as error:
         raise StorageError(
-            tr("{path}: {reason}; nothing was changed", path=path.parent, reason=error.strerror)
+            tr("{path}: {reason}; nothing was changed", path=path.parent, reason=reason_of(error))
         ) from None
     copy = Path(name)
     os.close(handle)
@@ -135,7 +134,9 @@ def _run(command: list[str], copy: Path) -> None:
         code = subprocess.run([*command, str(copy)], check=False).returncode  # noqa: S603
     except OSError as error:
         raise UsageError(
-            tr("the editor {name} can't be run: {reason}", name=command[0], reason=error.strerror),
+            tr(
+                "the editor {name} can't be run: {reason}", name=command[0], reason=reason_of(error)
+            ),
             advice=tr("name another one in the variable EDITOR"),
         ) from None
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ..config import (
 )
 from ..errors import ConfigError, IgcError, UsageError
 from ..instants import iso
-from ..messages import tr
+from ..messages import plural, tr
 from ..text import printable
 from . import ask
 from .output import Settings, talk
@@ -122,17 +123,21 @@ def target_of(settings: Settings) -> Target:
     endpoint = settings.platform or profile.platform
     if not endpoint:
         raise ConfigError(
-            "no platform is configured",
-            advice="give --platform URL, or a profile that names one. The ANS does not publish "
-            "its web service's address or WSDL: an authorised user brings both. To try "
-            "everything without it: igc demo, or igc sim platform",
+            tr("no platform is configured"),
+            advice=tr(
+                "give --platform URL, or a profile that names one. The ANS does not publish "
+                "its web service's address or WSDL: an authorised user brings both. To try "
+                "everything without it: igc demo, or igc sim platform"
+            ),
         )
     store = trust_store(profile)
     if not store.roots:
         raise ConfigError(
-            "no trust anchor: the platform's server could not be verified",
-            advice="import the IGC-Santé authorities: igc trust import FILE (igc trust list "
-            "--json says where they are published)",
+            tr("no trust anchor: the platform's server could not be verified"),
+            advice=tr(
+                "import the IGC-Santé authorities: igc trust import FILE (igc trust list "
+                "--json says where they are published)"
+            ),
         )
     contract = _contract(settings, profile)
     proxy = proxy_address(profile.proxy) if profile.proxy else None
@@ -154,10 +159,18 @@ def _contract(settings: Settings, profile: Profile) -> WsdlContract | None:
         contract.operation(name)
     wrong = [found for found in findings_of(contract) if found.level is Level.ERROR]
     if wrong:
-        first = printable(f"{wrong[0].place}: {wrong[0].message}")
         talk(
-            f"Careful: {contract.mapping.source} and its WSDL don't agree in {len(wrong)} places, "
-            f"such as {first}. See: igc ws check-mapping"
+            plural(
+                "Careful: {source} and its WSDL don't agree in {count} place: {first}. "
+                "See: igc ws check-mapping",
+                "Careful: {source} and its WSDL don't agree in {count} places, such as {first}. "
+                "See: igc ws check-mapping",
+                len(wrong),
+                source=contract.mapping.source,
+                first=printable(
+                    tr("{place}: {message}", place=wrong[0].place, message=wrong[0].message)
+                ),
+            )
         )
     return contract
 
@@ -173,7 +186,12 @@ def clock_of(profile: Profile) -> Callable[[], datetime]:
 
     clock = WorldClock(profile.clock)
     if clock.offset():
-        talk(f"The simulated world's clock tells what is due: it is {iso(clock())} there.")
+        talk(
+            tr(
+                "The simulated world's clock tells what is due: it is {now} there.",
+                now=iso(clock()),
+            )
+        )
     return clock
 
 
@@ -199,9 +217,11 @@ def inserted_card(settings: Settings) -> Iterator[CpsCard]:
     profile = profile_of(settings)
     if token_module(settings, profile):
         raise UsageError(
-            "this command talks to the card itself: a PKCS#11 token can't stand for it",
-            advice="leave out --pkcs11, or choose a profile without the key pkcs11; igc card id, "
-            "certs, sign and tls-check, and the platform's commands, take a token",
+            tr("this command talks to the card itself: a PKCS#11 token can't stand for it"),
+            advice=tr(
+                "leave out --pkcs11, or choose a profile without the key pkcs11; igc card id, "
+                "certs, sign and tls-check, and the platform's commands, take a token"
+            ),
         )
     name, cache = settings.reader or profile.reader, _card_cache(settings, profile)
     with open_card(name, monitor=_monitor(settings), cache=cache, waiting=_say_waiting) as card:
@@ -209,7 +229,7 @@ def inserted_card(settings: Settings) -> Iterator[CpsCard]:
 
 
 def _say_waiting(reader: str) -> None:
-    talk(f"{printable(reader)}: another program is using the card; waiting…")
+    talk(tr("{reader}: another program is using the card; waiting…", reader=printable(reader)))
 
 
 def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
@@ -261,7 +281,7 @@ def pin_verified(card: CpsCard, source: str | None, *, use_last_try: bool) -> It
     if at_hand is None:
         _check_tries(card, use_last_try=use_last_try)
         keypad = source is None and card.keypad_for("verify")
-        pin = ask.card_secret(keypad, source, "PIN of the card", "--pin-source")
+        pin = ask.card_secret(keypad, source, tr("PIN of the card"), "--pin-source")
     else:
         pin = at_hand
     with card.transaction():
@@ -275,7 +295,14 @@ def _check_tries(card: CpsCard, *, use_last_try: bool) -> None:
     status = card.pin_status()
     card.check_pin_policy(use_last_try=use_last_try)
     if status.tries_left < status.max_tries:
-        talk(f"Careful: {status.tries_left} of {status.max_tries} PIN tries left.")
+        talk(
+            tr(
+                "Careful: {tries_left} of {max_tries} {name} tries left.",
+                tries_left=status.tries_left,
+                max_tries=status.max_tries,
+                name="PIN",
+            )
+        )
 
 
 def with_chain(credential: Credential, store: TrustStore) -> Credential:
@@ -296,29 +323,29 @@ class Connection:
 
 @contextmanager
 def connected(
-    target: Target, pin_source: str | None, *, use_last_try: bool
+    target: Target, pin_source: str | None, *, use_last_try: bool, seconds: float = inf
 ) -> Iterator[tuple[PatientPlatform, dict[str, str]]]:
     """As :func:`connection`: the platform, and what the journal should know."""
-    with connection(target, pin_source, use_last_try=use_last_try) as found:
+    with connection(target, pin_source, use_last_try=use_last_try, seconds=seconds) as found:
         yield found.platform, found.about
 
 
 @contextmanager
 def connection(
-    target: Target, pin_source: str | None, *, use_last_try: bool
+    target: Target, pin_source: str | None, *, use_last_try: bool, seconds: float = inf
 ) -> Iterator[Connection]:
     """The platform over TLS with the inserted card, and what the journal should know of both.
 
     The card may be the PKCS#11 token that options or profile name. One PIN check and one
     signature serve the whole command; what may be asked again is, when the platform is out of
-    reach for a moment. Raises CardError when the certificate, which is read
-    whole here, names two holders.
+    reach for a moment. Nothing is asked of it for longer than ``seconds`` in all. Raises
+    CardError when the certificate, which is read whole here, names two holders.
     """
     from ..card.holder import check_holder
     from ..certs.profile import decode
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
-    from ..ws.patience import PatientPlatform
+    from ..ws.patience import Patience, PatientPlatform
     from ..ws.soap.transport import Limits
     from .key_holder import key_holder
 
@@ -335,7 +362,13 @@ def connection(
             "platform": target.endpoint,
             "card_number": certificate.card_number or "",
         }
-        limits = Limits(profile.connect_seconds, profile.silence_seconds, profile.total_seconds)
+        limits = Limits(
+            profile.connect_seconds,
+            profile.silence_seconds,
+            profile.total_seconds,
+            together=seconds,
+        )
+        patience = Patience(total=min(Patience.total, seconds))
         with ZeepPlatform(
             target.endpoint,
             context,
@@ -345,7 +378,7 @@ def connection(
             proxy_login=target.proxy_login,
             credential=credential,
         ) as client:
-            yield Connection(PatientPlatform(client, told=_say_again), credential, about)
+            yield Connection(PatientPlatform(client, patience, told=_say_again), credential, about)
 
 
 def _tell_end_of_card(certificate: CertificateProfile, now: datetime) -> None:
@@ -353,8 +386,14 @@ def _tell_end_of_card(certificate: CertificateProfile, now: datetime) -> None:
 
     end = end_of(certificate.not_before, certificate.not_after, certificate.world)
     if told := notice(end, now):
-        talk(f"Careful: {told}.")
+        talk(tr("Careful: {told}.", told=told))
 
 
 def _say_again(error: IgcError, seconds: float) -> None:
-    talk(f"{printable(error.message)}; trying again in {seconds:.1f} s…")
+    talk(
+        tr(
+            "{message}; trying again in {seconds:.1f} s…",
+            message=printable(error.message),
+            seconds=seconds,
+        )
+    )

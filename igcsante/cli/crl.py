@@ -14,6 +14,7 @@ import click
 from ..errors import ExitCode, UnreadableError, UsageError
 from ..messages import tr
 from ..text import printable
+from ..words import said
 from . import completing
 from .command import group
 from .crl_kept import lookup, matching, open_store, the_one
@@ -354,7 +355,7 @@ def _print_updates(updates: list[Update]) -> None:
         [
             (
                 update.published.name,
-                str(update.outcome),
+                said(update.outcome),
                 number(update.stored),
                 day(update.stored.this_update if update.stored else None),
                 day(update.stored.next_update if update.stored else None),

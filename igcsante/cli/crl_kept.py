@@ -46,13 +46,15 @@ def _damage(store: CrlStore, stored: StoredCrl) -> str | None:
 
     if has_damaged_index(store, stored):
         if is_intact(stored):
-            return "the index of a kept list is damaged. Checks read the list itself, more slowly"
-        return (
+            return tr(
+                "the index of a kept list is damaged. Checks read the list itself, more slowly"
+            )
+        return tr(
             "a kept list is damaged, and so is its index. What it says of some certificates "
             "can't be told"
         )
     if not is_intact(stored):
-        return "the file of a kept list is damaged. Checks go on by its index, which is whole"
+        return tr("the file of a kept list is damaged. Checks go on by its index, which is whole")
     return None
 
 

@@ -34,12 +34,14 @@ def described(stored: StoredCrl) -> dict[str, object]:
 
 
 def print_stored(stored: StoredCrl) -> None:
-    kind = f"delta, completes {stored.base_number}" if stored.base_number is not None else ""
+    kind = tr("complete")
+    if stored.base_number is not None:
+        kind = tr("delta, completes {base_number}", base_number=stored.base_number)
     say_pairs(
         [
             (tr("Issuer"), stored.issuer),
             (tr("Number"), number(stored)),
-            (tr("Kind"), kind or "complete"),
+            (tr("Kind"), kind),
             (tr("Made"), iso(stored.this_update)),
             (tr("Valid until"), iso(stored.next_update) or tr("not said")),
             (tr("State"), state(stored, datetime.now(UTC))),
@@ -56,9 +58,9 @@ def print_stored(stored: StoredCrl) -> None:
 def entry_pairs(entry: dict[str, str | None]) -> list[tuple[str, str | None]]:
     date = entry["date"]
     return [
-        ("Serial", entry["serial"]),
-        ("Revoked", date or "not in this list"),
-        ("Reason", entry["reason"] or ("not told" if date else None)),
+        (tr("Serial"), entry["serial"]),
+        (tr("Revoked"), date or tr("not in this list")),
+        (tr("Reason"), entry["reason"] or (tr("not told") if date else None)),
     ]
 
 
@@ -70,17 +72,19 @@ def common_name(stored: StoredCrl) -> str:
 def number(stored: StoredCrl | None) -> str:
     if stored is None or stored.number is None:
         return "-"
-    return f"{stored.number}" + (" (delta)" if stored.base_number is not None else "")
+    if stored.base_number is not None:
+        return tr("{number} (delta)", number=stored.number)
+    return str(stored.number)
 
 
 def state(stored: StoredCrl, now: datetime) -> str:
     from ..certs.crl.kept import is_intact
 
     if not is_intact(stored):
-        return "damaged"
+        return tr("damaged")
     if stored.next_update is None:
-        return "no end date"
-    return "in force" if stored.next_update >= now else "outdated"
+        return tr("no end date")
+    return tr("in force") if stored.next_update >= now else tr("outdated")
 
 
 def count(number: int | None) -> str:

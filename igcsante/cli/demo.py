@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import IgcError, UsageError
-from ..messages import tr
+from ..messages import localized, tr
 from .command import command
 from .output import Settings, common_options, emit, print_error, say, talk
 
@@ -59,7 +59,8 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
                     emit({"step": done.step, "ok": True, **done.data}, schema="igc.demo.step/1")
                 else:
                     mark = click.style("✓", fg="green", bold=True)
-                    say(f"{mark} {click.style(done.title.ljust(15), bold=True)} {done.text}")
+                    title = click.style(localized(done.title).ljust(15), bold=True)
+                    say(f"{mark} {title} {localized(done.text)}")
         except IgcError as error:
             if settings.json:
                 emit(

@@ -26,7 +26,9 @@ def main() -> NoReturn:
         run()
     except KeyboardInterrupt:  # before a command could take it, or after
         if sys.stderr is not None:
-            sys.stderr.write("Interrupted.\n")
+            from ..messages import localized, tr
+
+            sys.stderr.write(localized(tr("Interrupted.")) + "\n")
         sys.exit(_INTERRUPTED)
 
 

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 # certs.handover.FORMS has the same; to import it here would make --help slow, a test compares.
 FORMS = ("pem", "bundle", "der", "p7b", "p12", "p12-legacy", "java", "nginx", "apache", "curl")
 _KINDS = {
-    "key": "Private key",
-    "certificate": "Certificate",
-    "certificate_der": "Certificate, DER",
-    "chain": "Authorities",
-    "fullchain": "Certificate and chain",
-    "bundle": "Key, certificate and chain",
+    "key": tr("Private key"),
+    "certificate": tr("Certificate"),
+    "certificate_der": tr("Certificate, DER"),
+    "chain": tr("Authorities"),
+    "fullchain": tr("Certificate and chain"),
+    "bundle": tr("Key, certificate and chain"),
     "pkcs7": "PKCS#7",
     "pkcs12": "PKCS#12",
-    "pkcs12_legacy": "PKCS#12, legacy",
-    "keystore": "Keystore",
-    "truststore": "Truststore",
-    "apache_client": "Certificate and key",
+    "pkcs12_legacy": tr("PKCS#12, legacy"),
+    "keystore": tr("Keystore"),
+    "truststore": tr("Truststore"),
+    "apache_client": tr("Certificate and key"),
 }
 
 
@@ -162,6 +162,6 @@ def _show(done: HandedOver, *, as_json: bool) -> None:
         emit({"form": done.form, "files": files, "snippet": done.snippet}, schema="igc.export/1")
         return
     for kind, path in done.files.items():
-        talk(f"{_KINDS[kind]}: {path}")
+        talk(tr("{kind}: {path}", kind=_KINDS[kind], path=path))
     if done.snippet:
         say(done.snippet.rstrip("\n"))

@@ -13,7 +13,7 @@ import click
 
 from ..errors import ExitCode, IgcError, UnreadableError, UsageError
 from ..instants import parse_instant
-from ..messages import tr
+from ..messages import reason_of, tr
 from . import ask, completing
 from .command import command
 from .output import Settings, common_options, emit, print_error, say
@@ -143,12 +143,15 @@ def _within(folder: Path) -> list[Path]:
     try:
         inside = sorted(item for item in folder.iterdir() if item.suffix.lower() in _SUFFIXES)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from None
+        raise UsageError(tr("{path}: {why}", path=folder, why=reason_of(error))) from None
     files = [item for item in inside if item.is_file()]
     if not files:
         raise UnreadableError(
             tr("{folder}: nothing to show in this folder", folder=folder),
-            advice="files right in it are read when they end in " + " ".join(sorted(_SUFFIXES)),
+            advice=tr(
+                "files right in it are read when they end in {suffixes}",
+                suffixes=" ".join(sorted(_SUFFIXES)),
+            ),
         )
     return files
 
@@ -171,7 +174,7 @@ def _read(path: Path) -> bytes:
 
 
 def _name(path: Path) -> str:
-    return "standard input" if path == _STDIN else str(path)
+    return tr("standard input") if path == _STDIN else str(path)
 
 
 def _mode(path: Path) -> int | None:

@@ -22,8 +22,9 @@ from ..certs.x509.certificate_list import Crl
 from ..certs.x509.extensions import uris
 from ..certs.x509.signatures import KEY_ERRORS
 from ..instants import iso
-from ..messages import tr
+from ..messages import joined, localized, plural, tr
 from ..text import printable
+from ..words import said
 from .output import say, say_pairs, wrapped
 
 _COLOURS = {Level.PROBLEM: "red", Level.WARNING: "yellow", Level.NOTE: None}
@@ -97,8 +98,12 @@ class View:
 
     def say(self, name: str, part: Part, parts: tuple[Part, ...], *, mode: int | None) -> None:
         """Print one part of a file; the others tell which key belongs to which certificate."""
-        count = f", {part.number} of {len(parts)}" if len(parts) > 1 else ""
-        say(click.style(printable(name) + count, bold=True))
+        heading = printable(name)
+        if len(parts) > 1:
+            heading = tr(
+                "{name}, {number} of {total}", name=heading, number=part.number, total=len(parts)
+            )
+        say(click.style(localized(heading), bold=True))
         item = part.item
         if isinstance(item, x509.Certificate):
             self._say_certificate(item)
@@ -125,8 +130,11 @@ class View:
                 (tr("OCSP at"), profile.ocsp_url),
                 (tr("Key"), _key_text(certificate)),
                 (tr("Key usage"), ", ".join((*profile.key_usages, *profile.extended_key_usages))),
-                (tr("May be used to"), "; ".join(use.text for use in may)),
-                (tr("Not to"), "" if profile.authority else "; ".join(use.text for use in may_not)),
+                (tr("May be used to"), joined("; ", [use.text for use in may])),
+                (
+                    tr("Not to"),
+                    "" if profile.authority else joined("; ", [use.text for use in may_not]),
+                ),
             ]
         )
         _say_advice(self._about(certificate, profile))
@@ -144,7 +152,9 @@ class View:
         _say_advice(advising.about_request(request))
 
     def _say_crl(self, crl: Crl) -> None:
-        delta = f"delta, completes number {crl.base_number}" if crl.base_number is not None else ""
+        delta = ""
+        if crl.base_number is not None:
+            delta = tr("delta, completes number {base_number}", base_number=crl.base_number)
         say_pairs(
             [
                 (tr("What"), tr("certificate revocation list (CRL)")),
@@ -174,34 +184,41 @@ def _holder(profile: CertificateProfile) -> _Pairs:
     profession = f"{profile.profession} ({profile.profession_code})" if profile.profession else ""
     identifier, structure = profile.national_id, profile.structure_id
     return [
-        ("Holder", ", ".join(filter(None, (holder, profile.title)))),
-        ("Identifier", f"{identifier} ({identifier.formatted})" if identifier else ""),
-        ("Profession", profession),
-        ("Specialties", ", ".join(profile.specialties)),
-        ("Card", " ".join(filter(None, (profile.card_type, profile.card_number)))),
-        ("Organisation", ", ".join(filter(None, (profile.organisation, profile.department)))),
-        ("Structure", f"{structure} ({structure.formatted})" if structure else ""),
+        (tr("Holder"), ", ".join(filter(None, (holder, profile.title)))),
+        (tr("Identifier"), f"{identifier} ({identifier.formatted})" if identifier else ""),
+        (tr("Profession"), profession),
+        (tr("Specialties"), ", ".join(profile.specialties)),
+        (tr("Card"), " ".join(filter(None, (profile.card_type, profile.card_number)))),
+        (tr("Organisation"), ", ".join(filter(None, (profile.organisation, profile.department)))),
+        (tr("Structure"), f"{structure} ({structure.formatted})" if structure else ""),
     ]
 
 
 def _names(profile: CertificateProfile) -> _Pairs:
     return [
-        ("Name (CN)", "" if profile.national_id else profile.common_name),
-        ("Servers", ", ".join(profile.dns_names)),
-        ("E-mail", ", ".join(profile.emails)),
-        ("Logon (UPN)", profile.upn),
+        (tr("Name (CN)"), "" if profile.national_id else profile.common_name),
+        (tr("Servers"), ", ".join(profile.dns_names)),
+        (tr("E-mail"), ", ".join(profile.emails)),
+        (tr("Logon (UPN)"), profile.upn),
     ]
 
 
 def _origin(certificate: x509.Certificate, profile: CertificateProfile) -> _Pairs:
     issuer = names.issuer_attributes(certificate).get(names.COMMON_NAME, ("",))[-1]
     return [
-        ("Valid", f"{profile.not_before:%Y-%m-%d} to {profile.not_after:%Y-%m-%d}"),
-        ("Serial", f"{profile.serial:x}"),
-        ("SHA-256", fingerprint(certificate)),
-        ("Issuer", _display(certificate, "issuer")),
-        ("Level, domain", words.level(issuer)),
-        ("Policy", ", ".join(profile.policies)),
+        (
+            tr("Valid"),
+            tr(
+                "{not_before:%Y-%m-%d} to {not_after:%Y-%m-%d}",
+                not_before=profile.not_before,
+                not_after=profile.not_after,
+            ),
+        ),
+        (tr("Serial"), f"{profile.serial:x}"),
+        (tr("SHA-256"), fingerprint(certificate)),
+        (tr("Issuer"), _display(certificate, "issuer")),
+        (tr("Level, domain"), words.level(issuer)),
+        (tr("Policy"), ", ".join(profile.policies)),
     ]
 
 
@@ -215,8 +232,10 @@ def _say_key(key: PrivateKey, parts: tuple[Part, ...], mode: int | None) -> None
         if isinstance(part.item, x509.Certificate)
         and _key_facts(part.item)["public_key_sha256"] == key.public_key_sha256
     ]
-    kind = f"{key.algorithm} private key".strip()
-    state = "encrypted" if key.encrypted else "not encrypted by itself"
+    kind = tr("private key")
+    if key.algorithm:
+        kind = tr("{algorithm} private key", algorithm=key.algorithm)
+    state = tr("encrypted") if key.encrypted else tr("not encrypted by itself")
     say_pairs(
         [
             (
@@ -236,7 +255,9 @@ def _say_key(key: PrivateKey, parts: tuple[Part, ...], mode: int | None) -> None
 
 
 def _say_container(container: Container) -> None:
-    holds = f"{container.certificates} certificates" if container.opened else "not opened"
+    holds = tr("not opened")
+    if container.opened:
+        holds = plural("{count} certificate", "{count} certificates", container.certificates)
     say_pairs(
         [
             (tr("What"), tr("{form} file, {holds}", form=container.form, holds=holds)),
@@ -248,10 +269,13 @@ def _say_container(container: Container) -> None:
 
 def _say_advice(found: Iterable[Advice]) -> None:
     for advice in found:
-        word = click.style(str(advice.level).capitalize(), fg=_COLOURS[advice.level])
-        basis = f" [{advice.basis}]" if advice.basis else ""
-        text = wrapped(printable(f"{advice.level}: {advice.message}{basis}"), indent="  ")
-        say("  " + word + text[2 + len(advice.level) :])
+        level = localized(said(advice.level)).capitalize()
+        told = tr("{level}: {message}", level=level, message=advice.message)
+        if advice.basis:
+            told = tr("{told} [{basis}]", told=told, basis=said(advice.basis))
+        text = wrapped(printable(localized(told)), indent="  ")
+        coloured = click.style(level, fg=_COLOURS[advice.level])
+        say(text.replace(level, coloured, 1))
 
 
 # -- pieces ------------------------------------------------------------------------------------
@@ -273,8 +297,10 @@ def _key_facts(signed: x509.Certificate | x509.CertificateSigningRequest) -> dic
 
 def _key_text(signed: x509.Certificate | x509.CertificateSigningRequest) -> str:
     facts = _key_facts(signed)
-    made = f"signed with {facts['signature_hash'].upper()}" if facts["signature_hash"] else ""
-    return ", ".join(filter(None, (facts["key"] or "of a kind that is not read", made)))
+    key = facts["key"] or tr("of a kind that is not read")
+    if not facts["signature_hash"]:
+        return key
+    return tr("{key}, signed with {hash}", key=key, hash=facts["signature_hash"].upper())
 
 
 def _display(signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> str:
@@ -298,14 +324,14 @@ def _scope(crl: Crl) -> str:
     if idp is None:
         return ""
     only = {
-        "certificates of users": idp.only_contains_user_certs,
-        "certificates of authorities": idp.only_contains_ca_certs,
-        "attribute certificates": idp.only_contains_attribute_certs,
-        "of several issuers": idp.indirect_crl,
+        tr("certificates of users"): idp.only_contains_user_certs,
+        tr("certificates of authorities"): idp.only_contains_ca_certs,
+        tr("attribute certificates"): idp.only_contains_attribute_certs,
+        tr("of several issuers"): idp.indirect_crl,
     }
-    told = [text for text, said in only.items() if said]
+    told: list[str] = [text for text, held in only.items() if held]
     told += sorted(reason.value for reason in idp.only_some_reasons or ())
-    return ", ".join((*told, *uris(idp.full_name)))
+    return joined(", ", (*told, *uris(idp.full_name)))
 
 
 def _advice_documents(found: Iterable[Advice]) -> list[dict[str, str | None]]:

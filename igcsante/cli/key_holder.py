@@ -88,7 +88,7 @@ class _Card(KeyHolder):
 
     @property
     def name(self) -> str:
-        return f"a {self._card.generation}"
+        return tr("a {generation}", generation=self._card.generation)
 
     @property
     def serial(self) -> str:
@@ -115,7 +115,7 @@ class _Token(KeyHolder):
 
     @property
     def name(self) -> str:
-        return f"the token {self._token.label}"
+        return tr("the token {label}", label=self._token.label)
 
     @property
     def serial(self) -> str:
@@ -140,6 +140,6 @@ class _Token(KeyHolder):
         on_reader = self._token.wants_pin_on_reader
         if on_reader:
             talk(tr("Type the PIN on the reader."))
-        pin = None if on_reader else ask.secret(source, "PIN of the token", "--pin-source")
+        pin = None if on_reader else ask.secret(source, tr("PIN of the token"), "--pin-source")
         self._token.login(pin, use_last_try=use_last_try)
         yield

@@ -143,7 +143,7 @@ def revoke_command(
         )
     )
     for item in seen:
-        say(f"{item.source.upper()}: {_in_words(item)}")
+        say(tr("{source}: {told}", source=item.source.upper(), told=_in_words(item)))
 
 
 def _known(journal: Journal, name: str, platform: str) -> Entry | None:
@@ -208,8 +208,8 @@ def _confirmed(entry: Entry, yes: bool, source: str | None) -> Secret:
                 serial=entry.serial,
             )
         )
-        ask.retyped(entry.serial[-6:], "Revoking is final. Last six characters of the serial")
-    return ask.secret(source, "Revocation code", "--revocation-code-source")
+        ask.retyped(entry.serial[-6:], tr("Revoking is final. Last six characters of the serial"))
+    return ask.secret(source, tr("Revocation code"), "--revocation-code-source")
 
 
 def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Published, ...]:
@@ -233,10 +233,10 @@ def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Publishe
 
 def _in_words(seen: Published) -> str:
     if seen.revoked:
-        return f"revoked ({seen.message})"
+        return tr("revoked ({message})", message=seen.message)
     if seen.revoked is None:
-        return f"not known ({seen.message})"
-    return f"not yet ({seen.message}); look again later with: igc check"
+        return tr("not known ({message})", message=seen.message)
+    return tr("not yet ({message}); look again later with: igc check", message=seen.message)
 
 
 def _now() -> datetime:

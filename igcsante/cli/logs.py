@@ -19,7 +19,7 @@ import click
 
 from .. import __version__
 from ..errors import StorageError
-from ..messages import tr
+from ..messages import reason_of, tr
 from ..steps import step
 from .output import Settings, insist
 
@@ -103,7 +103,7 @@ class _InFile(logging.StreamHandler[Any]):
             number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
-                tr("{path}: this log can't be written: {why}", path=path, why=error.strerror or ""),
+                tr("{path}: this log can't be written: {why}", path=path, why=reason_of(error)),
                 advice=tr("nothing was done; choose another --log-file"),
             ) from None
         super().__init__(os.fdopen(number, "a", encoding="utf-8", errors="backslashreplace"))
@@ -113,7 +113,7 @@ class _InFile(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         _LOGGER.removeHandler(self)
         error = sys.exception()
-        why = getattr(error, "strerror", None) or type(error).__name__
+        why = reason_of(error) if error else ""
         insist(tr("{path}: this log can't be written: {why}", path=self.path, why=why))
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ import click
 
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
-from ..messages import tr
+from ..messages import reason_of, tr
 from .command import click_speaks
 from .commands import ABOUT, COMMANDS, VERSION_HELP, VERSION_LINE
 from .lazy import LazyGroup
@@ -140,7 +140,7 @@ def output_lost(error: OSError) -> int:
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - else Python flushes it once more
     if not isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):
-            insist(tr("Error: the output can't be written: {why}", why=error.strerror))
+            insist(tr("Error: the output can't be written: {why}", why=reason_of(error)))
     return int(ExitCode.FAILURE)
 
 

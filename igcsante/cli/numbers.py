@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from ..messages import tr
+from .command import in_clicks_language
+
 
 class FiniteRange(click.FloatRange):
     """A number from ``min`` to ``max``; ``nan`` is in no range, though it isn't outside either."""
@@ -16,5 +19,5 @@ class FiniteRange(click.FloatRange):
     ) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value} is no number.", param, ctx)
+            self.fail(in_clicks_language(tr("{value} is no number.", value=value)), param, ctx)
         return number

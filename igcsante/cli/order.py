@@ -162,8 +162,11 @@ def _go_on(
     if delivery is None or pending or entry.certificate_path:
         show_entry(entry, settings.json)
         if not entry.certificate_path:
-            wait = f"igc orders wait {entry.id}, then " if pending else ""
-            talk(tr("Next: {wait}igc retrieve {id}", wait=wait, id=entry.id))
+            talk(
+                tr("Next: igc orders wait {id}, then igc retrieve {id}", id=entry.id)
+                if pending
+                else tr("Next: igc retrieve {id}", id=entry.id)
+            )
         return
     check_within_reach(entry, journal)
     try:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ExitCode, IgcError, UsageError
-from ..messages import tr
+from ..messages import joined, tr
+from ..words import said
 from ..ws.orders.entries import OrderState
 from . import ask
 from .connect import connected, open_journal, target_of
@@ -129,8 +130,9 @@ class Report:
         if error is not None:
             self._code = self._code or error.exit_code
         if outcome.stuck:
-            number = f" (order {entry.id})" if entry else ""
-            self._stuck.append(f"{outcome.job.row.place}{number}")
+            place = outcome.job.row.place
+            known = tr("{place} (order {id})", place=place, id=entry.id) if entry else place
+            self._stuck.append(known)
         if self._json:
             files = outcome.issued.files.items() if outcome.issued else ()
             emit(
@@ -147,21 +149,23 @@ class Report:
             return
         about = f"[{done}/{self._total}] {outcome.job.row.place}"
         if error is not None:
-            talk(f"{about}: {error.message}" + (f" — {error.advice}" if error.advice else ""))
+            told = tr("{about}: {message}", about=about, message=error.message)
+            if error.advice:
+                told = tr("{told} — {advice}", told=told, advice=error.advice)
+            talk(told)
         elif entry is not None:
-            where = f", {entry.certificate_path}" if entry.certificate_path else ""
-            since = ", since revoked" if entry.state is OrderState.REVOKED else ""
-            say(
-                tr(
-                    "{about} {label}: {outcome}, order {id}{where}{since}",
-                    about=about,
-                    label=entry.label,
-                    outcome=_word(outcome),
-                    id=entry.id,
-                    where=where,
-                    since=since,
-                )
+            told = tr(
+                "{about} {label}: {outcome}, order {id}",
+                about=about,
+                label=entry.label,
+                outcome=said(_word(outcome)),
+                id=entry.id,
             )
+            if entry.certificate_path:
+                told = tr("{told}, {path}", told=told, path=entry.certificate_path)
+            if entry.state is OrderState.REVOKED:
+                told = tr("{told}, since revoked", told=told)
+            say(told)
 
     def end(self) -> ExitCode:
         """The whole; its exit code."""
@@ -171,19 +175,23 @@ class Report:
             line = {"file": str(self._path), "total": self._total, **counts}
             emit({**line, "not_begun": self._total - begun}, schema="igc.batch.report/1")
         else:
-            told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+            shares = [
+                tr("{count} {word}", count=count, word=said(word))
+                for word, count in counts.items()
+                if count
+            ]
             talk(
                 tr(
                     "{path}: {told} of {total}.",
                     path=self._path,
-                    told=told or "nothing done",
+                    told=joined(", ", shares) if shares else tr("nothing done"),
                     total=self._total,
                 )
             )
         if self._stuck:
-            shown = ", ".join(self._stuck[:STUCK_SHOWN])
-            more = len(self._stuck) - STUCK_SHOWN
-            shown += f" and {more} more" if more > 0 else ""
+            shown: str = joined(", ", self._stuck[:STUCK_SHOWN])
+            if (more := len(self._stuck) - STUCK_SHOWN) > 0:
+                shown = tr("{shown} and {more} more", shown=shown, more=more)
             talk(tr("Only you can bring these further, as told above: {shown}.", shown=shown))
         if begun < self._total or counts["failed"]:
             talk(tr("Run the same command again to go on: what is done is not done twice."))
@@ -241,7 +249,7 @@ def _checked(rows: Sequence[Row], wanted: dict[str, Any], *, out: Path, campaign
             made.append((row, fields, folder, int(bits)))
             asked.append((replace(request, client_reference=reference), int(bits)))
         except IgcError as error:
-            talk(f"{row.place}: {error.message}")
+            talk(tr("{place}: {message}", place=row.place, message=error.message))
             wrong.append(error)
     if wrong:
         raise UsageError(
@@ -293,7 +301,7 @@ def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:
         try:
             check_habilitated(draft(job.directory, **job.fields), lines)
         except IgcError as error:
-            talk(f"{job.row.place}: {error.message}")
+            talk(tr("{place}: {message}", place=job.row.place, message=error.message))
             wrong.append(error)
     if wrong:
         raise wrong[0]

@@ -71,7 +71,9 @@ def made_by_platform(key_choice: dict[str, Any]) -> bool:
 
 def platform_key_password(source: str | None, *, new: bool) -> Secret:
     """The password of a key that the platform makes: chosen now, or that of the order."""
-    prompt = "Password of the key (choose one and keep it)" if new else "Password of the key"
+    prompt = (
+        tr("Password of the key (choose one and keep it)") if new else tr("Password of the key")
+    )
     return ask.secret(source, prompt, "--p12-password-source", confirm=new)
 
 
@@ -147,4 +149,6 @@ class _UriKey:
             return TokenKey(key).order_key(common_name, dns_names)
 
     def _pin(self, label: str) -> Secret:
-        return ask.secret(self.pin_source, f"PIN of the token {label}", "--key-pin-source")
+        return ask.secret(
+            self.pin_source, tr("PIN of the token {label}", label=label), "--key-pin-source"
+        )

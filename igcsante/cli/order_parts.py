@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, ContractError, IgcError
+from ..messages import tr
 from . import ask
 from .output import as_json_line, emit, say_pairs, talk
 
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from ..ws.orders.journal import Entry, Journal
     from ..ws.platform import Platform
 
-_FILES = {
-    "key": "Private key",
-    "certificate": "Certificate",
-    "certificate_der": "The same, DER",
-    "chain": "Chain",
+FILES = {
+    "key": tr("Private key"),
+    "certificate": tr("Certificate"),
+    "certificate_der": tr("The same, DER"),
+    "chain": tr("Chain"),
     "pkcs12": "PKCS#12",
 }
 SHOWN = 100  # lines for people, unless they want all
 _AT_ONCE = 200  # lines of JSON
-CGU_QUESTION = (
+CGU_QUESTION = tr(
     "Does the beneficiary accept the certificate and the CGU, and undertake to respect the PC?"
 )
 
@@ -58,7 +59,12 @@ def habilitations_of(platform: Platform) -> tuple[Habilitation, ...] | None:
     try:
         return platform.list_habilitations()
     except (ConfigError, ContractError) as error:
-        talk(f"What the card may order can't be read here ({error.message}): the platform decides.")
+        talk(
+            tr(
+                "What the card may order can't be read here ({message}): the platform decides.",
+                message=error.message,
+            )
+        )
         return None
 
 
@@ -74,7 +80,7 @@ def delivery_of(
 
     code = ask.secret(
         revocation_code_source,
-        "Revocation code (choose one and keep it)",
+        tr("Revocation code (choose one and keep it)"),
         "--revocation-code-source",
         confirm=True,
     )
@@ -99,12 +105,6 @@ def emit_each(values: Iterable[dict[str, Any]], *, schema: str) -> None:
         click.echo(some, nl=False)
 
 
-def talk_of_more(count: int, what: str, everything: str) -> None:
-    """That so many lines more are not shown, and what shows them."""
-    if count > 0:
-        talk(f"{count:,} {what} not shown. All of them: {everything} --all")
-
-
 def show_issued(issued: Issued, as_json: bool) -> None:
     from ..certs.x509.names import display_subject
 
@@ -123,9 +123,15 @@ def show_issued(issued: Issued, as_json: bool) -> None:
         return
     say_pairs(
         [
-            ("Subject", display_subject(certificate)),
-            ("Serial", f"{certificate.serial_number:x}"),
-            ("Valid", f"until {certificate.not_valid_after_utc:%Y-%m-%d}"),
-            *((_FILES[kind], str(path)) for kind, path in issued.files.items()),
+            (tr("Subject"), display_subject(certificate)),
+            (tr("Serial"), f"{certificate.serial_number:x}"),
+            (
+                tr("Valid"),
+                tr(
+                    "until {not_valid_after_utc:%Y-%m-%d}",
+                    not_valid_after_utc=certificate.not_valid_after_utc,
+                ),
+            ),
+            *((FILES[kind], str(path)) for kind, path in issued.files.items()),
         ]
     )

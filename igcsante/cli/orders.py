@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ExitCode, PlatformRefusedError, UsageError
-from ..messages import tr
+from ..messages import plural, tr, translated
 from ..ws.orders.entries import OrderState
 from . import ask, completing
 from .command import group
 from .connect import asked_profile, connected, open_journal, target_of
 from .order_options import pin_options
-from .order_parts import SHOWN, emit_each, show_entry, talk_of_more
+from .order_parts import SHOWN, emit_each, show_entry
 from .output import (
     Settings,
     common_options,
@@ -97,10 +98,15 @@ def _list(settings: Settings, states: tuple[str, ...], everything: bool) -> None
         entries = journal.list(limit=None if everything else SHOWN, **which)
         more = 0 if everything else journal.count(**which) - len(entries)
     if not entries:
-        talk("No order of this kind." if states else "No order was made from this machine yet.")
+        talk(
+            tr("No order of this kind.")
+            if states
+            else tr("No order was made from this machine yet.")
+        )
         return
     _say_entries(entries)
-    talk_of_more(more, "older ones are", "igc orders")
+    if more > 0:
+        talk(tr("{count:,} older ones are not shown. All of them: igc orders --all", count=more))
 
 
 @orders_command.command("show")
@@ -128,26 +134,31 @@ def show_command(settings: Settings, order: str) -> None:
         return
     say_pairs(
         [
-            ("Order", f"{entry.id}, {entry.reference}"),
-            ("What", f"{entry.offre} {entry.usage} {entry.label}"),
-            ("Structure", entry.structure),
-            ("State", entry.state.meaning),
-            ("Last error", entry.last_error),
-            ("Careful", entry.unusable),
-            ("Product", entry.product_id),
-            ("Renews", entry.renews),
-            ("Serial", entry.serial),
-            ("Valid", f"until {entry.not_after}" if entry.not_after else ""),
-            ("Private key", _with_presence(entry.key_path, present["key"])),
-            ("Certificate", _with_presence(entry.certificate_path, present["certificate"])),
-            ("Profile", entry.profile),
-            ("Platform", entry.platform),
-            ("Card", entry.card_number),
+            (tr("Order"), f"{entry.id}, {entry.reference}"),
+            (tr("What"), f"{entry.offre} {entry.usage} {entry.label}"),
+            (tr("Structure"), entry.structure),
+            (tr("State"), entry.state.meaning),
+            (tr("Last error"), translated(entry.last_error)),
+            (tr("Careful"), translated(entry.unusable)),
+            (tr("Product"), entry.product_id),
+            (tr("Renews"), entry.renews),
+            (tr("Serial"), entry.serial),
+            (
+                tr("Valid"),
+                tr("until {not_after}", not_after=entry.not_after) if entry.not_after else "",
+            ),
+            (tr("Private key"), _with_presence(entry.key_path, present["key"])),
+            (tr("Certificate"), _with_presence(entry.certificate_path, present["certificate"])),
+            (tr("Profile"), entry.profile),
+            (tr("Platform"), entry.platform),
+            (tr("Card"), entry.card_number),
             ("", ""),
         ]
     )
     for step in history:
-        what = step.state.meaning + (f" ({step.note})" if step.note else "")
+        what = step.state.meaning
+        if step.note:
+            what = tr("{meaning} ({why})", meaning=what, why=translated(step.note))
         say_pairs([(f"{step.at.astimezone():%Y-%m-%d %H:%M:%S}", what)])
 
 
@@ -180,7 +191,7 @@ def sync_command(
         else:
             entries = journal.list(states=OPEN, platform=target.endpoint)
         if not entries:
-            talk("No order is open: nothing was asked.")
+            talk(tr("No order is open: nothing was asked."))
             return ExitCode.GOOD
         code = ExitCode.GOOD
         with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
@@ -196,9 +207,26 @@ def sync_command(
                     if trouble.advice:
                         talk(tr("  {advice}", advice=trouble.advice))
                 elif after.state is not before.state:
-                    say(f"Order {after.id} {after.label}: {after.state.meaning}")
+                    say(
+                        tr(
+                            "Order {id} {label}: {meaning}",
+                            id=after.id,
+                            label=after.label,
+                            meaning=after.state.meaning,
+                        )
+                    )
+                elif after.state.in_doubt:
+                    say(
+                        tr(
+                            "Order {id} {label} stays in doubt, the platform doesn't show it yet: "
+                            "sync again after {settles:%H:%M:%S}",
+                            id=after.id,
+                            label=after.label,
+                            settles=after.settles.astimezone(),
+                        )
+                    )
     if not settings.json:
-        talk(f"{len(entries)} order{'s' if len(entries) > 1 else ''} looked at.")
+        talk(plural("{count} order looked at.", "{count} orders looked at.", len(entries)))
     return code
 
 
@@ -210,7 +238,7 @@ def sync_command(
     default=DEFAULT_WAIT_SECONDS,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait. 0 asks once.",
+    help="How long to wait, all in all. 0 asks once, for as long as that takes.",
 )
 @pin_options
 @platform_options
@@ -233,13 +261,15 @@ def wait_command(
         entry = journal.get(order, target.endpoint)
         check_platform(entry, target.endpoint)
         if entry.state is OrderState.PENDING or entry.state.in_doubt:
-            with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
+            with connected(
+                target, pin_source, use_last_try=use_last_try, seconds=timeout or inf
+            ) as (client, _):
                 entry = wait_until_made(client, journal, entry, seconds=timeout, clock=_now)
     _raise_when_lost(entry)
     if settings.json:
         show_entry(entry, as_json=True)
     else:
-        say(f"Order {entry.id}: {entry.state.meaning}")
+        say(tr("Order {id}: {meaning}", id=entry.id, meaning=entry.state.meaning))
 
 
 @orders_command.command("settle")
@@ -278,15 +308,22 @@ def settle_command(
     from ..ws.rules import check_product_id
 
     if bool(product) == nothing_ordered:
-        raise UsageError("say what you saw: either --product ID or --nothing-ordered")
+        raise UsageError(tr("say what you saw: either --product ID or --nothing-ordered"))
     with open_journal() as journal:
         entry = journal.get(order)
         check_unsettled(entry)
         if nothing_ordered:
             ask.agreement(
                 yes,
-                f"Did you look for order {entry.id}, {entry.offre} {entry.usage} "
-                f"{entry.label}, on {entry.platform}, and it was never ordered?",
+                tr(
+                    "Did you look for order {id}, {offre} {usage} {label}, on {platform}, and it "
+                    "was never ordered?",
+                    id=entry.id,
+                    offre=entry.offre,
+                    usage=entry.usage,
+                    label=entry.label,
+                    platform=entry.platform,
+                ),
                 "--yes",
             )
             entry = settle_as_nothing(journal, entry, at=_now())
@@ -302,7 +339,7 @@ def settle_command(
     if settings.json:
         show_entry(entry, as_json=True)
     else:
-        say(f"Order {entry.id}: {entry.state.meaning}")
+        say(tr("Order {id}: {meaning}", id=entry.id, meaning=entry.state.meaning))
 
 
 def _older(entry: Entry, product: Product) -> str:
@@ -319,13 +356,14 @@ def _older(entry: Entry, product: Product) -> str:
 def _raise_when_lost(entry: Entry) -> None:
     if entry.state.nothing_ordered or entry.state is OrderState.CANCELLED:
         raise PlatformRefusedError(
-            f"order {entry.id}: {entry.state.meaning}", advice="order it once more: igc order"
+            tr("order {id}: {meaning}", id=entry.id, meaning=entry.state.meaning),
+            advice=tr("order it once more: igc order"),
         )
 
 
 def _say_entries(entries: tuple[Entry, ...]) -> None:
     say_table(
-        ("No", "Ordered", "What", "Name", "State"),
+        (tr("No"), tr("Ordered"), tr("What"), tr("Name"), tr("State")),
         [
             (
                 str(entry.id),
@@ -340,8 +378,10 @@ def _say_entries(entries: tuple[Entry, ...]) -> None:
 
 
 def _how_far(entry: Entry) -> str:
-    why = entry.unusable or entry.last_error
-    return f"{entry.state.meaning} ({why})" if why else entry.state.meaning
+    why = translated(entry.unusable or entry.last_error)
+    if not why:
+        return entry.state.meaning
+    return tr("{meaning} ({why})", meaning=entry.state.meaning, why=why)
 
 
 def _present(path: str) -> bool | None:
@@ -349,7 +389,7 @@ def _present(path: str) -> bool | None:
 
 
 def _with_presence(path: str, present: bool | None) -> str:
-    return path if present is not False else f"{path} (not there any more)"
+    return path if present is not False else tr("{path} (not there any more)", path=path)
 
 
 def _now() -> datetime:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..messages import tr
+from ..messages import joined, tr, translated
 from ..text import printable
+from ..words import said
 from . import completing
 from .command import group
 from .output import Settings, common_options, emit, say, say_table
@@ -45,7 +46,8 @@ def policy_list(settings: Settings) -> None:
             emit(_described(policy), schema="igc.policy/1")
         return
     rows = [
-        (policy.name, _worlds(policy), _asked(policy), policy.description) for policy in policies
+        (policy.name, _worlds(policy), _asked(policy), translated(policy.description))
+        for policy in policies
     ]
     say_table((tr("Policy"), tr("Worlds"), tr("Revocation"), tr("What it is")), rows)
 
@@ -110,10 +112,12 @@ def _described(policy: Policy) -> dict[str, Any]:
 def _worlds(policy: Policy) -> str:
     from ..certs.policy import WORLDS
 
-    return "all" if policy.worlds == WORLDS else ", ".join(sorted(policy.worlds))
+    return tr("all") if policy.worlds == WORLDS else joined(", ", map(said, sorted(policy.worlds)))
 
 
 def _asked(policy: Policy) -> str:
     leaf, cas = policy.revocation.leaf, policy.revocation.cas
-    sources = ", then ".join(source.upper() for source in policy.revocation.sources)
-    return f"{leaf} ({sources})" if leaf == cas else f"{leaf}, CAs {cas} ({sources})"
+    sources = joined(tr(", then "), [source.upper() for source in policy.revocation.sources])
+    if leaf == cas:
+        return tr("{leaf} ({sources})", leaf=leaf, sources=sources)
+    return tr("{leaf}, CAs {cas} ({sources})", leaf=leaf, cas=cas, sources=sources)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ReaderAbsentError, UsageError
-from ..messages import tr
-from .command import command
+from ..messages import localized, tr
+from ..words import said
+from .command import command, in_clicks_language
 from .output import Settings, card_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float 
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= _MOST_SECONDS:
-        raise click.BadParameter(f"{value!r} is no number of seconds from 0 to {_MOST_SECONDS}")
+        told = tr(
+            "{value!r} is no number of seconds from 0 to {most}", value=value, most=_MOST_SECONDS
+        )
+        raise click.BadParameter(in_clicks_language(told))
     return seconds
 
 
@@ -80,12 +84,12 @@ def _show_event(event: ReaderEvent, *, as_json: bool) -> None:
             schema="igc.reader.event/1",
         )
         return
-    text = str(event.change)
+    text = said(event.change)
     if event.atr is not None:
         from ..card.atr import describe
 
-        text += f": {describe(event.atr)}"
-    say(f"{event.reader}  {text}")
+        text = tr("{change}: {card}", change=text, card=describe(event.atr))
+    say(f"{event.reader}  {localized(text)}")
 
 
 def _list(settings: Settings) -> None:
@@ -121,11 +125,11 @@ def _list(settings: Settings) -> None:
 
 def _card_text(status: ReaderStatus) -> str:
     if not status.card_present:
-        return "none"
+        return tr("none")
     if status.generation:
-        return status.generation
+        return said(status.generation)
     if status.atr is None:
-        return "a card that another program holds, or that doesn't answer"
+        return tr("a card that another program holds, or that doesn't answer")
     from ..card.atr import describe
 
-    return f"{describe(status.atr)}, ATR {status.atr.hex().upper()}"
+    return tr("{card}, ATR {atr}", card=describe(status.atr), atr=status.atr.hex().upper())

@@ -19,12 +19,12 @@ from ..errors import (
     UsageError,
 )
 from ..files import read_bounded
-from ..messages import tr
+from ..messages import localized, tr
 from . import ask, completing
 from .command import command
 from .connect import connected, open_journal, target_of
 from .order_options import pin_options, retrieval_options
-from .order_parts import delivery_of, tell_doubt
+from .order_parts import FILES, delivery_of, tell_doubt
 from .output import Settings, emit, grouped, platform_options, say, say_pairs, talk
 
 if TYPE_CHECKING:
@@ -287,15 +287,25 @@ def _show(product: Product, entry: Entry, issued: Issued | None, as_json: bool) 
                         not_valid_after_utc=issued.certificate.not_valid_after_utc,
                     ),
                 ),
-                *((f"  {kind}", str(path)) for kind, path in issued.files.items()),
+                *(
+                    (f"  {localized(FILES[kind])}", str(path))
+                    for kind, path in issued.files.items()
+                ),
             ]
         )
 
 
 def _show_failure(product: Product, error: IgcError, as_json: bool) -> None:
-    talk(f"{product.label} ({product.product_id}): {error.message}")
+    talk(
+        tr(
+            "{label} ({product_id}): {message}",
+            label=product.label,
+            product_id=product.product_id,
+            message=error.message,
+        )
+    )
     if error.advice:
-        talk(f"  {error.advice}")
+        talk(tr("  {advice}", advice=error.advice))
     if as_json:
         line = {"renews": product.product_id, "label": product.label, "files": None}
         emit({**line, "order": None, "error": error.to_dict()}, schema="igc.renewal/1")

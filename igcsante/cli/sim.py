@@ -98,12 +98,16 @@ def sim_run(
         raise UsageError(tr("a recording keeps no state: --state goes with --card"))
     if replay:
         card, name, pin = _replayed(replay), replay.name, ""
-        about = "Any PIN is taken for the one that was recorded."
+        about = tr("Any PIN is taken for the one that was recorded.")
     else:
         card = _simulated(card_profile, state)
         name = card.profile.name
         pin = "" if card.profile.variant == "contactless" else card.pin
-        about = f"Its PIN is {pin}." if pin else "A contactless reader asks it for no PIN."
+        about = (
+            tr("Its PIN is {pin}.", pin=pin)
+            if pin
+            else tr("A contactless reader asks it for no PIN.")
+        )
     stop = stopping.stop_on_signals()
     with ExitStack() as stack:
         environment: dict[str, str] = {}
@@ -134,7 +138,12 @@ def _simulated(name: str, state: Path | None) -> SimulatedCard:
 def _replayed(path: Path) -> ReplayedCard:
     from ..testing.cards import ReplayedCard
 
-    return ReplayedCard(path, refused=lambda error: talk(f"{error.message}; {error.advice}"))
+    return ReplayedCard(
+        path,
+        refused=lambda error: talk(
+            tr("{message}; {advice}", message=error.message, advice=error.advice)
+        ),
+    )
 
 
 def _emit(card: str, pin: str, port: int, environment: dict[str, str]) -> None:

@@ -94,7 +94,7 @@ def sim_platform(
             )
             say(world.profile_toml().rstrip())
         stop.wait()
-    talk("Stopped.")
+    talk(tr("Stopped."))
 
 
 @command("settings")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, IgcError
+from ..messages import tr
+from ..words import said
 from . import completing
 from .command import command
 from .connect import (
@@ -23,7 +25,7 @@ from .connect import (
     target_of,
 )
 from .order_options import pin_options
-from .order_parts import SHOWN, emit_each, talk_of_more
+from .order_parts import SHOWN, emit_each
 from .output import Settings, platform_options, say, say_table, talk
 
 if TYPE_CHECKING:
@@ -195,25 +197,48 @@ def _show(park: Park, *, as_json: bool) -> None:
         return
     lines = tuple(park.lines)
     if not lines:
-        talk("Nothing to show.")
+        talk(tr("Nothing to show."))
         return
     say_table(
-        ("Standing", "Ends", "Days", "Order", "What", "Name", "Structure", "Successor"),
+        (
+            tr("Standing"),
+            tr("Ends"),
+            tr("Days"),
+            tr("Order"),
+            tr("What"),
+            tr("Name"),
+            tr("Structure"),
+            tr("Successor"),
+        ),
         [_row(line, park.now) for line in lines],
     )
     for line in lines:
         for problem in line.problems:
-            talk(f"Careful: {line.label} ({line.product_id or f'order {line.order}'}): {problem}")
-    talk_of_more(park.count - len(lines), "less urgent ones are", "igc status")
+            which = line.product_id or tr("order {id}", id=line.order)
+            talk(
+                tr(
+                    "Careful: {label} ({which}): {problem}",
+                    label=line.label,
+                    which=which,
+                    problem=problem,
+                )
+            )
+    if (more := park.count - len(lines)) > 0:
+        talk(
+            tr(
+                "{count:,} less urgent ones are not shown. All of them: igc status --all",
+                count=more,
+            )
+        )
     if park.due:
         say("")
-        say(f"{park.due} to renew while they are active: igc renew --due")
+        say(tr("{count} to renew while they are active: igc renew --due", count=park.due))
 
 
 def _row(line: Line, now: datetime) -> tuple[str, ...]:
     days = line.days_left(now)
     return (
-        str(line.standing),
+        said(line.standing),
         f"{line.not_after:%Y-%m-%d}" if line.not_after else "",
         "" if days is None else str(days),
         "" if line.order is None else str(line.order),

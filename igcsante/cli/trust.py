@@ -11,6 +11,7 @@ from ..errors import CertificateInvalidError, ExitCode, IgcError
 from ..instants import iso
 from ..messages import tr
 from ..text import printable
+from ..words import said
 from . import completing
 from .command import group
 from .output import (
@@ -63,7 +64,11 @@ def trust_list(settings: Settings) -> None:
             emit(_anchor(entry), schema="igc.trust.anchor/1")
         return
     rows = [
-        (entry.pin.name, entry.pin.world, entry.pin.role, entry.pin.source, _yes(entry.imported))
+        (
+            entry.pin.name,
+            *map(said, (entry.pin.world, entry.pin.role, entry.pin.source)),
+            _yes(entry.imported),
+        )
         for entry in entries
         if entry.pin
     ]
@@ -120,7 +125,7 @@ def trust_import(settings: Settings, files: tuple[Path, ...], unpinned: bool) ->
         if settings.json:
             emit({**_anchor(entry), "outcome": outcome}, schema="igc.trust.import/1")
         else:
-            say(f"{outcome}: {printable(_name(entry))}")
+            say(tr("{outcome}: {name}", outcome=said(outcome), name=printable(_name(entry))))
     for certificate in report.refused:
         refused = AnchorEntry(None, certificate)
         if settings.json:
@@ -205,15 +210,15 @@ def trust_show(settings: Settings, name: str) -> None:
     if settings.json:
         emit(told, schema="igc.trust.show/1")
         return
-    imported = f"yes, {entry.path}" if entry.imported else "no"
+    imported = tr("yes, {path}", path=entry.path) if entry.imported else tr("no")
     say_pairs(
         [
             (tr("Name"), _name(entry)),
             (tr("Common name"), entry.pin.common_name if entry.pin else ""),
             (tr("Subject"), str(told["subject"] or "")),
-            (tr("World"), entry.pin.world if entry.pin else ""),
-            (tr("Role"), entry.pin.role if entry.pin else ""),
-            (tr("Pin"), entry.pin.source if entry.pin else "none"),
+            (tr("World"), said(entry.pin.world) if entry.pin else ""),
+            (tr("Role"), said(entry.pin.role) if entry.pin else ""),
+            (tr("Pin"), said(entry.pin.source) if entry.pin else tr("none")),
             (tr("SHA-256"), entry.sha256),
             (tr("Published at"), entry.pin.url if entry.pin else ""),
             (tr("Its list at"), entry.pin.crl_url if entry.pin else ""),
@@ -254,7 +259,7 @@ def _tell_fetched(
         told = {**_anchor(entry), "outcome": outcome, "error": error.to_dict() if error else None}
         emit(told, schema="igc.trust.fetch/1")
     else:
-        say(f"{outcome}: {printable(_name(entry))}")
+        say(tr("{outcome}: {name}", outcome=said(outcome), name=printable(_name(entry))))
         if error:
             print_error(error, as_json=False)
 
@@ -281,4 +286,4 @@ def _name(entry: AnchorEntry) -> str:
 
 
 def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+    return tr("yes") if value else tr("no")

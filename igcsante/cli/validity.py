@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..messages import tr
+from ..words import said
+
 VALID, EXPIRED, NOT_YET_VALID = "valid", "expired", "not_yet_valid"
 
 
@@ -22,10 +25,14 @@ def validity_text(not_before: datetime, not_after: datetime, at: datetime) -> st
     """The same for a page, with the date that matters."""
     match validity(not_before, not_after, at):
         case "expired":
-            return f"EXPIRED since {not_after:%Y-%m-%d}"
+            return tr("EXPIRED since {not_after:%Y-%m-%d}", not_after=not_after)
         case "not_yet_valid":
-            return f"NOT YET VALID: from {not_before:%Y-%m-%d} until {not_after:%Y-%m-%d}"
-    return f"valid until {not_after:%Y-%m-%d}"
+            return tr(
+                "NOT YET VALID: from {not_before:%Y-%m-%d} until {not_after:%Y-%m-%d}",
+                not_before=not_before,
+                not_after=not_after,
+            )
+    return tr("valid until {not_after:%Y-%m-%d}", not_after=not_after)
 
 
 def validity_warning(
@@ -34,7 +41,15 @@ def validity_warning(
     """What to warn of before such a certificate is used, None when it is valid."""
     match validity(not_before, not_after, at):
         case "expired":
-            return f"the {purpose} certificate expired on {not_after:%Y-%m-%d}"
+            return tr(
+                "the {purpose} certificate expired on {not_after:%Y-%m-%d}",
+                purpose=said(purpose),
+                not_after=not_after,
+            )
         case "not_yet_valid":
-            return f"the {purpose} certificate is not valid before {not_before:%Y-%m-%d}"
+            return tr(
+                "the {purpose} certificate is not valid before {not_before:%Y-%m-%d}",
+                purpose=said(purpose),
+                not_before=not_before,
+            )
     return None

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..messages import tr
+from ..messages import localized, tr
 from ..text import printable
 from .output import emit, say
 
@@ -44,13 +44,28 @@ def say_description(
         say(f"  {operation.name}" + (f"  = {operation.maps}" if operation.maps else ""))
         if not operation.usable:
             say(tr("    can't be used: it is {style}, not document/literal", style=operation.style))
-        _say_spots("asks", operation.request, mapped=bool(operation.maps), sent=True)
-        _say_spots("answers", operation.response, mapped=bool(operation.maps), sent=False)
+        _say_spots(
+            tr("asks"),
+            tr("asks nothing"),
+            operation.request,
+            mapped=bool(operation.maps),
+            sent=True,
+        )
+        _say_spots(
+            tr("answers"),
+            tr("answers nothing"),
+            operation.response,
+            mapped=bool(operation.maps),
+            sent=False,
+        )
     say("")
-    say(click.style("What igcsante needs" + (" and has no place for" * mapped), bold=True))
+    heading = tr("What igcsante needs")
+    if mapped:
+        heading = tr("What igcsante needs and has no place for")
+    say(click.style(localized(heading), bold=True))
     lines = [line for need in needed for line in _need_lines(need, mapped=mapped)]
-    for line in lines or ["  nothing: every field has its place"]:
-        say(line)
+    for line in lines or [tr("nothing: every field has its place")]:
+        say(f"  {localized(line)}")
 
 
 def readable_request(request: SoapRequest) -> str:
@@ -68,28 +83,36 @@ def readable_request(request: SoapRequest) -> str:
 
 
 def _title(operation: OfferedOperation) -> str:
-    return (
-        f"{operation.service}, port {operation.port}: SOAP {operation.soap}, {operation.style}, "
-        f"{printable(operation.address) or 'no address'}"
+    return localized(
+        tr(
+            "{service}, port {port}: SOAP {soap}, {style}, {address}",
+            service=operation.service,
+            port=operation.port,
+            soap=operation.soap,
+            style=operation.style,
+            address=printable(operation.address) or tr("no address"),
+        )
     )
 
 
-def _say_spots(what: str, spots: Sequence[OfferedSpot], *, mapped: bool, sent: bool) -> None:
-    say(f"    {what}" + ("" if spots else " nothing"))
+def _say_spots(
+    what: str, nothing: str, spots: Sequence[OfferedSpot], *, mapped: bool, sent: bool
+) -> None:
+    say(f"    {localized(what if spots else nothing)}")
     width = max((len(spot.path) for spot in spots), default=0)
     for spot in spots:
         words = ", ".join(spot.words[:MAX_WORDS]) + ("…" if len(spot.words) > MAX_WORDS else "")
         notes = [
             spot.type,
-            "required" if spot.required else "",
-            "list" if spot.repeated else "",
+            localized(tr("required")) if spot.required else "",
+            localized(tr("list")) if spot.repeated else "",
             f"({words})" if words else "",
         ]
         line = f"      {spot.path.ljust(width)}  {' '.join(note for note in notes if note)}"
         if spot.field:
             line += f"  {'<-' if sent else '->'} {spot.field}"
         elif mapped and sent and spot.required:
-            line += "  <- nothing fills it"
+            line += f"  <- {localized(tr('nothing fills it'))}"
         say(line)
 
 
@@ -99,12 +122,14 @@ def _need_lines(need: NeededOperation, *, mapped: bool) -> list[str]:
     read = [_shown(f) for f in need.response if not (mapped and bound and f.mapped)]
     if mapped and bound and not asked and not read:
         return []
-    title = f"  {need.name}" + ("" if bound or not mapped else "  (no operation is mapped to it)")
+    title: str = need.name
+    if mapped and not bound:
+        title = tr("{name}  (no operation is mapped to it)", name=need.name)
     lines = [title]
     if asked:
-        lines.append("    would send: " + ", ".join(asked))
+        lines.append(tr("  would send: {fields}", fields=", ".join(asked)))
     if read:
-        lines.append("    would read: " + ", ".join(read))
+        lines.append(tr("  would read: {fields}", fields=", ".join(read)))
     return lines
 
 

@@ -170,16 +170,17 @@ class Document:
 def _parsed(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     import tomllib
 
+    problem: str
     try:
         text = data.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problem, column = "the text is not UTF-8", 0
+        problem, column = tr("the text is not UTF-8"), 0
     except tomllib.TOMLDecodeError as error:
         problem, line, column = _syntax(str(error), text)
     except RecursionError:
-        problem, line, column = "brackets are nested too deeply", 0, 0
+        problem, line, column = tr("brackets are nested too deeply"), 0, 0
     place = ":".join([str(path), *(str(n) for n in (line, column) if n)])
     raise ConfigError(
         tr("{place}: not a TOML file: {problem}", place=place, problem=problem),

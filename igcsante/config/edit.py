@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ConfigError, StorageError, UsageError
 from ..files import lock, private_directory, write_atomic
-from ..messages import tr
+from ..messages import reason_of, tr
 from ..text import did_you_mean
 from .directories import config_path
 from .document import MAX_CONFIG_BYTES, Document, looks_like_a_secret
@@ -212,7 +212,7 @@ def _alone(path: Path) -> Iterator[None]:
         stream = guard.open("ab")
     except OSError as error:
         raise StorageError(
-            tr("{path}: {reason}; nothing was written", path=path, reason=error.strerror)
+            tr("{path}: {reason}; nothing was written", path=path, reason=reason_of(error))
         ) from None
     with stream:
         lock(stream, wait=True)

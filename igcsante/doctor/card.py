@@ -16,6 +16,7 @@ from ..errors import (
     ReaderAbsentError,
 )
 from ..messages import plural, tr
+from ..words import said
 from ..ws.card_life import NOTICE, end_of
 from . import middleware
 from .check import Check, Context
@@ -54,7 +55,9 @@ def _generation(context: Context) -> Iterator[Finding]:
         if look.error is not None:
             yield _unreachable(look, look.error)
         elif look.generation in GENERATIONS:
-            yield ok(tr("{reader}: {generation} card", reader=name, generation=look.generation))
+            yield ok(
+                tr("{reader}: {generation} card", reader=name, generation=said(look.generation))
+            )
         else:
             yield _unknown(look)
 
@@ -152,7 +155,7 @@ def _certificates_of(name: str, card: CardLook, context: Context) -> Iterator[Fi
             ExitCode.NO_CARD,
         )
     for one in card.certificates:
-        what = {"reader": name, "purpose": one.purpose}
+        what = {"reader": name, "purpose": said(one.purpose)}
         day = f"{one.not_after:%Y-%m-%d}"
         if context.at < one.not_before:
             begins = f"{one.not_before:%Y-%m-%d}"

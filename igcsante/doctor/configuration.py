@@ -17,7 +17,7 @@ from ..config import (
     unknown_variables,
 )
 from ..errors import ExitCode, IgcError
-from ..messages import joined, tr
+from ..messages import joined, reason_of, tr
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, warning
 from .masking import MASK, Masked, foreign, identity, place
@@ -35,7 +35,7 @@ def _file(_: Context) -> Iterator[Finding]:
             pass
     except OSError as error:
         yield problem(
-            tr("{path} can't be read: {why}", path=place(path), why=error.strerror or ""),
+            tr("{path} can't be read: {why}", path=place(path), why=reason_of(error)),
             tr("look at its owner and mode: ls -l {path}", path=place(path)),
             ExitCode.USAGE,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ..errors import CardBusyError, CardError, IgcError
+from ..messages import tr
 
 if TYPE_CHECKING:
     from ..card.business import UpdateJournal
@@ -75,7 +76,9 @@ def look(reader: Reader) -> Look:
 
 
 def _too_long(reader: str) -> NoReturn:
-    raise CardBusyError(f"{reader}: another program is using the card", reader=reader)
+    raise CardBusyError(
+        tr("{reader}: another program is using the card", reader=reader), reader=reader
+    )
 
 
 def _card(card: CpsCard) -> CardLook:

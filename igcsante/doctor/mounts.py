@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from ..messages import reason_of
+
 # Whose locks may stay on this machine, or be lost with the network.
 SHARED = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre"),
@@ -51,7 +53,7 @@ def refuses_lock(folder: Path) -> str:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         busy = error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-        return "" if busy else error.strerror or ""
+        return "" if busy else reason_of(error)
     finally:
         os.close(handle)
     return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, ExitCode, IgcError, NetworkError
-from ..messages import tr
+from ..messages import reason_of, tr
 from .bounds import Call
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped
@@ -131,7 +131,7 @@ def _hosts(context: Context) -> Iterator[Finding]:
 def why(error: Exception) -> str:
     """Why a host was not reached."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return reason_of(error)
     if isinstance(error, IgcError) and error.exit_code is ExitCode.TIMEOUT:
         return tr("no answer in {seconds:g} seconds", seconds=SECONDS)
     return foreign(str(error))

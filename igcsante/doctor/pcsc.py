@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import CardAbsentError, CardBusyError, ExitCode, IgcError, PcscUnavailableError
-from ..messages import joined, plural, tr
+from ..messages import joined, plural, reason_of, tr
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped, warning
 from .holders import Program, Programs, Sharing, programs, sharing
@@ -108,7 +108,7 @@ def _socket_state(path: Path) -> str:
     except ConnectionRefusedError:
         return tr("nobody listens there: the service has died")
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return reason_of(error)
     return ""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import ExitCode
-from ..messages import tr
+from ..messages import reason_of, tr
 from . import network
 from .certificates import trusted
 from .check import Check, Context
@@ -101,7 +101,7 @@ def _tls(context: Context) -> Iterator[Finding]:
         why = (
             tr("no answer in time")
             if isinstance(error, TimeoutError)
-            else error.strerror or str(error)
+            else reason_of(error)
         )
         yield problem(
             tr("{host} can't be reached: {why}", host=host, why=why),

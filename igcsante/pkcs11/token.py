@@ -39,6 +39,7 @@ from ..errors import (
 )
 from ..messages import tr
 from ..secret import Secret
+from ..words import said
 from .failures import errors_named
 from .signer import Pkcs11Signer
 
@@ -253,7 +254,9 @@ class Pkcs11Token:
         ]
         if len(fitting) != 1:
             count = tr("several certificates") if fitting else tr("no certificate with an RSA key")
-            wanted = tr("of that description") if by_name else tr("for {purpose}", purpose=purpose)
+            wanted = (
+                tr("of that description") if by_name else tr("for {purpose}", purpose=said(purpose))
+            )
             raise UsageError(
                 tr(
                     "the token {label}: {count} {wanted}",

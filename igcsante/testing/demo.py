@@ -66,7 +66,7 @@ def run_demo(card_profile: str, directory: Path) -> Iterator[Step]:
         card = world.card(card_profile)
         yield Step(
             "simulation",
-            "Simulation",
+            tr("Simulation"),
             tr(
                 "mock platform and PKI on this machine, simulated {profile} test card",
                 profile=card.profile.name,
@@ -97,7 +97,7 @@ def main_job(
         card = stack.enter_context(open_card(readers=readers))
         yield from _identify(card)
         card.verify_pin(pin)
-        yield Step("pin", "PIN", tr("verified, sent once"), {})
+        yield Step("pin", tr("PIN"), tr("verified, sent once"), {})
         authentication = card.certificate("authentication")
         credential = card.credential(chain=issuers_of(authentication, store))
         journal = stack.enter_context(Journal(directory / "journal.sqlite"))
@@ -107,7 +107,7 @@ def main_job(
 def _identify(card: CpsCard) -> Iterator[Step]:
     yield Step(
         "reader",
-        "Reader",
+        tr("Reader"),
         tr(
             "{reader_name} holds a {generation}",
             reader_name=card.reader_name,
@@ -118,7 +118,7 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     holder = decode(card.certificate("authentication"))
     yield Step(
         "card",
-        "Card",
+        tr("Card"),
         tr(
             "{world} {card_type} number {card_number}, serial {serial}",
             world=holder.world.upper(),
@@ -132,7 +132,7 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     name = f"{holder.given_name} {holder.surname}"
     yield Step(
         "holder",
-        "Holder",
+        tr("Holder"),
         tr(
             "{name}, {title}, {identifier} ({type_name})",
             name=name,
@@ -183,7 +183,7 @@ def _certify(
     structure = next(line.structure for line in habilitations if line.offre is Offre.ORG)
     yield Step(
         "habilitations",
-        "Habilitations",
+        tr("Habilitations"),
         tr(
             "{count}; ordering for {structure} ({national_id})",
             count=len(habilitations),
@@ -212,7 +212,7 @@ def _certify(
     entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
     yield Step(
         "order",
-        "Order",
+        tr("Order"),
         tr(
             "ORG AUTH_CLI {service}: product {product_id}, {meaning}",
             service=SERVICE,
@@ -247,7 +247,7 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     serial = f"{certificate.serial_number:x}"
     yield Step(
         "retrieve",
-        "Certificate",
+        tr("Certificate"),
         tr(
             "issued, serial …{serial}, until {not_valid_after_utc:%Y-%m-%d}",
             serial=serial[-8:],
@@ -261,7 +261,7 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     )
     yield Step(
         "files",
-        "Files",
+        tr("Files"),
         tr(
             "{name}.*: key, certificate, chain, PKCS#12 (0600)",
             name=issued.files["key"].name.removesuffix(KEY_SUFFIX),
@@ -282,7 +282,7 @@ def _live_and_die(
     _expect(verdict, Kind.GOOD)
     yield Step(
         "check",
-        "Check",
+        tr("Check"),
         tr(
             "good: chain of {count}, not in CRL {number}",
             count=len(verdict.chain),
@@ -294,7 +294,7 @@ def _live_and_die(
     _, revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now())
     yield Step(
         "revoke",
-        "Revocation",
+        tr("Revocation"),
         tr("done on {revoked_at:%Y-%m-%d %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
         {"revoked_on": revoked_at},
     )

@@ -148,7 +148,7 @@ def check_reference(reference: str) -> None:
 
 def refusal(name: str, reason: str, allowed: Sequence[str] = (), *, advice: str = "") -> UsageError:
     """The error for a field that holds what it may not."""
-    listed = f"; allowed: {', '.join(allowed)}" if allowed else ""
+    listed = tr("; allowed: {allowed}", allowed=", ".join(allowed)) if allowed else ""
     return UsageError(
         tr("{name}: {reason}{listed}", name=name, reason=reason, listed=listed),
         advice=advice,

@@ -16,7 +16,7 @@ from test_cli_schemas import CommandLine, Line
 
 from igcsante.card import readers
 from igcsante.card.transport import GET_FEATURE_REQUEST
-from igcsante.cli import main
+from igcsante.cli import ask, main
 from igcsante.testing.cards import (
     CardMaterial,
     CardProfile,
@@ -333,3 +333,32 @@ def test_removal_at_every_exchange_is_exit_3_and_no_pin_is_sent_twice(
         assert code == 3, told.err
         assert not (tmp_path / "file.p7s").exists()
     assert code == 0 and exchange > 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "otherwise", "agreed"),
+    [
+        (["y"], False, True),
+        (["YES"], False, True),
+        (["o"], False, True),
+        (["Oui"], False, True),
+        (["n"], True, False),
+        (["non"], True, False),
+        ([""], False, False),
+        ([""], True, True),
+        (["perhaps", "o"], False, True),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_yes_is_understood_in_both_languages(
+    monkeypatch: pytest.MonkeyPatch,
+    typed: list[str],
+    otherwise: bool,
+    agreed: bool,
+    language: str,
+) -> None:
+    monkeypatch.setenv("IGC_LANG", language)
+    answers = iter(typed)
+    monkeypatch.setattr(ask.click, "prompt", lambda *_, **__: next(answers))
+    assert ask.says_yes("Really?", otherwise=otherwise) is agreed
+    assert next(answers, None) is None

@@ -274,7 +274,7 @@ def test_wrong_file_is_offered_again(
         if [ "$(wc -l < '{tmp_path}/times')" -eq 1 ]; then echo 'oops' >> "$2"
         else sed -i 's/^oops$/# mended/' "$2"; fi""")
     monkeypatch.setattr(config_edit, "is_interactive", lambda: True)
-    monkeypatch.setattr(config_edit.click, "confirm", lambda *_, **__: True)
+    monkeypatch.setattr(config_edit.ask, "says_yes", lambda *_, **__: True)
     igc("edit")
     assert igc.code == 0
     assert igc.path.read_text() == START + "# mended\n"

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
     FETCHED = "fetched"
     UNCHANGED = "unchanged"
-    NOT_DUE = tr("not due")
+    NOT_DUE = "not due"
     FAILED = "failed"
 
 

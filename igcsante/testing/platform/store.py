@@ -115,7 +115,7 @@ class Store:
             raise self._unusable(tr("made by another version of igcsante"))
 
     def _unusable(self, reason: str) -> StorageError:
-        advice = "remove the folder of that simulated world: a new one is made on the next use"
+        advice = tr("remove the folder of that simulated world: a new one is made on the next use")
         return StorageError(tr("{path}: {reason}", path=self._path, reason=reason), advice=advice)
 
     @contextmanager

@@ -142,7 +142,7 @@ class _Check:
         place = f"{side.place}.{field.name}"
         spot = _resolve(type_, path)
         if spot is None:
-            what = "attribute" if path.attribute else "element"
+            what = tr("attribute") if path.attribute else tr("element")
             yield Finding(
                 Level.ERROR, place, tr("the WSDL has no {what} {path} there", what=what, path=path)
             )

@@ -127,12 +127,12 @@ def _text_or_attribute(type_: Any, key: str, value: Any, place: tuple[str, ...])
     if key == OWN_TEXT:
         own = own_type(type_)
         if own is None:
-            raise ShapeError(place, "has no text of its own")
+            raise ShapeError(place, tr("has no text of its own"))
         return str(type_.elements_nested[0][0]), _written(own, value)
     for name, attribute in getattr(type_, "attributes", ()):
         if attribute.name == key[1:]:
             return name, _written(attribute.type, value)
-    raise ShapeError(place, "is no attribute there")
+    raise ShapeError(place, tr("is no attribute there"))
 
 
 def _occurrences(member: Member, value: Any, place: tuple[str, ...]) -> Any:

@@ -33,7 +33,7 @@ class TomlTable:
         """The table at ``key``, empty when there is none. Raises ConfigError."""
         value = self.content.get(key, {})
         if not isinstance(value, dict):
-            raise self.wrong(key, "a table")
+            raise self.wrong(key, tr("a table"))
         inner = TomlTable(value, f"{self.place} [{key}]")
         if known is not None:
             inner.allow(*known)

@@ -213,7 +213,9 @@ class WsdlContract:
             message = operation.create(*given[0], **given[1], _soapheaders=told)
         except zeep.exceptions.ValidationError as error:
             place = ".".join(str(step) for step in error.path)
-            raise self._unwritable(name, f": see {place}" if place else "") from None
+            raise self._unwritable(
+                name, tr(": see {place}", place=place) if place else ""
+            ) from None
         except Exception:  # zeep's other complaints may quote a secret
             raise self._unwritable(name) from None
         envelope: etree._Element = message.content
@@ -269,8 +271,8 @@ class WsdlContract:
             self._documents[path] = read_document(path)
         document = self._documents[path]
         whose = self.mapping
-        service = _pick(document.services, wanted.service, "service", path, whose)
-        port = _pick(service.ports, wanted.port, "port", path, whose)
+        service = _pick(document.services, wanted.service, tr("service"), path, whose)
+        port = _pick(service.ports, wanted.port, tr("port"), path, whose)
         if not isinstance(port.binding, SoapBinding):
             raise ConfigError(
                 tr(

@@ -149,8 +149,11 @@ def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
         )
     common = _by_column(path, "[defaults]", defaults)
     for number, table in enumerate(orders, 1):
-        cells = {**common, **_by_column(path, f"order {number}", table)}
-        yield f"order {number}", {n: _value(path, number, n, v) for n, v in cells.items()}
+        cells = {**common, **_by_column(path, tr("order {number}", number=number), table)}
+        yield (
+            tr("order {number}", number=number),
+            {n: _value(path, number, n, v) for n, v in cells.items()},
+        )
 
 
 def _by_column(path: Path, place: str, table: dict[str, Any]) -> dict[str, Any]:
