@@ -98,11 +98,7 @@ def _tls(context: Context) -> Iterator[Finding]:
         )
         return
     except OSError as error:
-        why = (
-            tr("no answer in time")
-            if isinstance(error, TimeoutError)
-            else reason_of(error)
-        )
+        why = tr("no answer in time") if isinstance(error, TimeoutError) else reason_of(error)
         yield problem(
             tr("{host} can't be reached: {why}", host=host, why=why),
             tr("see whether a firewall or a proxy is in between"),
