@@ -12,7 +12,6 @@ import contextlib
 import getpass
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -111,7 +110,6 @@ def _without_person(text: str) -> str:
     return text
 
 
-@cache
 def _person() -> tuple[str, tuple[str, ...]]:
     """The home folder of whoever runs this, and the names that they go by."""
     names = set()

@@ -5,7 +5,6 @@ check asks for one page.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, ExitCode, IgcError, NetworkError
+from ..hosts import is_loopback
 from ..messages import reason_of, tr
 from .bounds import Call
 from .check import Check, Context
@@ -100,14 +100,6 @@ def _place_of(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "ldap": 389}.get(parts.scheme, 443)
     return f"{parts.hostname}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address never leaves this machine (RFC 6761 §6.3)."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _hosts(context: Context) -> Iterator[Finding]:

@@ -64,9 +64,9 @@ def _loaded() -> Path | None:
 
 
 def _service(context: Context) -> Iterator[Finding]:
-    if sys.platform.startswith("linux"):
-        yield from _linux_service()
     error = _reached(context)
+    if sys.platform.startswith("linux"):
+        yield from _linux_service(reached=error is None)
     if error is None:
         yield ok(tr("the PC/SC service answers"))
     elif _code(error) == _SECURITY_VIOLATION:
@@ -80,7 +80,7 @@ def _service(context: Context) -> Iterator[Finding]:
         yield skipped(tr("it can't be asked without pyscard"), tr("see: igc doctor pcsc.library"))
 
 
-def _linux_service() -> Iterator[Finding]:
+def _linux_service(*, reached: bool) -> Iterator[Finding]:
     program = shutil.which("pcscd", path=os.environ.get("PATH", "") + _SBIN)
     if program is None:
         yield note(
@@ -89,6 +89,8 @@ def _linux_service() -> Iterator[Finding]:
     else:
         version = re.search(r"version (\d+(?:\.\d+)*)", output(program, "--version"))
         yield ok(tr("pcscd {version} is installed", version=version[1] if version else "?"))
+    if reached:
+        return
     path = Path(os.environ.get("PCSCLITE_CSOCK_NAME") or _SOCKET)
     state = _socket_state(path)
     if state:

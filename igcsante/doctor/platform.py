@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import ExitCode
+from ..hosts import is_loopback
 from ..messages import reason_of, tr
 from . import network
 from .certificates import trusted
@@ -69,7 +70,7 @@ def _tls(context: Context) -> Iterator[Finding]:
     if not url or urlsplit(url).scheme != "https":
         yield skipped(tr("no platform is configured"))
         return
-    local = network.is_loopback(urlsplit(url).hostname or "") and not context.profile.proxy
+    local = is_loopback(urlsplit(url).hostname or "") and not context.profile.proxy
     if not context.online and not local:
         yield skipped(tr("it would contact other machines"), network.HOW)
         return

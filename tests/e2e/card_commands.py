@@ -142,7 +142,8 @@ CARD_COMMANDS = (
 )
 # Commands that never reach a card in a reader. igc demo brings its own: its job is tested
 # by itself. Nor is there one for igc orders wait and settle, which ask as igc orders sync does,
-# but only for what the platform is at work on, or what is in doubt.
+# but only for what the platform is at work on, or what is in doubt. igc doctor and setup tell
+# of a card that is gone as one of their findings: tests/doctor and tests/setup.
 WITHOUT_CARD = {
     *("inspect", "export", "orders list", "orders show", "help", "demo"),
     *("bundle make", "bundle check"),
@@ -152,6 +153,11 @@ WITHOUT_CARD = {
     *("ws check-mapping", "ws describe", "ws dry-run"),
     *("card cache clear", "sim run", "sim platform"),
     *("sim card list", "sim card show", "sim card new"),
+    *(
+        f"config {verb}"
+        for verb in ("edit", "get", "keys", "path", "profiles", "set", "show", "unset")
+    ),
+    *("completion", "doctor", "setup"),
     *("sim settings", "sim clock", "sim mails", "sim fail", "sim decide"),
 }
 

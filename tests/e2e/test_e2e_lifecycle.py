@@ -29,6 +29,10 @@ WITHDRAWAL = ("--revocation-code-source", "env:E2E_CODE", "--accept-cgu")
 RETRIEVAL = (*WITHDRAWAL, *PIN)
 P12 = ("--p12-password-source", "env:E2E_P12")
 THREE_YEARS = ("--within", "1096")
+ELSEWHERE = (
+    *("--platform", "https://other.example/ws"),
+    *("--mapping", str(contract_file("mapping.toml"))),
+)
 
 
 def sim(*arguments: str | Path, json: bool = True) -> Told:
@@ -244,8 +248,7 @@ def test_a_doubt_is_settled_at_the_platform_it_is_about(
     with outage(world, 2, "hang-up", lasting=True):
         assert sim(*ORDER, *WITHDRAWAL).code == 10
     held.sent.clear()
-    elsewhere = ("--platform", "https://other.example/ws")
-    told = sim("orders", "settle", "1", "--product", "P-1", *PIN, *elsewhere)
+    told = sim("orders", "settle", "1", "--product", "P-1", *PIN, *ELSEWHERE)
     assert (told.code, held.sent) == (2, [])
     assert "nothing was sent" in told.error["message"]
 
@@ -268,7 +271,7 @@ def test_a_product_of_another_platform_with_that_number_is_left_alone(
     order("issued")
     order("ordered", "--order-only")
     held.sent.clear()
-    told = sim("--platform", "https://other.example/ws", *command)
+    told = sim(*ELSEWHERE, *command)
     assert (told.code, held.sent) == (2, [])
     assert "nothing was sent" in told.error["message"]
     assert "https://other.example/ws" in told.error["message"]

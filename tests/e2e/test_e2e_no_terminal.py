@@ -204,7 +204,7 @@ def test_interrupted_order_is_in_doubt_until_it_is_looked_up(
         assert igc(*SIM, "revoke", "1", *REVOCATION).code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_sim_platform_stops_when_told(machine: Machine, number: int) -> None:
     with free_ports(2) as ports:
         options = ("--port", str(ports[0]), "--pki-port", str(ports[1]))
