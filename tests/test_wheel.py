@@ -190,6 +190,16 @@ def test_setup_cfg_that_is_wrong_is_told(
     assert str(error.value).startswith("setup.cfg")
 
 
+def test_addresses_of_whoever_publishes_go_into_the_wheel(tmp_path: Path, releasing: None) -> None:
+    import metadata_hook
+
+    text = (REPOSITORY / "setup.cfg").read_text("utf-8")
+    added = "[metadata]\nproject_urls =\n    Security = https://forge.example/igcsante/security\n"
+    (tmp_path / "setup.cfg").write_text(text.replace("[metadata]\n", added, 1), "utf-8")
+    project = metadata_hook.project(tmp_path / "setup.cfg")
+    assert project["urls"] == {"Security": "https://forge.example/igcsante/security"}
+
+
 def test_schema_refuses_a_bill_that_is_wrong(built: Built) -> None:
     import artefacts
 

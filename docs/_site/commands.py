@@ -79,7 +79,7 @@ def _options(ctx: click.Context) -> Iterator[str]:
             row = f"| `{_cell(names)}` | {_cell(escaped(text))} |"
             sections.setdefault(getattr(param, "heading", ""), []).append(row)
     for heading, rows in sections.items():
-        yield "\n".join([f"| {escaped(heading) or 'Option'} | |", "|---|---|", *rows])
+        yield "\n".join([f"| {escaped(heading) or 'Option'} | What it does |", "|---|---|", *rows])
 
 
 def _cell(text: str) -> str:

@@ -24,7 +24,13 @@ INCLUDED = re.compile(r"<!-- included: (\S+) -->\n")
 TOCTREE = re.compile(r"^```\{toctree\}$.*?^```$", re.DOTALL | re.MULTILINE)
 MARKER = re.compile(r"^<!-- generated: ([\w-]+)(?: (.+?))? -->$", re.MULTILINE)
 
-
+# Pages that Sphinx writes in every language.
+IN_BOTH = {"search", "genindex"}
+# Why the link leads to the first page, in the language that it leads to.
+UNTRANSLATED = {
+    "en": ": first page (this one is in French only)",
+    "fr": "\xa0: accueil (cette page n'existe qu'en anglais)",
+}
 # Words of the theme that it has in English only.
 FRENCH = {
     "Next": "Suivant",
@@ -80,13 +86,15 @@ def _switch_language(
     french = app.config.language == "fr"
     source = Path(app.srcdir)
     there = source.parent if french else source / "fr"
-    target = page if (there / f"{page}.md").exists() else "index"
+    twin = (there / f"{page}.md").exists() or page in IN_BOTH
+    target = page if twin else "index"
     start = "../" if french else "fr/"
     href = posixpath.relpath(start + target, posixpath.dirname(page) or ".") + ".html"
     code, name = ("en", "English") if french else ("fr", "Français")
+    note = "" if twin else UNTRANSLATED[code]
     if french:
         context["_"] = context["gettext"] = _in_french
-    context["other_language"] = {"code": code, "name": name, "href": href}
+    context["other_language"] = {"code": code, "name": name, "href": href, "note": note}
 
 
 def _in_french(text: str) -> str:

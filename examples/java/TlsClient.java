@@ -1,4 +1,5 @@
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -13,7 +14,12 @@ import javax.net.ssl.SSLSession;
  */
 public final class TlsClient {
     public static void main(String[] arguments) throws Exception {
-        HttpRequest request = HttpRequest.newBuilder(URI.create(arguments[0])).build();
+        URI address = arguments.length == 1 ? httpsAddress(arguments[0]) : null;
+        if (address == null) {
+            System.err.println("usage: java @client.options TlsClient.java https://HOST/PATH");
+            System.exit(2);
+        }
+        HttpRequest request = HttpRequest.newBuilder(address).build();
         HttpResponse<String> response =
                 HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
         SSLSession session = response.sslSession().orElseThrow();
@@ -23,6 +29,16 @@ public final class TlsClient {
         if (session.getLocalCertificates() != null) {
             X509Certificate own = (X509Certificate) session.getLocalCertificates()[0];
             System.out.println("client " + own.getSubjectX500Principal().getName());
+        }
+    }
+
+    private static URI httpsAddress(String text) {
+        try {
+            URI address = new URI(text);
+            boolean https = "https".equalsIgnoreCase(address.getScheme());
+            return https && address.getHost() != null ? address : null;
+        } catch (URISyntaxException notOne) {
+            return null;
         }
     }
 }

@@ -20,6 +20,7 @@ from .card_pin import last_try_option, pin_source_option
 from .command import command
 from .connect import inserted_card, profile_of, trust_store, with_chain
 from .key_holder import key_holder
+from .numbers import WholeRange
 from .output import Settings, card_options, emit, say, talk
 from .validity import validity_warning
 
@@ -144,7 +145,7 @@ def sign_command(
 
 
 @command("random")
-@click.argument("count", type=click.IntRange(1, MOST_RANDOM_BYTES))
+@click.argument("count", type=WholeRange(1, MOST_RANDOM_BYTES))
 @card_options
 def random_command(settings: Settings, count: int) -> None:
     """Print COUNT random bytes of the card's generator, in hexadecimal. No PIN is needed.

@@ -20,6 +20,7 @@ from ..messages import localized, tr
 from . import ask, completing
 from .check_options import check_options
 from .command import command
+from .numbers import WholeRange
 from .output import Settings, grouped, quiet_card_options, shows_progress, talk
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ _paths = click.Path(path_type=Path)
     click.option(
         "--expires-within",
         metavar="DAYS",
-        type=click.IntRange(0, 36_500),
+        type=WholeRange(0, 36_500),
         help="Good ones that end so soon are findings too (ending).",
     ),
     heading="What is told",
@@ -94,9 +95,7 @@ _paths = click.Path(path_type=Path)
     click.option(
         "--resume", type=_paths, help="Keep what is done in this file, and go on from it."
     ),
-    click.option(
-        "--jobs", type=click.IntRange(1, 256), default=1, help="Processes. Needs --offline."
-    ),
+    click.option("--jobs", type=WholeRange(1, 256), default=1, help="Processes. Needs --offline."),
     click.option(
         "--engine", metavar="dask://HOST:PORT", help="Check on this Dask cluster. Needs --offline."
     ),

@@ -139,22 +139,24 @@ def target_of(settings: Settings) -> Target:
                 "--json says where they are published)"
             ),
         )
-    contract = _contract(settings, profile)
+    contract = _contract(settings, profile, endpoint)
     proxy = proxy_address(profile.proxy) if profile.proxy else None
     login, clock = _proxy_login(profile), clock_of(profile)
     return Target(settings, profile, endpoint, store, proxy, login, contract, clock)
 
 
-def _contract(settings: Settings, profile: Profile) -> WsdlContract | None:
+def _contract(settings: Settings, profile: Profile, endpoint: str) -> WsdlContract | None:
     """WSDL and mapping, when they are given; a mistake is told before any secret is asked for."""
-    wsdl, mapping = settings.wsdl or profile.wsdl, settings.mapping or profile.mapping
-    if not wsdl and not mapping:
+    from ..ws.contract.choice import mapping_for
+
+    wsdl, path = settings.wsdl or profile.wsdl, settings.mapping or profile.mapping
+    mapping = mapping_for(endpoint, wsdl, path)
+    if not wsdl and not path:
         return None
     from ..ws.contract.conformity import Level, findings_of
-    from ..ws.contract.mapping import load_mapping
     from ..ws.contract.wsdl import WsdlContract
 
-    contract = WsdlContract(load_mapping(mapping), wsdl)
+    contract = WsdlContract(mapping, wsdl)
     for name in contract.mapping.operations:
         contract.operation(name)
     wrong = [found for found in findings_of(contract) if found.level is Level.ERROR]

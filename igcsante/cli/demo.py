@@ -42,13 +42,14 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
       igc demo
       igc demo --card cps4 --keep files/  what it made stays in files/
     """
-    from ..testing.demo import run_demo
+    from ..testing.demo import TITLES, run_demo
 
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise UsageError(
             tr("{keep} is not empty", keep=keep),
             advice=tr("name a folder that is new or empty: --keep DIR"),
         )
+    width = max(len(localized(title)) for title in TITLES.values())
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="igc-demo-")))
         step = "simulation"
@@ -59,7 +60,7 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
                     emit({"step": done.step, "ok": True, **done.data}, schema="igc.demo.step/1")
                 else:
                     mark = click.style("✓", fg="green", bold=True)
-                    title = click.style(localized(done.title).ljust(15), bold=True)
+                    title = click.style(localized(done.title).ljust(width), bold=True)
                     say(f"{mark} {title} {localized(done.text)}")
         except IgcError as error:
             if settings.json:

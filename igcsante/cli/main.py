@@ -19,6 +19,7 @@ import click
 from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
 from ..messages import reason_of, tr
+from . import stopping
 from .command import click_speaks
 from .commands import ABOUT, COMMANDS, VERSION_HELP, VERSION_LINE
 from .lazy import LazyGroup
@@ -38,22 +39,23 @@ def igc(settings: Settings) -> None:
     """The options that each command takes too."""
 
 
-_TERMINATED = 128 + signal.SIGTERM  # as a shell tells it
 _NAGIOS_UNKNOWN = 3
 
 
 def main() -> NoReturn:
     """Run ``igc`` and exit with a code of :class:`igcsante.errors.ExitCode`."""
-    signal.signal(signal.SIGTERM, _end)
+    for number in stopping.asked_to_end():
+        signal.signal(number, _end)
     for stream in (sys.stdout, sys.stderr):
         _tolerate_any_locale(stream)
     sys.exit(run(sys.argv[1:]))
 
 
-def _end(*_: Any) -> NoReturn:
-    """What was opened is closed, temporary files are removed; a second signal ends it at once."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.exit(_TERMINATED)
+def _end(number: int, *_: Any) -> NoReturn:
+    """What was opened is closed, temporary files are removed; then SIGTERM ends it at once."""
+    for other in stopping.asked_to_end():
+        signal.signal(other, signal.SIG_DFL if other == signal.SIGTERM else signal.SIG_IGN)
+    sys.exit(128 + number)  # as a shell tells it
 
 
 def run(arguments: list[str]) -> int:

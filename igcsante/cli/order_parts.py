@@ -36,7 +36,7 @@ CGU_QUESTION = tr(
 
 @contextmanager
 def doubts_told(journal: Journal, reference: str) -> Iterator[None]:
-    """Say so when Ctrl-C, or SIGTERM, leaves the order of that reference in doubt."""
+    """Say so when Ctrl-C, or a signal to end, leaves the order of that reference in doubt."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):

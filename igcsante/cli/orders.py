@@ -15,6 +15,7 @@ from ..ws.orders.entries import OrderState
 from . import ask, completing
 from .command import group
 from .connect import asked_profile, connected, open_journal, target_of
+from .numbers import FiniteRange
 from .order_options import pin_options
 from .order_parts import SHOWN, emit_each, show_entry
 from .output import (
@@ -234,7 +235,7 @@ def sync_command(
 @click.argument("order", shell_complete=completing.orders)
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 7 * 86400),
+    type=FiniteRange(0, 7 * 86400),
     default=DEFAULT_WAIT_SECONDS,
     show_default=True,
     metavar="SECONDS",

@@ -23,6 +23,7 @@ from ..messages import localized, tr
 from . import ask, completing
 from .command import command
 from .connect import connected, open_journal, target_of
+from .numbers import WholeRange
 from .order_options import pin_options, retrieval_options
 from .order_parts import FILES, delivery_of, tell_doubt
 from .output import Settings, emit, grouped, platform_options, say, say_pairs, talk
@@ -41,7 +42,7 @@ _which = grouped(
     click.option("--due", is_flag=True, help="All that end soon and have no successor yet."),
     click.option(
         "--within",
-        type=click.IntRange(0, 1096),
+        type=WholeRange(0, 1096),
         default=60,
         show_default=True,
         metavar="DAYS",

@@ -16,6 +16,7 @@ from ..messages import Message, localized, tr
 from ..text import printable
 from . import completing
 from .command import command
+from .numbers import WholeRange
 from .output import (
     Settings,
     common_options,
@@ -42,7 +43,7 @@ _PROFILE = "test"
 @command("setup")
 @click.argument("step", required=False, shell_complete=completing.setup_steps)
 @click.option("--list", "list_only", is_flag=True, help="Show all steps, and change nothing.")
-@click.option("--phase", type=click.IntRange(1, 2), help="Only the form (1), or the machine (2).")
+@click.option("--phase", type=WholeRange(1, 2), help="Only the form (1), or the machine (2).")
 @click.option(
     "--simulation", is_flag=True, help="Walk the way with simulated parts; nothing is kept."
 )
@@ -71,8 +72,8 @@ def setup_command(
       igc setup --out F414.txt   what to gather for the form
 
     Each step is checked by machine where it can be, and asked where not. Nothing is changed,
-    contacted or sent to the card before you say yes to it. Stop with Ctrl-C whenever you like:
-    what is done stays done. The days on which steps were done are kept in setup.json of the
+    contacted or sent to the card before you say yes to it. Stop with q or Ctrl-C whenever you
+    like: what is done stays done. The days on which steps were done are kept in setup.json of the
     data folder; nothing else is.
 
     It sets up the profile of --profile, else of IGC_PROFILE, else test.

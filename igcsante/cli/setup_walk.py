@@ -6,28 +6,30 @@ types a yes. A command that it runs is the ordinary one, with the ordinary rules
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from ..doctor import Finding
 from ..doctor.masking import revealed
-from ..errors import ExitCode, IgcError, UsageError
+from ..errors import ExitCode, IgcError
 from ..files import require_free, write_atomic
 from ..messages import Message, localized, plural, tr
 from ..setup import Act, Journey, Record, Seen, Step, look
 from ..setup.form import checklist
-from ..setup.writing import ASKED, Lines, of_simulation
+from ..setup.steps import needed
+from ..setup.writing import ASKED, Lines, check_value, of_simulation
 from ..text import printable
 from .output import insist, print_error, talk, wrapped
 from .setup import PHASES, state_word
+from .setup_ask import Stopped, checked, day_until, typed, yes
 
-_EARLIEST = date(2011, 1, 1)  # the first CPS3
-_YES, _NO = ("y", "yes", "o", "oui"), ("n", "no", "non")
-_AGAIN, _SKIP, _QUIT = "", "s", "q"
+_AGAIN, _SKIP = "", "s"
 
 
 class Walk:
@@ -41,18 +43,21 @@ class Walk:
         self.folder = folder
         self.anew = anew
         self._left: dict[str, Step] = {}
+        self._passed: set[str] = set()
         self._phase = 0
+        self._answers: dict[str, str] = {}  # of an order whose rehearsal failed
 
     def walk(self, steps: Sequence[Step]) -> int:
         """Through the steps; the exit code. Raises KeyboardInterrupt, click.Abort, IgcError."""
-        self._agree_on_record()
+        insist(tr("q, typed at any question, stops here; so does Ctrl-C."))
         try:
-            for number, step in enumerate(steps, 1):
-                if self._waits(step):
-                    continue
-                self._tell(step, number, len(steps))
-                if not self._go(step):
-                    break
+            with suppress(Stopped):
+                self._agree_on_record()
+                for number, step in enumerate(steps, 1):
+                    if self.anew or not self._waits(step):
+                        self._tell(step, number, len(steps))
+                        self._go(step)
+                    self._passed.add(step.id)
         except (KeyboardInterrupt, click.Abort):
             insist("")
             insist(self._kept())
@@ -62,32 +67,32 @@ class Walk:
 
     # -- one step --------------------------------------------------------------------------
 
-    def _go(self, step: Step) -> bool:
-        """Until the step is behind one, or left for later; False when one wants to stop."""
+    def _go(self, step: Step) -> None:
+        """Until the step is behind one, or left for later."""
         if self.anew:
             self._take_back(step)
+            if not self._look(step).settled and self._waits(step):
+                return
         told = False
         while not (seen := self._look(step)).settled:
             if not told:
                 self._say_what_is_wrong(seen)
             if not self._do(step):
                 self._left[step.id] = step
-                return True
+                return
             if step.act is not Act.WAIT:
                 if (seen := self._look(step)).settled:
                     break
                 self._say_what_is_wrong(seen)
                 told = True
-            answer = self._again()
-            if answer != _AGAIN:
+            if self._again() != _AGAIN:
                 self._left[step.id] = step
-                return answer != _QUIT
+                return
         self._note(seen)
-        return True
 
     def _take_back(self, step: Step) -> None:
         day = self.journey.record.day(step.id)
-        if day and step.check is None and not _yes(tr("Noted on {day}. Still so?", day=day)):
+        if day and step.check is None and not yes(tr("Noted on {day}. Still so?", day=day)):
             self.journey.record.forget(step.id)
 
     def _look(self, step: Step) -> Seen:
@@ -111,14 +116,26 @@ class Walk:
                 _say_finding(finding)
 
     def _waits(self, step: Step) -> bool:
-        """Whether a step that this one needs was left; it is left too, and that is told."""
-        needed = [name for name in step.needs if name in self._left]
-        if not needed:
+        """Whether a step that this one needs isn't behind one; it is left too, that is told.
+
+        What this walk didn't pass is looked at.
+        """
+        left = [name for name in step.needs if name in self._left]
+        unseen = [one for one in needed(step) if one.id not in self._passed]
+        missing = [one for one in unseen if not self._look(one).settled]
+        if not left and not missing:
             return False
         self._left[step.id] = step
         insist("")
-        text = tr("{title}: later, it needs {steps}", title=step.title, steps=", ".join(needed))
+        names = ", ".join(left or [one.id for one in missing])
+        text = tr("{title}: later, it needs {steps}", title=step.title, steps=names)
         insist(wrapped(localized(text), ""))
+        for one in missing:
+            line = tr("{id}: {todo}", id=one.id, todo=one.todo)
+            insist(wrapped(localized(line), "  "))
+        if missing:
+            begin = self.journey.line("setup", missing[0].id)
+            insist(tr("Begin with: {command}", command=begin))
         return True
 
     def _tell(self, step: Step, number: int, count: int) -> None:
@@ -156,14 +173,16 @@ class Walk:
     def _ask(self, step: Step) -> bool:
         if step.id == "form":
             self._offer_checklist()
-        if not _yes(step.question or step.title):
+        if not yes(step.question or step.title):
             return False
-        self.journey.record.note(step.id, self._day())
+        record = self.journey.record
+        since = [day for name in step.needs if (day := record.day(name))]
+        record.note(step.id, day_until(self.journey.today(), max(since, default=None)))
         return True
 
     def _offer_checklist(self) -> None:
         question = tr("Save a list of what to gather? Name of a new file (Enter: no)")
-        while name := _typed(question):
+        while name := typed(question):
             path = Path(name)
             try:
                 require_free(path)
@@ -174,24 +193,11 @@ class Walk:
             insist(tr("Written: {out}", out=path))
             return
 
-    def _day(self) -> date:
-        today = self.journey.today()
-        while True:
-            text = _typed(tr("On which day?"), today.isoformat())
-            try:
-                day = date.fromisoformat(text)
-            except ValueError:
-                insist(tr("Write the day so: {today}", today=today))
-                continue
-            if _EARLIEST <= day <= today:
-                return day
-            insist(tr("That day has not come yet, or is long past."))
-
     def _run_asked(self, step: Step, words: Sequence[str], effect: Message) -> bool:
         """Run a command after a yes; False without one. What it is noted for, it did."""
         insist(wrapped(localized(effect), "  "))
-        insist(f"  {self._line(words)}")
-        if not _yes(tr("Run it?")):
+        insist(f"  {self.journey.line(*words)}")
+        if not yes(tr("Run it?")):
             return False
         if self._run(words) == ExitCode.GOOD and step.check is None:
             self.journey.record.note(step.id, self.journey.today())
@@ -206,19 +212,14 @@ class Walk:
             raise KeyboardInterrupt
         return code
 
-    def _line(self, words: Sequence[str]) -> str:
-        import shlex
-
-        return shlex.join(["igc", "--profile", self.journey.profile, *words])
-
     def _write_profile(self) -> bool:
         lines = self._lines()
         if lines is None:
             return False
-        insist(tr("This is written to {path}:", path=lines.path))
+        insist(tr("These lines would go to {path}:", path=lines.path))
         for line in lines.text().splitlines():
             insist(f"    {line}")
-        if not _yes(tr("Write it?")):
+        if not yes(tr("Write it?")):
             return False
         lines.write()
         insist(tr("Written: {out}", out=lines.path))
@@ -237,25 +238,38 @@ class Walk:
         }
         values: dict[str, tuple[str, ...]] = {}
         for key in ASKED:
-            while answer := _typed(questions[key], str(getattr(now, key) or "")):
-                try:
-                    Lines.of(name, {key: (answer,)})
-                except UsageError as error:
-                    print_error(error, as_json=False)
-                    continue
-                if answer != str(getattr(now, key) or ""):
-                    values[key] = (answer,)
-                break
+            before = str(getattr(now, key) or "")
+            answer = checked(questions[key], partial(check_value, key), before)
+            if answer != before:
+                values[key] = (answer,)
         return Lines.of(name, values) if values else None
 
     def _order(self, step: Step) -> bool:
         """A dry run with what the person gave, then the order itself."""
-        structure = _typed(tr("Structure (1 + FINESS, 3 + SIRET…; Enter: later)"))
+        from ..identifiers import StructureId
+        from ..ws.rules import MAX_COMMON_NAME, check_emails, check_text
+
+        structure = self._answer(
+            "structure",
+            tr("Structure (1 + FINESS, 3 + SIRET…)")
+            if "structure" in self._answers
+            else tr("Structure (1 + FINESS, 3 + SIRET…; Enter: later)"),
+            lambda text: text and StructureId.parse(text),
+        )
         if not structure:
             return False
-        service = _typed(tr("Name of the service, which the certificate bears"), "igcsante-test")
-        email = _typed(tr("Address that is notified (one that outlives people)"))
-        out = _typed(tr("Folder of the files"), str(self.folder or Path()) + "/certs")
+        service = self._answer(
+            "service",
+            tr("Name of the service, which the certificate bears"),
+            lambda text: check_text("service_name", text, MAX_COMMON_NAME),
+            "igcsante-test",
+        )
+        email = self._answer(
+            "email",
+            tr("E-mail address that is notified (one that outlives people)"),
+            lambda text: check_emails((text,), at_least=1),
+        )
+        out = typed(tr("Folder of the files"), str(self.folder or Path()) + "/certs")
         wanted = (f"structure={structure}", f"service_name={service}", f"emails={email}")
         insist(tr("First the dry run: the request as it would be, sent nowhere."))
         if self._run(("ws", "dry-run", "order_product", *wanted)) != ExitCode.GOOD:
@@ -274,11 +288,18 @@ class Walk:
             ),
         )
 
+    def _answer(
+        self, name: str, question: Message, check: Callable[[str], object], default: str = ""
+    ) -> str:
+        """As :func:`checked`; what was answered before is the default."""
+        self._answers[name] = checked(question, check, self._answers.get(name, default))
+        return self._answers[name]
+
     # -- around it -------------------------------------------------------------------------
 
     def _agree_on_record(self) -> None:
         record = self.journey.record
-        if record.path.exists():
+        if record.path.exists() or self.journey.simulation:
             return
         text = tr(
             "The steps that are done, and the days, can be kept in {path}: then igc setup goes "
@@ -286,13 +307,13 @@ class Walk:
             path=record.path,
         )
         insist(wrapped(localized(text), ""))
-        if not _yes(tr("Keep them?")):
+        if not yes(tr("Keep them?")):
             kept_nowhere = Record(record.profile, record.path, keeps=False)
             self.journey = replace(self.journey, record=kept_nowhere)
 
     def _again(self) -> str:
         question = tr("Enter: look again; s: skip it for now; q: stop here")
-        while (answer := _typed(question).lower()) not in (_AGAIN, _SKIP, _QUIT):
+        while (answer := typed(question).lower()) not in (_AGAIN, _SKIP):
             pass
         return answer
 
@@ -328,18 +349,3 @@ def _say_finding(finding: Finding) -> None:
     if finding.remedy:
         told = tr("To do: {remedy}", remedy=revealed(finding.remedy))
         talk(wrapped(printable(localized(told)), "    "))
-
-
-def _yes(question: Message) -> bool:
-    """A yes or a no that is typed, in either language: Enter alone is neither."""
-    while True:
-        answer = _typed(tr("{question} [y/n]", question=question)).lower()
-        if answer in _YES or answer in _NO:
-            return answer in _YES
-
-
-def _typed(question: Message, default: str = "") -> str:
-    answer = click.prompt(
-        localized(question), default=default, show_default=bool(default), err=True
-    )
-    return str(answer).strip()

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..messages import tr
 from . import completing, stopping
 from .command import group
+from .numbers import WholeRange
 from .output import Settings, common_options, emit, say, talk
 from .sim_card import sim_card_command
 from .sim_platform import (
@@ -70,7 +71,7 @@ def sim_command(settings: Settings) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Play a recording of igc card record instead.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="vpcd's port.  [default: 35963]")
+@click.option("--port", type=WholeRange(1, 65535), help="vpcd's port.  [default: 35963]")
 @click.option("--pcscd", is_flag=True, help="Start a pcscd of its own, beside the machine's.")
 @common_options
 def sim_run(

@@ -14,6 +14,7 @@ from ..instants import iso, parse_instant
 from ..messages import tr
 from . import stopping
 from .command import command
+from .numbers import WholeRange
 from .output import Settings, common_options, emit, say, talk
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 @command("platform")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port of the platform (HTTPS); 0: a free one."
+    "--port", type=WholeRange(0, 65535), help="Port of the platform (HTTPS); 0: a free one."
 )
 @click.option(
     "--pki-port",
-    type=click.IntRange(1, 65535),
+    type=WholeRange(1, 65535),
     help="Port of the PKI and of the pages for people (HTTP).",
 )
 @click.option(
@@ -123,7 +124,7 @@ def sim_settings(settings: Settings) -> None:
 
 
 @command("clock")
-@click.option("--advance", type=click.IntRange(-36525, 36525), metavar="DAYS", help="Days later.")
+@click.option("--advance", type=WholeRange(-36525, 36525), metavar="DAYS", help="Days later.")
 @click.option("--to", "instant", metavar="INSTANT", help="As 2026-11-22T12:00:00Z.")
 @click.option("--real", is_flag=True, help="Back to real time.")
 @common_options

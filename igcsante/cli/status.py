@@ -24,6 +24,7 @@ from .connect import (
     profile_of,
     target_of,
 )
+from .numbers import WholeRange
 from .order_options import pin_options
 from .order_parts import SHOWN, emit_each
 from .output import Settings, platform_options, say, say_table, talk
@@ -63,7 +64,7 @@ class Park:
 )
 @click.option(
     "--within",
-    type=click.IntRange(0, 1096),
+    type=WholeRange(0, 1096),
     metavar="DAYS",
     help="What ends soon. When given, exit code 14 if anything does.  [default: 60]",
 )

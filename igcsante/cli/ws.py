@@ -115,14 +115,16 @@ def dry_run_command(settings: Settings, operation: str, fields: tuple[str, ...])
     Example:
       igc ws dry-run order_product offre=SERV usage=SSL_SERV csr=server.csr
     """
-    from ..ws.contract.mapping import load_mapping
+    from ..ws.contract.choice import mapping_for
     from ..ws.contract.wsdl import WsdlContract
     from ..ws.soap.rehearsal import rehearse
     from .ws_print import readable_request
 
     wsdl, path = _files(settings)
-    contract = WsdlContract(load_mapping(path), wsdl)
     endpoint = settings.platform or profile_of(settings).platform or ""
+    contract = WsdlContract(mapping_for(endpoint, wsdl, path), wsdl)
+    if contract.mapping.is_own:
+        talk(tr("This is the contract of igcsante's own mock, not the ANS's."))
     request = rehearse(contract, operation, fields, endpoint=endpoint, at=datetime.now(UTC))
     signed = list(contract.mapping.security.sign)
     if settings.json:

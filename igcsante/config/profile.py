@@ -51,7 +51,9 @@ class Profile:
     wsdl: Path | None = field(
         default=None,
         metadata=_about(
-            Kind.PATH, tr("WSDL of the platform; without one, the mock's."), flag="--wsdl"
+            Kind.PATH,
+            tr("WSDL of the platform; only on loopback is there a default, the mock's."),
+            flag="--wsdl",
         ),
     )
     mapping: Path | None = field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -28,6 +29,10 @@ class Journey:
     def looked_at(self) -> Context:
         """What doctor's checks look at, anew: nothing beyond loopback is contacted."""
         return Context(lambda: resolve(self.profile), at=self.at)
+
+    def line(self, *words: str) -> str:
+        """A command for this profile, as it is typed in a shell."""
+        return shlex.join(["igc", "--profile", self.profile, *words])
 
     def today(self) -> date:
         """The day where the person is."""

@@ -76,7 +76,11 @@ def profile(journey: Journey) -> Iterator[Finding]:
     if not context.profile.platform:
         yield problem(
             tr("the profile {name} names no platform", name=foreign(journey.profile)),
-            tr("let igc setup profile write it, or: igc config set platform URL"),
+            tr(
+                "let {setup} write it, or: {command}",
+                setup=foreign(journey.line("setup", "profile")),
+                command=foreign(journey.line("config", "set", "platform", "URL")),
+            ),
             ExitCode.USAGE,
         )
         return
@@ -96,7 +100,7 @@ def contract(journey: Journey) -> Iterator[Finding]:
     if not (wsdl and mapping) and not _is_simulated(context):
         yield problem(
             tr("the profile names no WSDL and mapping file to compare"),
-            tr("name them: igc setup profile"),
+            tr("name them: {command}", command=foreign(journey.line("setup", "profile"))),
             ExitCode.USAGE,
         )
         return

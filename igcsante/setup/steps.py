@@ -187,10 +187,23 @@ STEPS: tuple[Step, ...] = (*_PHASE_1, *_PHASE_2)
 
 
 def chosen(name: str | None = None, phase: int | None = None) -> tuple[Step, ...]:
-    """The step of that name, else those of a phase, else all. Raises UsageError."""
+    """The step of that name, else those of a phase, else all. Raises UsageError.
+
+    A step that is in another phase than the one named is refused.
+    """
     if name is None:
         return tuple(step for step in STEPS if phase in (None, step.phase))
     found = tuple(step for step in STEPS if step.id == name)
+    if found and phase not in (None, found[0].phase):
+        raise UsageError(
+            tr(
+                "the step {name} is in phase {its}, not {phase}",
+                name=name,
+                its=found[0].phase,
+                phase=phase,
+            ),
+            advice=tr("leave out --phase"),
+        )
     if not found:
         known = [step.id for step in STEPS]
         raise UsageError(
@@ -198,3 +211,12 @@ def chosen(name: str | None = None, phase: int | None = None) -> tuple[Step, ...
             advice=did_you_mean(name, known) or tr("list them: igc setup --list"),
         )
     return found
+
+
+def needed(step: Step) -> tuple[Step, ...]:
+    """The steps that it needs, and those that they need, in their order."""
+    names = set(step.needs)
+    for earlier in reversed(STEPS):
+        if earlier.id in names:
+            names.update(earlier.needs)
+    return tuple(earlier for earlier in STEPS if earlier.id in names)

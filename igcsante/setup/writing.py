@@ -9,10 +9,12 @@ from pathlib import Path
 
 from ..config import KEYS, Profile, config_path
 from ..config.edit import set_value
-from ..config.kinds import WrongValueError, from_words, typed
+from ..config.kinds import Kind, WrongValueError, from_words, typed
 from ..errors import UsageError
+from ..files import read_bounded
 
 ASKED = ("platform", "wsdl", "mapping")  # what only the person has
+MAX_FILE_BYTES = 8 * 1024 * 1024  # a WSDL
 _BARE_KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 
@@ -42,6 +44,18 @@ class Lines:
         """Raises IgcError: the file is right whatever happens, and what was written counts."""
         for key, words in self.values.items():
             set_value(key, words, self.profile, self.path)
+
+
+def check_value(key: str, text: str) -> None:
+    """Raises UsageError for what can't be the value, or names no file that can be read.
+
+    Nothing given is a value that is given later.
+    """
+    if not text:
+        return
+    value = _value(key, (text,))
+    if KEYS[key].kind is Kind.PATH:
+        read_bounded(Path(str(value)).expanduser(), MAX_FILE_BYTES)
 
 
 def of_simulation(simulation: Profile) -> dict[str, tuple[str, ...]]:

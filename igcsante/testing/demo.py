@@ -45,16 +45,38 @@ from .world import SimulatedWorld
 
 SERVICE = "igcsante-demo"
 EMAIL = "equipe@ch-simulation.example"
+# What each step is called, by its stable name.
+TITLES = {
+    "simulation": tr("Simulation"),
+    "reader": tr("Reader"),
+    "card": tr("Card"),
+    "holder": tr("Holder"),
+    "tries": tr("PIN tries"),
+    "pin": tr("PIN"),
+    "tls": tr("Mutual TLS"),
+    "habilitations": tr("Habilitations"),
+    "key": tr("Key and CSR"),
+    "order": tr("Order"),
+    "retrieve": tr("Certificate"),
+    "files": tr("Files"),
+    "check": tr("Check"),
+    "revoke": tr("Revocation"),
+    "recheck": tr("Check again"),
+    "signatures": tr("Card use"),
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that succeeded: its stable name, a title and a line for people, its data."""
+    """A step that succeeded: its stable name, a line for people, its data."""
 
     step: str
-    title: str
     text: str
     data: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.step]
 
 
 def run_demo(card_profile: str, directory: Path) -> Iterator[Step]:
@@ -66,7 +88,6 @@ def run_demo(card_profile: str, directory: Path) -> Iterator[Step]:
         card = world.card(card_profile)
         yield Step(
             "simulation",
-            tr("Simulation"),
             tr(
                 "mock platform and PKI on this machine, simulated {profile} test card",
                 profile=card.profile.name,
@@ -97,7 +118,7 @@ def main_job(
         card = stack.enter_context(open_card(readers=readers))
         yield from _identify(card)
         card.verify_pin(pin)
-        yield Step("pin", tr("PIN"), tr("verified, sent once"), {})
+        yield Step("pin", tr("verified, sent once"), {})
         authentication = card.certificate("authentication")
         credential = card.credential(chain=issuers_of(authentication, store))
         journal = stack.enter_context(Journal(directory / "journal.sqlite"))
@@ -107,7 +128,6 @@ def main_job(
 def _identify(card: CpsCard) -> Iterator[Step]:
     yield Step(
         "reader",
-        tr("Reader"),
         tr(
             "{reader_name} holds a {generation}",
             reader_name=card.reader_name,
@@ -118,7 +138,6 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     holder = decode(card.certificate("authentication"))
     yield Step(
         "card",
-        tr("Card"),
         tr(
             "{world} {card_type} number {card_number}, serial {serial}",
             world=holder.world.upper(),
@@ -132,7 +151,6 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     name = f"{holder.given_name} {holder.surname}"
     yield Step(
         "holder",
-        tr("Holder"),
         tr(
             "{name}, {title}, {identifier} ({type_name})",
             name=name,
@@ -145,7 +163,6 @@ def _identify(card: CpsCard) -> Iterator[Step]:
     pin = card.pin_status()
     yield Step(
         "tries",
-        tr("PIN tries"),
         tr(
             "{tries_left} of {max_tries} left (reading them uses none)",
             tries_left=pin.tries_left,
@@ -172,7 +189,6 @@ def _certify(
     habilitations = platform.list_habilitations()
     yield Step(
         "tls",
-        tr("Mutual TLS"),
         tr(
             "{tls_version}, server verified, signed by the card (signatures: {count})",
             tls_version=platform.tls_version,
@@ -183,7 +199,6 @@ def _certify(
     structure = next(line.structure for line in habilitations if line.offre is Offre.ORG)
     yield Step(
         "habilitations",
-        tr("Habilitations"),
         tr(
             "{count}; ordering for {structure} ({national_id})",
             count=len(habilitations),
@@ -205,14 +220,12 @@ def _certify(
     )
     yield Step(
         "key",
-        tr("Key and CSR"),
         tr("RSA {bits}, made here; the key stays here", bits=own_key.bits),
         {"bits": own_key.bits},
     )
     entry = submit(enrolment, platform, journal, at=_now(), platform=profile.platform)
     yield Step(
         "order",
-        tr("Order"),
         tr(
             "ORG AUTH_CLI {service}: product {product_id}, {meaning}",
             service=SERVICE,
@@ -232,7 +245,6 @@ def _certify(
     yield from _live_and_die(issued, platform, journal, profile, store, code)
     yield Step(
         "signatures",
-        tr("Card use"),
         plural(
             "{count} signature and 1 PIN check for the whole job",
             "{count} signatures and 1 PIN check for the whole job",
@@ -247,7 +259,6 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     serial = f"{certificate.serial_number:x}"
     yield Step(
         "retrieve",
-        tr("Certificate"),
         tr(
             "issued, serial …{serial}, until {not_valid_after_utc:%Y-%m-%d}",
             serial=serial[-8:],
@@ -261,7 +272,6 @@ def _delivered(issued: Issued) -> Iterator[Step]:
     )
     yield Step(
         "files",
-        tr("Files"),
         tr(
             "{name}.*: key, certificate, chain, PKCS#12 (0600)",
             name=issued.files["key"].name.removesuffix(KEY_SUFFIX),
@@ -282,7 +292,6 @@ def _live_and_die(
     _expect(verdict, Kind.GOOD)
     yield Step(
         "check",
-        tr("Check"),
         tr(
             "good: chain of {count}, not in CRL {number}",
             count=len(verdict.chain),
@@ -294,7 +303,6 @@ def _live_and_die(
     _, revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now())
     yield Step(
         "revoke",
-        tr("Revocation"),
         tr("done on {revoked_at:%Y-%m-%d %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
         {"revoked_on": revoked_at},
     )
@@ -302,7 +310,6 @@ def _live_and_die(
     _expect(verdict, Kind.REVOKED)
     yield Step(
         "recheck",
-        tr("Check again"),
         tr(
             "revoked on {revoked_on:%Y-%m-%d %H:%M:%S} UTC, in CRL {number}",
             revoked_on=verdict.revoked_on,

@@ -1,12 +1,14 @@
 """What a test asks for: changes of its card, what goes wrong, and how the platform is set.
 
 The nearest marker decides, then the command line, then the ini file. Files are found from
-the root directory of the run (``rootdir``).
+the root directory of the run (``rootdir``). What the command line has wrong stops the run
+before its first test; what a marker has wrong fails its test.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,15 +21,22 @@ import pytest
 from ..errors import IgcError, UsageError
 from ..messages import tr
 from ..text import did_you_mean
-from .cards import CardProfile, Fault, SimulatedCard, SimulatedReader, load_profile
+from .cards import (
+    CardProfile,
+    Fault,
+    SimulatedCard,
+    SimulatedReader,
+    changed_profile,
+    load_profile,
+)
 from .cards.faults import KINDS as CARD_KINDS
 from .platform import Options, PlatformSettings, default_settings, load_settings
 from .platform.faults import FUNCTIONAL, INCIDENTS, TECHNICAL
 from .world import SimulatedWorld
 
 PLATFORM_KINDS = (*FUNCTIONAL, *TECHNICAL, *INCIDENTS)
-# What a marker needs: the fixture that heeds it.
-_READER, _WORLD = "cps_reader", "igc_world"
+# What a marker needs: the fixtures of which one heeds it.
+_CARD, _PLATFORM = ("cps_reader", "cps_card"), ("pfc_platform", "igc_world")
 
 
 # -- cards -----------------------------------------------------------------------------------
@@ -40,15 +49,15 @@ def reader_with_card(item: pytest.Item, name: str, world: SimulatedWorld) -> Sim
     """
     marker = item.get_closest_marker("igc_card")
     with _mistakes_fail():
-        profile = _changed(load_profile(_source(item, name)), marker.kwargs if marker else {})
+        profile = _changed(_profile(item.config, name), marker.kwargs if marker else {})
         card = SimulatedCard(profile, world.card_material(profile))
         reader = SimulatedReader("Simulated reader", card)
         reader.inject(*(fault for fault in _faults(item) if isinstance(fault, Fault)))
     return reader
 
 
-def _source(item: pytest.Item, name: str) -> str | Path:
-    return item.config.rootpath / name if name.endswith(".toml") else name
+def _profile(config: pytest.Config, name: str) -> CardProfile:
+    return load_profile(config.rootpath / name if name.endswith(".toml") else name)
 
 
 def _changed(profile: CardProfile, changes: Mapping[str, Any]) -> CardProfile:
@@ -59,7 +68,12 @@ def _changed(profile: CardProfile, changes: Mapping[str, Any]) -> CardProfile:
                 tr("igc_card: a card has no {key}", key=key),
                 advice=did_you_mean(key, known) or tr("known: {keys}", keys=", ".join(known)),
             )
-    return replace(profile, **changes)
+    try:
+        return changed_profile(profile, changes)
+    except IgcError as error:
+        raise UsageError(
+            tr("igc_card: {message}", message=error.message), advice=error.advice
+        ) from None
 
 
 # -- the world -------------------------------------------------------------------------------
@@ -98,8 +112,12 @@ def new_world(item: pytest.Item, monkeypatch: pytest.MonkeyPatch) -> Iterator[Si
 def _settings(item: pytest.Item) -> PlatformSettings:
     marker = item.get_closest_marker("igc_platform")
     options: dict[str, Any] = dict(marker.kwargs) if marker else {}
+    if marker and marker.args:
+        if len(marker.args) > 1 or "settings" in options:
+            raise UsageError(tr("igc_platform: one settings file, and options by their names"))
+        (options["settings"],) = marker.args
     path = options.pop("settings", None) or item.config.getini("igc_platform_settings")
-    settings = load_settings(item.config.rootpath / path) if path else default_settings()
+    settings = load_settings(item.config.rootpath / str(path)) if path else default_settings()
     checked = Options.from_table(options)
     given = {name: getattr(checked, name) for name in options}
     return replace(settings, options=replace(settings.options, **given))
@@ -110,32 +128,43 @@ def _settings(item: pytest.Item) -> PlatformSettings:
 
 def _faults(item: pytest.Item) -> tuple[Fault | str, ...]:
     """Those of the card, and the kinds of the platform's; all markers count. UsageError."""
-    marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("igc_fault")]
-    for text in item.config.getoption("igc_fault") or ():
+    marked = (
+        _fault(kind, mark.kwargs) for mark in item.iter_markers("igc_fault") for kind in mark.args
+    )
+    return (*marked, *_option_faults(item.config))
+
+
+def _option_faults(config: pytest.Config) -> Iterator[Fault | str]:
+    for text in config.getoption("igc_fault") or ():
         kind, at, exchange = text.partition("@")
-        if at and not exchange.isdigit():
+        if at and not re.fullmatch("[0-9]{1,9}", exchange):
             raise UsageError(tr("--igc-fault {text}: after @ comes a number", text=text))
-        marks.append(((kind,), {"at": int(exchange)} if at else {}))
-    return tuple(_fault(kind, details) for kinds, details in marks for kind in kinds)
+        yield _fault(kind, {"at": int(exchange)} if at else {})
 
 
 def _fault(kind: str, details: Mapping[str, Any]) -> Fault | str:
     if kind in CARD_KINDS:
-        try:
-            return Fault(**{"at": 1, **details, "kind": kind})
-        except TypeError:
+        wrong = [name for name, value in details.items() if not _is_detail(name, value)]
+        if wrong:
             raise UsageError(
                 tr("igc_fault: {kind} takes at, status and seconds, as numbers", kind=kind)
-            ) from None
+            )
+        return Fault(**{"at": 1, **details, "kind": kind})
     if kind not in PLATFORM_KINDS:
         known = (*CARD_KINDS, *PLATFORM_KINDS)
         raise UsageError(
             tr("igc_fault: there is no fault {kind}", kind=repr(kind)),
-            advice=did_you_mean(kind, known) or tr("known: {kinds}", kinds=", ".join(known)),
+            advice=did_you_mean(str(kind), known) or tr("known: {kinds}", kinds=", ".join(known)),
         )
     if details:
         raise UsageError(tr("igc_fault: {kind} is for the next request: no details", kind=kind))
     return kind
+
+
+def _is_detail(name: str, value: Any) -> bool:
+    number: type = {"at": int, "status": int, "seconds": float}.get(name, type(None))
+    fits = isinstance(value, number) or (number is float and isinstance(value, int))
+    return fits and not isinstance(value, bool) and not (name == "status" and value >> 16)
 
 
 @contextmanager
@@ -144,19 +173,63 @@ def _mistakes_fail() -> Iterator[None]:
     try:
         yield
     except IgcError as error:
-        told = "; ".join(filter(None, (error.message, error.advice)))
-        raise pytest.fail.Exception(told, pytrace=False) from None
+        raise pytest.fail.Exception(_in_one_line(error), pytrace=False) from None
+
+
+def _in_one_line(error: IgcError) -> str:
+    return "; ".join(filter(None, (error.message, error.advice)))
+
+
+# -- before the first test -------------------------------------------------------------------
+
+
+def require_known_options(config: pytest.Config) -> None:
+    """End the run (pytest.UsageError) for a card or a fault of the command line that is none."""
+    try:
+        for name in config.getoption("igc_profile") or ():
+            _profile(config, name)
+        for _ in _option_faults(config):
+            pass
+    except IgcError as error:
+        raise pytest.UsageError(_in_one_line(error)) from None
 
 
 def require_used(item: pytest.Item) -> None:
     """Fail a test whose own markers nothing heeds: it would pass without what it is about."""
-    needed = {"igc_card": _READER, "igc_platform": _WORLD}
+    needed = {"igc_card": _CARD, "igc_platform": _PLATFORM}
+    asked_for = _asked_for(item)
     for mark in item.own_markers:
-        wanted = {needed[mark.name]} if mark.name in needed else set()
+        if mark.name not in (*needed, "igc_fault"):
+            continue
+        wanted = [needed[mark.name]] if mark.name in needed else []
         if mark.name == "igc_fault":
-            wanted = {_READER if kind in CARD_KINDS else _WORLD for kind in mark.args}
-        for fixture in wanted - set(getattr(item, "fixturenames", ())):
-            pytest.fail(
-                f"@pytest.mark.{mark.name} has no effect: this test doesn't use {fixture}",
-                pytrace=False,
-            )
+            wanted = [_CARD if kind in CARD_KINDS else _PLATFORM for kind in mark.args]
+        if not wanted or not (mark.args or mark.kwargs):
+            pytest.fail(f"@pytest.mark.{mark.name} has no effect: it names nothing", pytrace=False)
+        for fixtures in wanted:
+            if asked_for.isdisjoint(fixtures):
+                pytest.fail(
+                    f"@pytest.mark.{mark.name} has no effect: "
+                    f"this test doesn't use {' or '.join(fixtures)}",
+                    pytrace=False,
+                )
+
+
+def _asked_for(item: pytest.Item) -> set[str]:
+    """The fixtures that a test asks for itself, or through fixtures of its own project.
+
+    Ours stand on ``igc_world`` whatever they are for: that alone uses no platform.
+    """
+    found: set[str] = set(getattr(item, "fixturenames", ()))
+    known = getattr(item, "_fixtureinfo", None)  # pytest shows who asks for what nowhere else
+    if known is None:
+        return found
+    found, coming = set(), list(known.initialnames)
+    while coming:
+        if (name := coming.pop()) in found:
+            continue
+        found.add(name)
+        for definition in known.name2fixturedefs.get(name, ()):
+            ours = definition.func.__module__ == f"{__package__}.pytest_plugin"
+            coming += [each for each in definition.argnames if not ours or each != "igc_world"]
+    return found

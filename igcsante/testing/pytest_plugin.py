@@ -53,6 +53,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.getoption("igc_profile") or config.getoption("igc_fault"):
+        from .pytest_choices import require_known_options
+
+        require_known_options(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -160,7 +164,7 @@ def inserted_card(
 
 
 @pytest.fixture
-def replayed_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], SimulatedReader]:
+def replayed_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | Path], SimulatedReader]:
     """``replayed_card(path)``: the card of a recording is in this machine's only reader.
 
     ``path`` is what ``igc card record`` wrote. It lasts as long as the test, for all that
@@ -169,8 +173,8 @@ def replayed_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Simulated
     """
     from .cards import ReplayedCard, SimulatedReader
 
-    def insert(path: Path) -> SimulatedReader:
-        reader = SimulatedReader("Replay", ReplayedCard(path))
+    def insert(path: str | Path) -> SimulatedReader:
+        reader = SimulatedReader("Replay", ReplayedCard(Path(path)))
         _only_reader(reader, monkeypatch)
         return reader
 
@@ -178,10 +182,13 @@ def replayed_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Simulated
 
 
 def _card_names(item: pytest.Item) -> tuple[str, ...]:
-    """The cards that a test runs with: those of its marker, the command line, the ini file."""
+    """The cards that a test runs with, each once: those of its marker, the command line, the ini
+    file.
+    """
     marker = item.get_closest_marker("igc_card")
     option, ini = item.config.getoption("igc_profile"), item.config.getini("igc_profiles")
-    return tuple(map(str, (marker.args if marker else ()) or option or ini or (_DEFAULT_CARD,)))
+    names = (marker.args if marker else ()) or option or ini or (_DEFAULT_CARD,)
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _only_reader(reader: SimulatedReader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,9 @@ from ..certs.network.proxy import ProxyLogin
 from ..credentials import Credential
 from ..errors import ContractError
 from ..secret import Secret
+from .contract.choice import mapping_for
 from .contract.codec import decode
 from .contract.completion import DERIVED, completed
-from .contract.mapping import load_mapping
 from .contract.wsdl import WsdlContract, parse_envelope
 from .model import (
     Habilitation,
@@ -58,12 +58,13 @@ XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 class ZeepPlatform:
     """The platform at ``endpoint`` (https), reached through a TLS context.
 
-    ``wsdl`` and ``mapping`` are files on disk, by default those of the mock, ``contract`` what
-    they make when they are loaded already; ``proxy`` the host and port of an HTTP proxy to go
-    through, ``proxy_login`` what it is told of who asks; ``credential`` what signs requests, when
-    the mapping wants WS-Security. One connection serves all calls; use it as a context manager,
-    from one thread. Raises UsageError for a bad endpoint or an unverifying context, ConfigError
-    for a bad WSDL or mapping; calls raise as :mod:`igcsante.ws.platform` says.
+    ``wsdl`` and ``mapping`` are files on disk, on loopback by default those of the mock,
+    ``contract`` what they make when they are loaded already; ``proxy`` the host and port of an
+    HTTP proxy to go through, ``proxy_login`` what it is told of who asks; ``credential`` what
+    signs requests, when the mapping wants WS-Security. One connection serves all calls; use it
+    as a context manager, from one thread. Raises UsageError for a bad endpoint or an unverifying
+    context, ConfigError for a bad WSDL or mapping, or none with another machine; calls raise as
+    :mod:`igcsante.ws.platform` says.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class ZeepPlatform:
         self.endpoint = endpoint
         self._limits = limits or Limits()
         self._https = HttpsTransport(endpoint, context, self._limits, proxy, proxy_login)
-        self._contract = contract or WsdlContract(load_mapping(mapping), wsdl)
+        self._contract = contract or WsdlContract(mapping_for(endpoint, wsdl, mapping), wsdl)
         self._mapping = self._contract.mapping
         self._writer = RequestWriter(self._contract, endpoint, credential)
 

@@ -7,6 +7,7 @@ CHANGELOG.md. A dry run goes on after a problem, so that it tells all of them.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,10 +63,18 @@ def _options() -> argparse.Namespace:
         "--python",
         action="append",
         metavar="PROGRAM",
+        type=_program,
         help="try the wheel with this one; repeat it",
     )
     parser.add_argument("--yes", metavar="VERSION", help="publish this version without asking")
     return parser.parse_args()
+
+
+def _program(name: str) -> str:
+    """Where a program is: asked before anything is built."""
+    if found := shutil.which(name):
+        return found
+    raise argparse.ArgumentTypeError(f"there is no program {name}")
 
 
 def _agreed(version: str, word: str | None) -> bool:

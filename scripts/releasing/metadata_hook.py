@@ -33,6 +33,7 @@ def project(path: Path) -> dict[str, Any]:
             "license-files": _lines(about.pop("license_files")),
             "authors": [{"name": about.pop("author")}],
             "classifiers": _lines(about.pop("classifiers")),
+            "urls": _pairs(about.pop("project_urls", "")),
             "requires-python": options.pop("python_requires"),
             "dependencies": _lines(options.pop("install_requires")),
             "optional-dependencies": {extra: _lines(text) for extra, text in extras.items()},
@@ -55,5 +56,7 @@ def _lines(text: str) -> list[str]:
 
 def _pairs(text: str) -> dict[str, str]:
     if wrong := [line for line in _lines(text) if "=" not in line]:
-        raise ValueError(f"an entry point is name = module:function, not {wrong}")
+        raise ValueError(
+            f"entry points are name = module:function, addresses name = URL, not {wrong}"
+        )
     return {n.strip(): to.strip() for n, _, to in (line.partition("=") for line in _lines(text))}

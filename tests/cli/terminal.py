@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import selectors
+import signal
 import struct
 import subprocess
 import termios
@@ -20,8 +21,9 @@ SECONDS = 60  # before a test gives up: never how long something may take
 class Terminal:
     """``screen`` is all that was written on it so far."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, process: subprocess.Popen[bytes]) -> None:
         self._file = file
+        self.process = process
         self.screen = ""
 
     def type(self, keys: str) -> None:
@@ -51,6 +53,12 @@ class Terminal:
         return data
 
 
+def _take_terminal() -> None:
+    """As a terminal's program begins, also when the tests were started with nohup."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def on_a_terminal(
     command: Sequence[str | Path],
@@ -69,11 +77,11 @@ def on_a_terminal(
         env=dict(environment),
         cwd=folder,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_take_terminal,
     )
     os.close(its)
     try:
-        yield Terminal(ours)
+        yield Terminal(ours, process)
     finally:
         process.kill()
         process.wait()

@@ -65,3 +65,52 @@ def test_a_mistake_in_a_mapping_is_told_before_the_pin_is_asked_for(igc, contrac
     code, _, err = igc("habilitations", "--wsdl", wsdl, "--mapping", mapping)
     assert code == 2
     assert "mapping.toml" in err
+
+
+ELSEWHERE = ("--platform", "https://pfc.example/real/path")
+COMMANDS = [
+    ("habilitations",),
+    ("order", "--usage", "AUTH_CLI", "--structure", "10B0999003", "--service", "s",
+     "--email", "a@b.fr", "--out", "certs"),
+    ("ws", "dry-run", "order_product"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("named", [(), ("--wsdl",), ("--mapping",)], ids=str)
+def test_another_platform_is_never_spoken_to_in_the_words_of_the_mock(
+    igc, contract, monkeypatch, tmp_path, command, named
+):
+    """Neither without a contract nor with half of one; the card and the PIN are left alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(readers, "system_readers", lambda: pytest.fail("the card was used"))
+    monkeypatch.setattr(ask, "secret_at_hand", lambda *_: pytest.fail("the PIN was asked for"))
+    files = dict(zip(("--wsdl", "--mapping"), contract, strict=True))
+    options = [part for flag in named for part in (flag, files[flag])]
+    code, out, err = igc(*ELSEWHERE, *command, *options)
+    assert (code, out) == (2, "")
+    assert "no WSDL and mapping file are named for pfc.example; nothing was sent" in err
+    assert str(contract_file("mapping.toml")) in "".join(err.split("\n"))
+    assert not (tmp_path / "certs").exists()
+
+
+def test_the_contract_of_another_platform_is_named(igc, contract):
+    """Both files, or the mock's own mapping for a mock that runs elsewhere."""
+    wsdl, mapping = contract
+    for options in (
+        ("--wsdl", wsdl, "--mapping", mapping),
+        ("--mapping", contract_file("mapping.toml")),
+    ):
+        code, out, err = igc(*ELSEWHERE, "ws", "dry-run", "order_product", *options)
+        assert code == 0, err
+        assert "POST /real/path" in out
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_dry_run_begins_by_saying_that_its_contract_is_the_mocks(igc, contract, options):
+    wsdl, mapping = contract
+    sentence = "This is the contract of igcsante's own mock, not the ANS's."
+    code, _, err = igc("ws", "dry-run", "order_product", *options)
+    assert code == 0 and err.startswith(sentence)
+    own = ("--wsdl", wsdl, "--mapping", mapping)
+    assert sentence not in igc("ws", "dry-run", "order_product", *own, *options)[2]

@@ -21,6 +21,9 @@ every_command = pytest.mark.parametrize(
     "ctx", ALL, ids=lambda ctx: ctx.command_path.replace(" ", "-")
 )
 
+# Given to translators like all that stands in a tr(): see igcsante/cli/numbers.py.
+MESSAGES = {"{lowest} to {highest}", "whole number", "whole or decimal number"}
+
 
 class Marking(gettext.NullTranslations):
     """A catalogue that shows which words went through it."""
@@ -98,7 +101,7 @@ def test_every_word_of_a_page_is_translated(ctx: click.Context, french: Marking)
     texts |= {option.help or "" for option in options if not option.hidden}
     for text in texts - {""}:
         assert f"«{' '.join(text.split())}»" in told
-    assert french.asked <= set(help_texts()), "not given to translators"
+    assert french.asked <= set(help_texts()) | MESSAGES, "not given to translators"
 
 
 def test_typed_words_are_not_translated(french: Marking) -> None:
@@ -128,7 +131,7 @@ def test_click_s_errors_are_in_the_person_s_language(
     asked = set(said.replace("» «", "»«").strip("«»").split("»«"))
     assert asked <= french.asked | {many for _, many in click_plurals()}
     assert "«" in capsys.readouterr().err
-    known = set(help_texts()) | {one for one, _ in click_plurals()}
+    known = set(help_texts()) | MESSAGES | {one for one, _ in click_plurals()}
     assert french.asked - {"Error:", "see: {command} --help"} <= known
 
 
@@ -194,3 +197,20 @@ def test_texts_for_translators_are_each_given_once() -> None:
 
     assert duplicates(help_texts()) == set()
     assert {"Usage:", "Options", "No such option {name!r}."} <= set(help_texts())
+
+
+@every_command
+def test_numbers_are_asked_for_in_words(ctx: click.Context) -> None:
+    """Not as INTEGER RANGE, nor as 1<=x<=2."""
+    for param in ctx.command.get_params(ctx):
+        if isinstance(param.type, click.IntRange | click.FloatRange):
+            lowest, highest = param.type.min, param.type.max
+            assert "RANGE" not in param.make_metavar(ctx)
+            with pytest.raises(click.BadParameter) as wrong:
+                param.type.convert(str(highest + 1), param, ctx)
+            said = f"{highest + 1} is not in the range {lowest} to {highest}."
+            assert wrong.value.message.replace(".0", "") == said
+            with pytest.raises(
+                click.BadParameter, match=r"'x' is not a valid whole( or decimal)? n"
+            ):
+                param.type.convert("x", param, ctx)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,8 +25,8 @@ CODE, PIN = "a code to revoke with", "1234"
 
 Answers = Sequence[tuple[str, str]]  # a question, and what is typed
 
+KEEP: Answers = [("Keep them?", "y")]
 PHASE_1: Answers = [
-    ("Keep them?", "y"),
     ("Enter: no", "F414.txt"),
     ("Is the form filled in?", "y"),
     ("On which day?", "2026-01-05"),
@@ -46,7 +48,8 @@ ORDER: Answers = [
     ("PIN of the card", PIN),
     ("Structure (1", "10B0999003"),
     ("Name of the service", ""),
-    ("Address that is notified", "team@example.org"),
+    ("E-mail address that is notified", ""),
+    ("E-mail address that is notified", "team@example.org"),
     ("Folder of the files", ""),
     ("Run it?", "y"),
     ("Revocation code", CODE),
@@ -131,6 +134,9 @@ def test_the_whole_way_with_the_simulation(environment: dict[str, str], tmp_path
     assert screen.count("Behind you:") == 14
     assert PIN not in screen.partition("The card's PIN is 1234")[2].replace("12345", "")
     assert CODE not in screen
+    assert "Keep them?" not in screen and "no such socket" not in screen
+    assert "This is the contract of igcsante's own mock, not the ANS's." in screen
+    assert "'' is not an e-mail address" in screen and screen.count("Structure (1") == 1
     assert (tmp_path / "work/F414.txt").stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "home").exists(), "the person's own files are not touched"
     assert list((tmp_path / "tmp").iterdir()) == [], "nothing of the simulation is left"
@@ -138,7 +144,7 @@ def test_the_whole_way_with_the_simulation(environment: dict[str, str], tmp_path
 
 def test_what_is_done_stays_done_after_ctrl_c(environment: dict[str, str], tmp_path: Path) -> None:
     with walking(environment, tmp_path) as terminal:
-        answer(terminal, [*PHASE_1[:4], ("Have you sent it?", CTRL_C)])
+        answer(terminal, [*KEEP, *PHASE_1[:3], ("Have you sent it?", CTRL_C)])
         screen = ended(terminal)
     assert "What is done stays done. Go on with: igc setup" in screen and "code=130" in screen
     kept = tmp_path / "home/data/setup.json"
@@ -146,7 +152,7 @@ def test_what_is_done_stays_done_after_ctrl_c(environment: dict[str, str], tmp_p
     assert json.loads(kept.read_text())["profiles"] == {"test": {"form": "2026-01-05"}}
 
     with walking(environment, tmp_path, "--phase", "1") as terminal:
-        answer(terminal, [*PHASE_1[4:6], ("reception come?", CTRL_C)])
+        answer(terminal, [*PHASE_1[3:5], ("reception come?", CTRL_C)])
         screen = ended(terminal)
     assert "Is the form filled in?" not in screen and "Keep them?" not in screen
     assert "Behind you: said done, 2026-01-05." in screen
@@ -164,6 +170,9 @@ def test_ctrl_c_where_the_pin_is_asked_ends_it(environment: dict[str, str], tmp_
 
 
 def test_nothing_is_written_without_a_yes(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    for name in ("pfc.wsdl", "pfc.toml"):
+        (tmp_path / "work" / name).touch()
     before = snapshot(tmp_path)
     answers = [
         ("Keep them?", "n"),
@@ -176,6 +185,7 @@ def test_nothing_is_written_without_a_yes(environment: dict[str, str], tmp_path:
         ("look again; s", "s"),  # no reader
         ("look again; s", "s"),  # no card
         ("Address of the web service", "https://pfc.example/service"),
+        ("File of its WSDL", "absent.wsdl"),
         ("File of its WSDL", "pfc.wsdl"),
         ("Mapping file", "pfc.toml"),
         ("Write it?", "n"),
@@ -188,7 +198,8 @@ def test_nothing_is_written_without_a_yes(environment: dict[str, str], tmp_path:
     assert "later, it needs" in screen and "1 of 14 steps are behind you." in screen
     assert "code=0" in screen
     after = snapshot(tmp_path)
-    assert {name for name in after if name not in before} == {"tmp", "work"}
+    assert {name for name in after if name not in before} == {"tmp"}
+    assert "would go to" in screen and "absent.wsdl" in screen
 
 
 def test_only_the_lines_that_were_shown_are_written(
@@ -220,12 +231,14 @@ def test_only_the_lines_that_were_shown_are_written(
 def test_what_was_said_can_be_taken_back(environment: dict[str, str], tmp_path: Path) -> None:
     kept = tmp_path / "home/data/setup.json"
     kept.parent.mkdir(parents=True)
-    kept.write_text('{"format": 1, "profiles": {"test": {"sent": "2026-01-06"}}}')
+    kept.write_text(
+        '{"format": 1, "profiles": {"test": {"form": "2026-01-05", "sent": "2026-01-06"}}}'
+    )
     with walking(environment, tmp_path, "sent") as terminal:
         answer(terminal, [("Still so?", "n"), ("Have you sent it?", "n")])
         screen = ended(terminal)
     assert "Noted on 2026-01-06." in screen and "code=0" in screen
-    assert json.loads(kept.read_text())["profiles"] == {"test": {}}
+    assert json.loads(kept.read_text())["profiles"] == {"test": {"form": "2026-01-05"}}
 
 
 def test_a_yes_is_understood_in_french_and_enter_is_none(
@@ -243,8 +256,93 @@ def test_a_yes_is_understood_in_french_and_enter_is_none(
 
 def test_lines_fit_the_terminal(environment: dict[str, str], tmp_path: Path) -> None:
     with walking(environment, tmp_path, "--phase", "1") as terminal:
-        answer(terminal, PHASE_1)
+        answer(terminal, [*KEEP, *PHASE_1])
         screen = ended(terminal)
     path = str(tmp_path)  # cut in no language
     assert [line for line in screen.splitlines() if len(line) > 80 and path not in line] == []
     assert "\x1b[" not in screen
+
+
+@pytest.mark.parametrize(
+    ("step", "needs", "begin"),
+    [
+        ("order", "card, profile, contract, anchors, habilitations", "card"),
+        ("habilitations", "card, profile, contract, anchors", "card"),
+        ("lists", "anchors", "anchors"),
+        ("sent", "form", "form"),
+    ],
+)
+def test_a_step_that_is_named_waits_for_what_it_needs(
+    environment: dict[str, str], tmp_path: Path, step: str, needs: str, begin: str
+) -> None:
+    with walking(environment, tmp_path, step) as terminal:
+        answer(terminal, [("Keep them?", "n")])
+        screen = ended(terminal)
+    assert f"later, it needs {needs}" in " ".join(screen.split())
+    assert f"Begin with: igc --profile test setup {begin}\n" in screen
+    assert not any(word in screen for word in ("Structure (1", "Run it?", "sent it?", "POST"))
+
+
+def test_a_date_is_not_before_that_of_what_came_first(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "home/data/setup.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"format": 1, "profiles": {"test": {"form": "2026-01-05"}}}')
+    with walking(environment, tmp_path, "sent") as terminal:
+        answer(terminal, [("Have you sent it?", "y"), ("On which day?", "2026-01-04")])
+        answer(terminal, [("On which day?", "2026-01-05")])
+        screen = ended(terminal)
+    assert "That is before 2026-01-05" in screen
+    assert json.loads(kept.read_text())["profiles"]["test"]["sent"] == "2026-01-05"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("Keep them?", "q")],
+        [("Keep them?", "n"), ("Enter: no", "q")],
+        [("Keep them?", "n"), ("Enter: no", ""), ("Is the form filled in?", "q")],
+        [*KEEP, ("Enter: no", ""), ("Is the form filled in?", "y"), ("On which day?", "Q")],
+    ],
+)
+def test_q_stops_at_any_question(
+    environment: dict[str, str], tmp_path: Path, answers: Answers
+) -> None:
+    with walking(environment, tmp_path) as terminal:
+        answer(terminal, answers)
+        screen = ended(terminal)
+    assert "0 of 14 steps are behind you." in screen and "code=0" in screen
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_closed_terminal_leaves_nothing_of_the_simulation(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGHUP, as the kernel sends it: once for the terminal, once more for the shell's end."""
+    left = tmp_path / "tmp"
+    left.mkdir()
+    command = [*IGC, "setup", "--simulation"]
+    with on_a_terminal(command, environment, tmp_path, columns=80) as terminal:
+        answer(terminal, [("Enter: no", "")])
+        terminal.wait_for("Is the form filled in?")
+        assert list(left.iterdir()) != []
+        for _ in range(2):
+            os.kill(terminal.process.pid, signal.SIGHUP)
+        terminal.read_all()
+        assert terminal.process.wait() == 128 + signal.SIGHUP
+    assert list(left.iterdir()) == []
+
+
+def test_nohup_is_respected(environment: dict[str, str]) -> None:
+    script = "from igcsante.cli.stopping import asked_to_end; print(*map(int, asked_to_end()))"
+    for beginning, expected in (("trap '' HUP;", [15]), ("", [15, 1])):
+        line = f'{beginning} exec "$0" -c "$1"'
+        told = subprocess.run(
+            ["/bin/sh", "-c", line, sys.executable, script],
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            capture_output=True,
+            check=True,
+        )
+        assert [int(word) for word in told.stdout.split()] == expected

@@ -61,6 +61,11 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(DOCS).with_suffix(""))
 
 
+def language_of(page: Path) -> str:
+    """``fr`` for a page below docs/fr, else ``en``: what ``igc`` speaks where it is typed."""
+    return "fr" if page.is_relative_to(DOCS / "fr") else "en"
+
+
 def blocks_of(page: Path) -> list[Block]:
     """The blocks of a page, in their order."""
     found = []
@@ -109,5 +114,5 @@ def agrees(expected: str, printed: str) -> bool:
             pattern.append(r"(?:.*\n)*?")
             continue
         words = [re.escape(word).replace("…", r".*?") for word in line.split()]
-        pattern.append(r"\s*?" + r"[ \t]+".join(words) + r"[ \t]*\n")
+        pattern.append(r"\s*?" + r"[ \t\xa0]+".join(words) + r"[ \t]*\n")
     return re.fullmatch("".join(pattern) + r"\s*", printed.rstrip() + "\n") is not None

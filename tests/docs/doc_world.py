@@ -35,8 +35,8 @@ SECRETS = {
     "code": "a code to revoke with",
     "password": "a password",
     "passphrase": "a passphrase",
-    "code de révocation": "a code to revoke with",
     "mot de passe": "a password",
+    "phrase de passe": "a passphrase",
 }
 
 
@@ -97,7 +97,7 @@ class Terminal:
         prompt = self._prompt(text)
         self._echo("\n")
         for words, secret in SECRETS.items():
-            if re.search(rf"\b{words}\b", prompt):
+            if re.search(rf"\b{words}\b", prompt, re.IGNORECASE):
                 self._secret = secret
                 return secret
         if self._secret:  # once more, to confirm it
@@ -175,10 +175,10 @@ def _position(line: str, sign: str) -> int:
 
 
 @contextmanager
-def terminal(folder: Path) -> Iterator[Terminal]:
+def terminal(folder: Path, language: str = "en") -> Iterator[Terminal]:
     """A terminal on a machine with a CPS3 in its reader and a simulated platform.
 
-    ``igc`` speaks English in French pages too, unless a page exports ``IGC_LANG``.
+    ``language`` is the person's, ``en`` or ``fr``.
     """
     with SimulatedWorld() as world, pytest.MonkeyPatch.context() as patch:
         here = folder / "work"
@@ -188,7 +188,7 @@ def terminal(folder: Path) -> Iterator[Terminal]:
         patch.setattr(readers, "system_readers", lambda: [reader])
         patch.setenv("IGC_CONFIG_DIR", str(folder / "config"))
         patch.setenv("IGC_DATA_DIR", str(folder / "data"))
-        patch.setenv("IGC_LANG", "en")
+        patch.setenv("IGC_LANG", language)
         patch.setenv("REPOSITORY", str(REPOSITORY))
         patch.setenv("COLUMNS", "100")
         patch.setenv("NO_COLOR", "1")

@@ -21,6 +21,7 @@ from doc_blocks import (
     agrees,
     blocks_of,
     commands_of,
+    language_of,
     name_of,
     run_elsewhere,
 )
@@ -28,6 +29,9 @@ from doc_world import Terminal, terminal
 
 from igcsante.cli.schemas import names, schema
 from igcsante.config import load_profile
+
+# Letters of a block that fit between the site's menus in a window of 1200 pixels.
+BESIDE_THE_CONTENTS = 76
 
 
 def with_blocks() -> list[Path]:
@@ -40,7 +44,7 @@ def _to_run(page: Path) -> list[Block]:
 
 @pytest.mark.parametrize("page", with_blocks(), ids=name_of)
 def test_a_page_shows_what_happens(page: Path, tmp_path: Path) -> None:
-    with terminal(tmp_path) as typed:
+    with terminal(tmp_path, language_of(page)) as typed:
         names_of_page: dict[str, Any] = {"__name__": page.stem}
         for block in _to_run(page):
             for line in block.first:
@@ -92,6 +96,27 @@ def _data(block: Block, folder: Path) -> None:
             jsonschema.validate(document, schema(document["schema"]))
     else:
         pytest.fail(f"{block.place}: {block.language or 'no language'}: say why it isn't run")
+
+
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.fr.md", "fr")])
+def test_the_readme_shows_the_demo_of_today(name: str, language: str, tmp_path: Path) -> None:
+    (shown,) = [
+        b for b in blocks_of(REPOSITORY / name) if b.text.startswith("$ ./scripts/igc demo")
+    ]
+    with terminal(tmp_path, language) as typed:
+        printed = typed.type(Command("igc demo", ""))
+    assert _timeless(shown.text.partition("\n")[2]) == _timeless(printed)
+
+
+def _timeless(demo: str) -> str:
+    """Without days, times, and the numbers that each run has of its own."""
+    return re.sub(r"\d{4}-\d\d-\d\d( [\d:]+)?|\b[0-9a-f]{8}\b|CRL \d+", "…", demo)
+
+
+@pytest.mark.parametrize("name", ["tutorial/first-order", "fr/tutorial/first-order"])
+def test_the_first_thing_that_is_shown_needs_no_scrolling(name: str) -> None:
+    demo = blocks_of(DOCS / f"{name}.md")[0]
+    assert max(map(len, demo.text.splitlines())) <= BESIDE_THE_CONTENTS
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if run_elsewhere(p)], ids=name_of)

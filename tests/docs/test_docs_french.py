@@ -45,7 +45,7 @@ def shape(page: Path) -> list[str]:
 
 def typed(language: str, text: str) -> str:
     """What of a block is the same in both languages: no remarks, no outputs."""
-    if language == "console":
+    if language == "console" or text.startswith("$ "):
         return "\n".join(without_remark(command.line) for command in commands_of(text))
     if language == "text":
         return ""

@@ -72,6 +72,24 @@ def test_the_reference_has_every_command_code_schema_key_and_check(site: Path) -
     assert "CpsCard" in text_of(reference / "api.html")
 
 
+def test_a_page_in_english_only_says_where_french_leads(site: Path) -> None:
+    for page, words in [
+        ("reference/cli", "Français\xa0: accueil (cette page n'existe qu'en anglais)"),
+        ("tutorial/first-order", "Français"),
+        ("search", "Français"),
+        ("fr/tutorial/first-order", "English"),
+        ("fr/search", "English"),
+    ]:
+        built = html.fromstring((site / f"{page}.html").read_bytes())
+        assert built.xpath("//p[@class='language-switch']/a/text()") == [words], page
+
+
+def test_tables_have_words_above_each_column(site: Path) -> None:
+    for page in site.rglob("reference/*.html"):
+        headings = html.fromstring(page.read_bytes()).xpath("//table//th")
+        assert [h for h in headings if not h.text_content().strip()] == [], page
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     """A page is read offline, and nobody learns that it is."""
     for page in site.rglob("*.html"):

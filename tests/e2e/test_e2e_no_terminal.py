@@ -206,6 +206,8 @@ def test_interrupted_order_is_in_doubt_until_it_is_looked_up(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_sim_platform_stops_when_told(machine: Machine, number: int) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("the tests were started with nohup, which has igc ignore SIGHUP")
     with free_ports(2) as ports:
         options = ("--port", str(ports[0]), "--pki-port", str(ports[1]))
         with serving(machine, "sim", "platform", *options) as (process, _):

@@ -23,9 +23,12 @@ HOSPITAL = StructureName("Paris (75)", "CENTRE HOSPITALIER SIMULATION", "10B0999
 PASSWORD = "for-java-only"
 
 
-@pytest.mark.skipif(
+needs_java = pytest.mark.skipif(
     not (shutil.which("java") and shutil.which("javac")), reason="no JDK is installed"
 )
+
+
+@needs_java
 def test_a_java_client_is_known_by_the_exported_keystore(
     examples: Path,
     igc_world: SimulatedWorld,
@@ -67,6 +70,17 @@ def test_a_java_client_is_known_by_the_exported_keystore(
     assert trusting_others.returncode != 0
     assert "PKIX path building failed" in trusting_others.stderr
     assert igc_world.server.requests == 1
+
+
+@needs_java
+@pytest.mark.parametrize("address", [(), ("no address",), ("server.example",), ("http://a/",)])
+def test_without_an_https_address_it_says_how_to_call_it(
+    examples: Path, address: tuple[str, ...]
+) -> None:
+    done = run("java", "-Xshare:auto", examples / "java/TlsClient.java", *address)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: java @client.options TlsClient.java https://")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

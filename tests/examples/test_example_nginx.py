@@ -20,6 +20,7 @@ import pytest
 from cryptography import x509
 
 from igcsante.certs.export import chain_pem
+from igcsante.certs.x509 import names
 from igcsante.config import cache_directory
 from igcsante.testing.cards.material import KeyPair
 from igcsante.testing.clock import utc_now
@@ -82,6 +83,15 @@ def client(pki: SimulatedPki, name: str) -> KeyPair:
     return KeyPair(key, certificate)
 
 
+def refresh_lists(
+    example: Path, *files: Path, nginx: list[str]
+) -> subprocess.CompletedProcess[str]:
+    igc = [str(Path(sys.executable).with_name("igc")), "--profile", "sim"]
+    environ = {**os.environ, "IGC": shlex.join(igc), "NGINX": shlex.join(nginx)}
+    command = [example / "refresh-lists", *files]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
 class Site:
     """The example's site on a port of its own, in front of ``backend``."""
 
@@ -94,7 +104,8 @@ class Site:
         (folder / "server.key").rename(folder / "server.key.pem")
         chain = (identity.certificate, *world.pki.chain(identity.certificate)[:1])
         (folder / "server.fullchain.pem").write_bytes(chain_pem(chain))
-        (folder / "authorities.pem").write_bytes(chain_pem(world.anchors))
+        authorities = world.pki.chain(identity.certificate)
+        (folder / "authorities.pem").write_bytes(chain_pem(authorities))
         secret = f'proxy_set_header X-Proxy-Secret "{SECRET}";\n'
         (folder / "proxy-secret.conf").write_text(secret)
         site = (example / "igc-clients.conf").read_text()
@@ -114,18 +125,14 @@ class Site:
         main, log = self.folder / "nginx.conf", self.folder / "error.log"
         return [NGINX or "nginx", "-c", str(main), "-p", str(self.folder), "-e", str(log)]
 
-    def refresh(self, *certificates: KeyPair, nginx: list[str]) -> None:
+    def refresh(self, *certificates: KeyPair, nginx: list[str]) -> subprocess.CompletedProcess[str]:
         """Run the example's script, as on another day."""
         shutil.rmtree(cache_directory() / "crl", ignore_errors=True)  # else: asked already today
-        names = []
+        files = [self.folder / "lists.pem", self.folder / "authorities.pem"]
         for number, item in enumerate(certificates):
-            names.append(self.folder / f"wanted{number}.pem")
-            names[-1].write_bytes(chain_pem([item.certificate]))
-        igc = [str(Path(sys.executable).with_name("igc")), "--profile", "sim"]
-        script = [self.example / "refresh-lists", self.folder / "lists.pem", *names]
-        environ = {**os.environ, "IGC": shlex.join(igc), "NGINX": shlex.join(nginx)}
-        done = subprocess.run(script, env=environ, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
+            files.append(self.folder / f"wanted{number}.pem")
+            files[-1].write_bytes(chain_pem([item.certificate]))
+        return refresh_lists(self.example, *files, nginx=nginx)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -165,7 +172,8 @@ def test_good_client_passes_revoked_and_unknown_ones_do_not(
     stranger_pki = SimulatedPki.create(at=utc_now(), base_url="http://127.0.0.1:9")
     stranger = client(stranger_pki, "good")
     issuer = igc_world.pki.chain(good.certificate)[:1]
-    site.refresh(good, nginx=["true"])  # nginx doesn't run yet
+    first = site.refresh(good, nginx=["true"])  # nginx doesn't run yet
+    assert first.returncode == 0, first.stdout + first.stderr
     with site.running():
         assert site.get(good, issuer) == 204
         (headers,) = seen
@@ -177,7 +185,8 @@ def test_good_client_passes_revoked_and_unknown_ones_do_not(
         assert site.get(later_revoked, issuer) == 204
 
         igc_world.pki.revoke(later_revoked.certificate.serial_number, utc_now())
-        site.refresh(good, nginx=site.nginx)
+        again = site.refresh(good, nginx=site.nginx)
+        assert again.returncode == 0, again.stdout + again.stderr
         statuses = (site.get(later_revoked, issuer) for _ in range(TRIES))
         assert 400 in statuses  # at once, or when the new worker is there
         assert site.get(good, issuer) == 204
@@ -186,3 +195,43 @@ def test_good_client_passes_revoked_and_unknown_ones_do_not(
         assert site.get(stranger, stranger_pki.chain(stranger.certificate)[:1]) == 400
         assert site.get(None) == 400
         assert len(seen) == before
+
+
+def test_an_authority_without_a_list_is_named_and_the_script_fails(
+    examples: Path, igc_world: SimulatedWorld, tmp_path: Path
+) -> None:
+    pair = client(igc_world.pki, "good")
+    issuer, root = igc_world.pki.chain(pair.certificate)
+    lists, authorities, issued = (tmp_path / f"{n}.pem" for n in ("lists", "authorities", "issued"))
+    authorities.write_bytes(chain_pem([issuer, root]))
+    issued.write_bytes(chain_pem([pair.certificate]))
+
+    without = refresh_lists(examples / "nginx", lists, authorities, nginx=["true"])
+    assert without.returncode != 0
+    missing = without.stderr.partition("No list in force")[2]
+    assert names.display(issuer.subject) in missing
+    assert names.display(root.subject) not in missing
+    assert lists.exists()  # those of the roots: the others' clients are refused, the safe side
+
+    complete = refresh_lists(examples / "nginx", lists, authorities, issued, nginx=["true"])
+    assert complete.returncode == 0, complete.stdout + complete.stderr
+    assert "No list in force" not in complete.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if "lists" in path.name) == ["lists.pem"]
+
+
+def test_an_outdated_list_counts_as_missing(
+    examples: Path, igc_world: SimulatedWorld, tmp_path: Path
+) -> None:
+    lists, authorities = tmp_path / "lists.pem", tmp_path / "authorities.pem"
+    authorities.write_bytes(chain_pem(igc_world.pki.roots))
+    igc_world.clock.set(utc_now() - timedelta(days=90))
+    done = refresh_lists(examples / "nginx", lists, authorities, nginx=["true"])
+    assert done.returncode != 0
+    missing = done.stderr.partition("No list in force")[2]
+    assert all(names.display(root.subject) in missing for root in igc_world.pki.roots)
+
+
+def test_without_its_files_the_script_says_what_it_takes(examples: Path) -> None:
+    done = refresh_lists(examples / "nginx", nginx=["true"])
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: refresh-lists LISTS.pem AUTHORITIES.pem")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+
+@pytest.mark.parametrize("name", ["health-app", "web-dependency"])
+def test_its_guides_install_igcsante_from_here_before_what_needs_it(
+    examples: Path, name: str
+) -> None:
+    """The name isn't ours on the index: pip must find it installed."""
+    for guide in ("README.md", "README.fr.md"):
+        lines = (examples / name / guide).read_text("utf-8").splitlines()
+        installs = [shlex.split(line, comments=True) for line in lines if line.startswith("pip ")]
+        assert installs == [["pip", "install", "../..[card]"], ["pip", "install", ".[test]"]]
+    assert (examples / name / ".." / ".." / "setup.cfg").is_file()
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ def test_release_with_problems_builds_and_publishes_nothing(tmp_path: Path) -> N
     assert not (root / "dist").exists()
 
 
+def test_python_that_is_not_there_is_told_before_anything_is_built() -> None:
+    done = _release(REPOSITORY, "--dry-run", "--python", "no-such-python")
+    assert done.returncode == 2
+    assert "argument --python: there is no program no-such-python" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(("word", "agreed"), [(None, False), ("1.2.4", False), ("1.2.3", True)])
 def test_only_the_very_version_is_a_yes(
     word: str | None, agreed: bool, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from igcsante.cli import main
 from igcsante.cli.schemas import schema
 from igcsante.config import config_path, resolve
 from igcsante.doctor.finding import ok, problem
+from igcsante.doctor.masking import revealed
 from igcsante.errors import ConfigError, UsageError
 from igcsante.setup import STEPS, Act, Journey, Mark, Record, Seen, State, chosen, look
 from igcsante.setup import steps as module
@@ -81,7 +83,7 @@ def problems(seen: Seen) -> str:
     wrong = [finding for finding in seen.findings if finding.status == "problem"]
     assert (seen.state is State.TODO) == bool(wrong)
     assert all(finding.remedy for finding in wrong)
-    return "\n".join(f"{finding.seen}: {finding.remedy}" for finding in wrong)
+    return "\n".join(f"{revealed(f.seen)}: {revealed(f.remedy)}" for f in wrong)
 
 
 # -- each check fails with its remedy, and passes ---------------------------------------------
@@ -116,7 +118,11 @@ def test_a_blocked_pin(see: See, world: SimulatedWorld, monkeypatch: pytest.Monk
 
 
 def test_a_profile_that_says_too_little(see: See) -> None:
-    assert "names no platform" in problems(see("profile"))
+    told = problems(see("profile"))
+    assert "names no platform" in told
+    assert "igc --profile test config set platform URL" in told
+    assert main.run(["--profile", "test", "config", "set", "platform", "https://x.example/"]) == 0
+    assert "names no platform" not in problems(see("profile")), "what it says to do helps"
     write('platform = "https://pfc.example/service"\n')
     assert "does not name both WSDL and mapping file" in problems(see("profile"))
     write('platfrom = "https://pfc.example/service"\n')
@@ -126,7 +132,7 @@ def test_a_profile_that_says_too_little(see: See) -> None:
 
 
 def test_a_contract_that_does_not_fit(see: See, tmp_path: Path) -> None:
-    assert "igc setup profile" in problems(see("contract"))
+    assert "igc --profile test setup profile" in problems(see("contract"))
     pair = f'platform = "https://pfc.example/s"\nwsdl = "{MOCK[0]}"\nmapping = '
     write(pair + f'"{tmp_path / "none.toml"}"\n')
     assert "the contract can't be used" in problems(see("contract"))
@@ -212,6 +218,24 @@ def test_the_steps_are_known_by_name() -> None:
     with pytest.raises(UsageError) as wrong:
         chosen("anchor")
     assert "'anchors'" in wrong.value.advice
+
+
+def test_a_source_is_told_by_its_title() -> None:
+    """Its key in our notes means nothing to others."""
+    text = "\n".join(fact.line for step in STEPS for fact in step.facts) + checklist()
+    told = " ".join(re.findall(r"\[official: ([^]]+)\]", text))
+    assert not re.search(r"\b(G-DEM|G-RET|HUB|GNIUS)\b|(?<!form )\bF41\d|FAQ(?! des)", told)
+    assert "[official: FAQ des industriels (industriels.esante.gouv.fr), form F414 §4.2]" in (
+        checklist()
+    )
+    assert "[official: form F414 §1, §5.3]" in checklist()
+
+
+def test_a_step_is_not_of_another_phase() -> None:
+    with pytest.raises(UsageError, match="the step order is in phase 2, not 1") as wrong:
+        chosen("order", 1)
+    assert wrong.value.advice == "leave out --phase"
+    assert [step.id for step in chosen("order", 2)] == ["order"]
 
 
 def test_no_address_but_those_of_the_facts_sheet() -> None:

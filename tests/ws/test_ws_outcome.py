@@ -188,7 +188,7 @@ def test_a_doubt_counts_with_the_limits_of_the_call(platform, journal):
 def test_the_longest_attempt_is_that_of_the_limits(throw_away_ca):
     limits = Limits(connect=10, silence=290, total=300)
     context = throw_away_ca.client_context()
-    with ZeepPlatform("https://pfc.invalid/", context, limits=limits) as client:
+    with ZeepPlatform("https://127.0.0.1/", context, limits=limits) as client:
         assert client.longest_attempt == timedelta(seconds=320)
 
 

@@ -262,16 +262,19 @@ class _Processes:
         self._pool = self._new_pool()
 
 
+_STOPPING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if os.name == "posix" else ())}
+
+
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait: half a start is never undone.
+    """Ctrl-C, SIGTERM and a closed terminal wait: half a start is never undone.
 
     The processes that are started in the meantime let them wait too, until they say otherwise.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         yield
     finally:
@@ -286,7 +289,8 @@ class _Worker:
 
 
 def _start_worker(snapshot: Snapshot, folder: Path) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends what the person interrupts
+    for number in _STOPPING - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)  # the parent ends what the person interrupts
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -9,7 +9,14 @@ from .card import SimulatedCard
 from .faults import Fault
 from .material import CardMaterial, KeyPair
 from .pcscd import PrivatePcscd
-from .profile import Activity, CardProfile, load_profile, parse_profile, profile_names
+from .profile import (
+    Activity,
+    CardProfile,
+    changed_profile,
+    load_profile,
+    parse_profile,
+    profile_names,
+)
 from .reader import SimulatedReader
 from .replay import ReplayedCard
 from .vpcd import VpcdCard, serve_vpcd
@@ -25,6 +32,7 @@ __all__ = [
     "SimulatedCard",
     "SimulatedReader",
     "VpcdCard",
+    "changed_profile",
     "load_profile",
     "parse_profile",
     "profile_names",

@@ -222,6 +222,24 @@ def parse_profile(text: str, origin: str) -> CardProfile:
         ) from None
 
 
+def changed_profile(profile: CardProfile, changes: Mapping[str, Any]) -> CardProfile:
+    """The profile with other values: of its fields, or as a TOML file has them.
+
+    Raises UsageError, which names the key.
+    """
+    fitting: dict[str, Any] = {
+        key: value
+        for key, value in changes.items()
+        if key in _FIELD_TYPES and isinstance(value, _FIELD_TYPES[key])
+    }
+    others = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in changes.items()
+        if key not in fitting
+    }
+    return replace(profile, **fitting, **_values(others, ()))
+
+
 def _profile(table: dict[str, Any]) -> CardProfile:
     like = table.pop("like", None)
     if like is not None and like not in profile_names():
@@ -229,17 +247,25 @@ def _profile(table: dict[str, Any]) -> CardProfile:
             tr("like: there is no card profile {like!r}", like=like),
             advice=tr("known: {names}", names=", ".join(profile_names())),
         )
-    values = _checked(table, _PROFILE_TYPES, ("name",) if like else _REQUIRED)
+    values = _values(table, ("name",) if like else _REQUIRED)
+    return replace(load_profile(like), **values) if like else CardProfile(**values)
+
+
+def _values(table: Mapping[str, Any], required: Sequence[str]) -> dict[str, Any]:
+    """The fields that a table gives. Raises UsageError."""
+    values = _checked(table, _PROFILE_TYPES, required)
     if "national_id" in values:
         values["national_id"] = NationalId.parse(values["national_id"])
     if "activities" in values:
         values["activities"] = tuple(map(_activity, values["activities"]))
     if not all(isinstance(what, str) for what in values.get("files", {}).values()):
         raise UsageError(tr("files are {file_rule}", file_rule=_FILE_RULE))
-    return replace(load_profile(like), **values) if like else CardProfile(**values)
+    return values
 
 
 def _activity(table: object) -> Activity:
+    if isinstance(table, Activity):
+        return table
     if not isinstance(table, dict):
         raise UsageError(tr("activities are tables, as in [[activities]]"))
     required = ("raison_sociale", "structure_id", "secteur")
@@ -286,6 +312,8 @@ _PROFILE_TYPES: dict[str, type] = {
     "activities": list,
     "files": dict,
 }
+# Values of fields that no TOML file can hold.
+_FIELD_TYPES: dict[str, type] = {"national_id": NationalId, "profession_code": type(None)}
 _REQUIRED = (
     "name", "generation", "serial", "card_number", "national_id",
     "title", "surname", "given_name",
