@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from .messages import tr
+
 
 class ExitCode(IntEnum):
     """Exit codes of ``igc``, the same for all commands."""
@@ -47,7 +49,9 @@ class IgcError(Exception):
     @property
     def in_one_line(self) -> str:
         """The message, and the advice in parentheses when there is one."""
-        return f"{self.message} ({self.advice})" if self.advice else self.message
+        if not self.advice:
+            return self.message
+        return tr("{message} ({advice})", message=self.message, advice=self.advice)
 
     def to_dict(self) -> dict[str, Any]:
         """``{"code", "message", "advice", "exit_code", **fields}``, ready for JSON."""

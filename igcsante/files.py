@@ -69,7 +69,7 @@ def write_atomic(
     from tempfile import mkstemp  # most commands write nothing, and it costs a start 5 ms
 
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path.parent)
         handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise StorageError(
@@ -189,9 +189,17 @@ def lock(stream: IO[bytes], *, wait: bool) -> bool:
 
 
 def private_directory(path: Path) -> Path:
-    """``path`` as a folder, made when absent, for its owner only (0700). Raises StorageError."""
+    """``path`` as a folder, made when absent, for its owner only (0700), and so are those above
+    it that are made. Raises StorageError."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
     except OSError as error:
         raise StorageError(tr("{path}: {why}", path=path, why=reason_of(error))) from None
     return path
+
+
+def _make_private(path: Path) -> None:
+    """``mkdir(parents=True)`` gives the folders above the mode of the umask. Raises OSError."""
+    if not path.parent.is_dir() and path.parent != path:
+        _make_private(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)

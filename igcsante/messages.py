@@ -7,7 +7,7 @@ the person's language (``igcsante/locale/*/LC_MESSAGES/igcsante.mo``, GNU gettex
 the same values. So a library that catches our errors sees one language, and threads with users
 of two languages don't disturb each other.
 
-Every start of ``igc`` pays for this module: it imports what costs (typing, pathlib, gettext)
+Every start of ``igc`` pays for this module: it imports what costs (typing, pathlib)
 only where it is needed.
 """
 
@@ -18,13 +18,14 @@ import os
 TYPE_CHECKING = False  # as typing has it, without its cost
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from gettext import NullTranslations
     from typing import Any, Self
+
+    from .catalogue import Catalogue
 
 LANGUAGES = ("en", "fr")
 LOCALE_DIRECTORY = os.path.join(os.path.dirname(__file__), "locale")  # noqa: PTH118, PTH120
 DOMAIN = "igcsante"
-_catalogues: dict[str, NullTranslations] = {}
+_catalogues: dict[str, Catalogue] = {}
 
 
 class Message(str):
@@ -112,13 +113,26 @@ def localized(text: str, language: str | None = None) -> str:
         return str(text)
     values = {name: _localized_value(value, language) for name, value in text.values.items()}
     if isinstance(text, Joined):
-        return localized(text.template, language).join(values.values())
+        return translated(text.template, language).join(values.values())
     translations = catalogue(language)
     if text.plural:
         template = translations.ngettext(text.template, text.plural, text.values["count"])
     else:
         template = translations.gettext(text.template)
     return template.format_map(values) if values else template
+
+
+def quoted_choices(words: Iterable[str]) -> Message:
+    """Words to choose from, the last two with "or" between them.
+
+    >>> quoted_choices(["info", "pin", "sign"])
+    "'info', 'pin' or 'sign'"
+    """
+    quoted = [tr("{word!r}", word=word) for word in words]
+    if len(quoted) < 2:
+        return joined("", quoted)
+    first = joined(", ", quoted[:-1])
+    return tr("{first} or {last}", first=first, last=quoted[-1])
 
 
 def translated(text: str, language: str | None = None) -> str:
@@ -128,26 +142,65 @@ def translated(text: str, language: str | None = None) -> str:
 
 
 def preferred_language(environ: Mapping[str, str] = os.environ) -> str:
-    """``fr`` or ``en``: IGC_LANG, else the locale (LC_ALL, LC_MESSAGES, LANG), else English."""
-    for name in ("IGC_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+    """``fr`` or ``en``: IGC_LANG, else the locale (LC_ALL, LC_MESSAGES, LANG), else English.
+
+    IGC_LANG may be written ``fr-FR``, ``fr_FR.UTF-8`` or ``french`` too; a language that we
+    don't speak counts as if it were not set.
+    """
+    if language := _NAMED.get(_first_word(environ.get("IGC_LANG", ""))):
+        return language
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
-            return "fr" if value.partition("_")[0].partition(".")[0].lower() == "fr" else "en"
+            return "fr" if _first_word(value) in _FRENCH else "en"
     return "en"
 
 
-def catalogue(language: str) -> NullTranslations:
+_FRENCH = ("fr", "french", "francais", "fran\xe7ais", "fra", "fre")
+_ENGLISH = ("en", "english", "eng", "c", "posix")
+_NAMED = {**dict.fromkeys(_FRENCH, "fr"), **dict.fromkeys(_ENGLISH, "en")}
+
+
+def _first_word(locale: str) -> str:
+    """The language of ``fr_FR.UTF-8@euro``: ``fr``."""
+    for sign in "_-.@":
+        locale = locale.partition(sign)[0]
+    return locale.strip().lower()
+
+
+def catalogue(language: str) -> Catalogue:
     """The messages of a language; those of an unknown one are in English."""
     if language not in _catalogues:
-        from gettext import translation
+        from .catalogue import Catalogue
 
-        _catalogues[language] = translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)
+        path = os.path.join(LOCALE_DIRECTORY, language, "LC_MESSAGES", f"{DOMAIN}.mo")  # noqa: PTH118
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                _catalogues[language] = Catalogue(file.read())
+        except OSError:
+            _catalogues[language] = Catalogue()
     return _catalogues[language]
 
 
 def _localized_value(value: Any, language: str) -> Any:
     if isinstance(value, Message):
         return localized(value, language)
-    return _FrenchNumber(value) if isinstance(value, int | float) and language == "fr" else value
+    return spoken(value, language)
+
+
+def spoken(value: Any, language: str) -> Any:
+    """A value as the templates of a language format it: French has its own numbers and quotes."""
+    if language != "fr":
+        return value
+    if isinstance(value, str):
+        return _FrenchText(value)
+    return _FrenchNumber(value) if isinstance(value, int | float) else value
+
+
+class _FrenchText(str):
+    """A text that ``!r`` puts within « », where English has quotes."""
+
+    def __repr__(self) -> str:
+        return f"«\xa0{super().__repr__()[1:-1]}\xa0»"
 
 
 class _FrenchNumber:

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 
 from .messages import Message, tr
 
+_NO_BREAK_SPACE = "\xa0"
+
 
 def printable(text: str) -> str:
     """The text on one line, without what a terminal would obey: control characters, ESC,
     line ends and direction overrides become spaces. A message stays one: its values change.
+    No-break spaces stay, or French lines would end before their punctuation.
 
     >>> printable("a\\x1b[31mb\\nc")
     'a [31mb c'
@@ -20,7 +23,8 @@ def printable(text: str) -> str:
         return text.with_texts(printable)
     if text.isprintable():
         return text.strip()
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    kept = (char if char.isprintable() or char == _NO_BREAK_SPACE else " " for char in text)
+    return "".join(kept).strip()
 
 
 _FORMULA = re.compile(r"(^|;\s*)(?=[=+\-@＝＋－＠])")

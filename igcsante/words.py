@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .messages import tr
+from .messages import Message, tr
 
 _VERDICTS = (
     *(tr("good"), tr("revoked"), tr("invalid"), tr("unknown"), tr("stale"), tr("unreadable")),
@@ -44,3 +44,15 @@ def said(code: str) -> str:
     """
     text = str(code).replace("_", " ")
     return _WORDS.get(text, str(code))
+
+
+def certificate_of(purpose: str) -> Message:
+    """The certificate of a card for a purpose: ``authentication``, ``signature``…"""
+    return _CERTIFICATES.get(purpose) or tr("the {purpose} certificate", purpose=purpose)
+
+
+_CERTIFICATES = {
+    "authentication": tr("the authentication certificate"),
+    "signature": tr("the signature certificate"),
+    "technical": tr("the technical certificate"),
+}

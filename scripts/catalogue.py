@@ -4,7 +4,8 @@
     scripts/catalogue --check   change nothing; tell what is missing, too much or wrong
     scripts/catalogue --list    the messages that wait for a translation, one a line
 
-Messages are the literals of `tr(…)` and `plural(…)` in igcsante/, and the help of the commands.
+Messages are the literals of `tr(…)`, `plural(…)`, `translated(…)` and what `joined(…)` puts
+between texts, in igcsante/, and the help of the commands.
 Babel reads and writes the files of GNU gettext.
 """
 
@@ -41,6 +42,18 @@ SYSTEM_ERRORS = (
     "EHOSTUNREACH EINVAL EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENETUNREACH ENODEV ENOENT ENOLCK "
     "ENOSPC ENOTCONN ENOTDIR ENOTEMPTY ENXIO EPERM EPIPE EROFS ETIMEDOUT ETXTBSY"
 )
+OF_DATABASES = (
+    *("file is not a database", "database disk image is malformed", "database is locked"),
+    *("unable to open database file", "attempt to write a readonly database"),
+    *("disk I/O error", "database or disk is full"),
+)
+OF_TOML = (
+    *("Invalid value", "Invalid statement", "Invalid date or datetime", "Unterminated string"),
+    *("Expected newline or end of document after a statement", "Cannot overwrite a value"),
+    *("Expected '=' after a key in a key/value pair", "Invalid initial character for a key part"),
+    *("Expected ']' at the end of a table declaration", "Unclosed array", "Unclosed inline table"),
+    *("Expected ']]' at the end of an array declaration", "Unescaped '\\' in a string"),
+)
 OF_NAMES = ("Name or service not known", "Temporary failure in name resolution")
 
 
@@ -55,7 +68,7 @@ def messages() -> dict[MsgId, set[str]]:
 
     for name in SYSTEM_ERRORS.split():
         found[os.strerror(getattr(errno, name))].add("igcsante/messages.py")
-    for text in OF_NAMES:
+    for text in (*OF_NAMES, *OF_DATABASES, *OF_TOML):
         found[text].add("igcsante/messages.py")
     for text in (*help_texts(), *click_plurals()):
         found[text].add("igcsante/cli")
@@ -69,10 +82,18 @@ def _messages_of(path: Path) -> Iterator[MsgId]:
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id == "tr":
+        if node.func.id == "tr" or _is_fixed(node):
             yield ast.literal_eval(node.args[0])
         elif node.func.id == "plural":
             yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
+
+
+def _is_fixed(call: ast.Call) -> bool:
+    """Whether it is given a text to look up, with more than white space in it."""
+    if getattr(call.func, "id", "") not in ("translated", "joined"):
+        return False
+    text = getattr(call.args[0], "value", None)
+    return isinstance(text, str) and bool(text.strip())
 
 
 def up_to_date(old: Catalog) -> Catalog:
@@ -121,11 +142,13 @@ def _wrong_with(english: str, french: str) -> Iterator[str]:
         yield f"characters outside Latin-1: {sorted(strange)}"
     if re.search(r"\w ?[;!?](?=\s|$)| :(?=\s|$)|« | »", french) and french != english:
         yield "a no-break space (U+00A0) goes before : ; ? ! and within « »"
-    if (
-        english[:1].isspace() != french[:1].isspace()
-        or english[-1:].isspace() != french[-1:].isspace()
-    ):
+    if [end in _SPACES for end in (english[0], english[-1])] != [
+        end in _SPACES for end in (french[0], french[-1])
+    ]:
         yield "white space at an end differs"
+
+
+_SPACES = " \n"  # no U+00A0: a French piece may begin with it, before its punctuation
 
 
 def _values(template: str) -> list[str]:

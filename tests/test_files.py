@@ -126,6 +126,18 @@ def test_interruption_leaves_no_temporary_file(
     assert names(tmp_path) == []
 
 
+def test_every_folder_that_is_made_is_private(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        private_directory(tmp_path / "a" / "b" / "c")
+        write_atomic(tmp_path / "d" / "e" / "file", b"")
+    finally:
+        os.umask(before)
+    made = [folder for folder in tmp_path.rglob("*") if folder.is_dir()]
+    assert len(made) == 5
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in made} == {0o700}
+
+
 def test_parent_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):

@@ -15,7 +15,7 @@ import pytest
 
 from igcsante import messages
 from igcsante.errors import UsageError
-from igcsante.messages import joined, localized, plural, preferred_language, tr
+from igcsante.messages import joined, localized, plural, preferred_language, quoted_choices, tr
 from igcsante.words import said
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +32,9 @@ def french(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue.add("{who}: revoked on {when:%Y}", "{who} : révoqué en {when:%Y}")
     catalogue.add("stale", "périmé")
     catalogue.add("not {what}", "non {what}")
+    catalogue.add("no {name!r}", "pas de {name!r}")
+    catalogue.add("{first} or {last}", "{first} ou {last}")
+    catalogue.add("; ", "\xa0; ")
     catalogue.add(
         ("{count} certificate", "{count} certificates"), ("{count} cert", "{count} certs")
     )
@@ -59,7 +62,25 @@ def test_the_edge_says_it_in_the_language_of_the_person() -> None:
 @pytest.mark.usefixtures("french")
 def test_messages_within_messages_are_said_too() -> None:
     assert localized(tr("not {what}", what=tr("stale")), "fr") == "non périmé"
-    assert localized(joined("; ", [tr("stale"), "x", tr("stale")]), "fr") == "périmé; x; périmé"
+    assert (
+        localized(joined("; ", [tr("stale"), "x", tr("stale")]), "fr")
+        == "périmé\xa0; x\xa0; périmé"
+    )
+
+
+@pytest.mark.usefixtures("french")
+def test_each_language_has_its_quotes() -> None:
+    message = tr("no {name!r}", name="tset")
+    assert (localized(message, "en"), localized(message, "fr")) == (
+        "no 'tset'",
+        "pas de «\xa0tset\xa0»",
+    )
+    assert message.values["name"] == "tset"
+    choices = quoted_choices(["info", "pin"])
+    assert (choices, localized(choices, "fr")) == (
+        "'info' or 'pin'",
+        "«\xa0info\xa0» ou «\xa0pin\xa0»",
+    )
 
 
 @pytest.mark.usefixtures("french")
@@ -130,6 +151,12 @@ def test_a_message_reaches_another_process_whole(message: messages.Message) -> N
         ({"LC_MESSAGES": "fr_BE", "LANG": "nl_BE"}, "fr"),
         ({"LANG": "frp"}, "en"),
         ({"IGC_LANG": "", "LANG": "fr"}, "fr"),
+        ({"IGC_LANG": "fr-FR", "LANG": "C"}, "fr"),
+        ({"IGC_LANG": "fr_FR.UTF-8", "LANG": "C"}, "fr"),
+        ({"IGC_LANG": "French", "LANG": "C"}, "fr"),
+        ({"IGC_LANG": "english", "LANG": "fr"}, "en"),
+        ({"IGC_LANG": "de", "LANG": "fr_FR"}, "fr"),
+        ({"IGC_LANG": "de", "LANG": "de_DE"}, "en"),
     ],
 )
 def test_igc_lang_wins_over_the_locale(environ: dict[str, str], language: str) -> None:
@@ -146,6 +173,19 @@ def test_the_french_catalogue_is_complete_and_of_todays_code() -> None:
     )
     assert run.stderr.strip() == ""
     assert run.returncode == 0
+
+
+def test_every_text_that_is_looked_up_is_given_to_translators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from catalogue import _messages_of
+
+    source = tmp_path / "source.py"
+    source.write_text(
+        'tr("a"); translated("b:"); joined("; ", x); joined(" ", x); translated(b); joined(b, x)'
+    )
+    assert set(_messages_of(source)) == {"a", "b:", "; "}
 
 
 # -- the source: what is for people is a message -----------------------------------------
@@ -299,3 +339,9 @@ def test_messages_stay_messages(path: Path) -> None:
         above = parents[node]
         assert not isinstance(above, ast.FormattedValue | ast.BinOp), f"{node.lineno}: {_PLAIN}"
         assert not isinstance(above, ast.Attribute), f"{node.lineno}: {_PLAIN}"
+
+
+def test_advice_in_parentheses_is_still_said_in_the_person_s_language() -> None:
+    error = UsageError(tr("interrupted"), advice=tr("revoked"))
+    assert error.in_one_line == "interrupted (revoked)"
+    assert localized(error.in_one_line, "fr") == "interrompu (révoqué)"

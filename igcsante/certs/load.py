@@ -61,9 +61,11 @@ def load(data: bytes, password: Secret | None = None, *, source: str = "") -> Co
             return _pem(data, source)
         return _der(data, password, source)
     except UnreadableError as error:
-        where = f"{source}: " if source else ""
+        message = error.message
         raise UnreadableError(
-            where + error.message, advice=error.advice or _WHAT_WE_READ, **error.fields
+            tr("{source}: {message}", source=source, message=message) if source else message,
+            advice=error.advice or _WHAT_WE_READ,
+            **error.fields,
         ) from None
 
 

@@ -6,10 +6,12 @@ is asked. Without a terminal nothing blocks: the error says which option to give
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..errors import UsageError
-from ..messages import localized, tr
+from ..messages import localized, tr, translated
 from ..secret import Secret, read_secret
 from .output import insist, is_interactive
 
@@ -31,8 +33,13 @@ def secret(
                 "give {option} fd:N, env:NAME or cmd:COMMAND (see: igc help secrets)", option=option
             ),
         )
-    answer = click.prompt(localized(prompt), hide_input=True, confirmation_prompt=confirm, err=True)
-    return Secret(answer)
+    return Secret(prompted(prompt, hide_input=True, confirmation_prompt=confirm))
+
+
+def prompted(question: str, **attributes: Any) -> str:
+    """What is typed after the question, as :func:`click.prompt` takes it."""
+    suffix = translated(": ")  # click's own is English: no space goes before it
+    return str(click.prompt(localized(question), prompt_suffix=suffix, err=True, **attributes))
 
 
 def secret_at_hand(source: str | None) -> Secret | None:
@@ -77,7 +84,7 @@ def says_yes(question: str, *, otherwise: bool = False) -> bool:
     if not otherwise:
         shown = tr("{question} [y/N]", question=question)
     while True:
-        answer = click.prompt(localized(shown), default="", show_default=False, err=True)
+        answer = prompted(shown, default="", show_default=False)
         if (word := answer.strip().lower()) in _ANSWERS:
             return _ANSWERS[word]
         if not word:
@@ -98,5 +105,5 @@ def retyped(expected: str, question: str) -> None:
             tr("there is no terminal to confirm this on: nothing was done"),
             advice=tr("say yes with --yes"),
         )
-    if click.prompt(localized(question), err=True).strip().lower() != expected.lower():
+    if prompted(question).strip().lower() != expected.lower():
         raise UsageError(tr("That is not it: nothing was done."))

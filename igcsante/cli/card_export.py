@@ -25,7 +25,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 @command("export")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--private", is_flag=True, help="Also what the PIN guards; asks for the PIN.")
 @pin_source_option
 @last_try_option
@@ -33,7 +33,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 def export_command(
     settings: Settings, directory: Path, private: bool, pin_source: str | None, use_last_try: bool
 ) -> None:
-    """Write the card's certificates (PEM) and data objects (as they are) into DIRECTORY.
+    """Write the card's certificates (PEM) and data objects (as they are) into FOLDER.
 
     What the PIN guards is left out, unless --private or --pin-source is given. An object that
     the card lists and doesn't give is told on stderr. No file is overwritten: when one of

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..messages import tr
+from . import completing
 from .command import command
 from .output import Settings, card_options, talk
 
@@ -16,7 +17,13 @@ from .output import Settings, card_options, talk
 @command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--include-private", is_flag=True, help="Keep what is read after the PIN, too.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument(
+    "command",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    shell_complete=completing.command_lines,
+)
 @card_options
 def record_command(
     settings: Settings, include_private: bool, file: Path, command: tuple[str, ...]

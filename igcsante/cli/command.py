@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import gettext
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,15 @@ import click.parser
 import click.termui
 import click.types
 
-from ..messages import catalogue, localized, preferred_language, translated
+from ..messages import (
+    catalogue,
+    localized,
+    preferred_language,
+    quoted_choices,
+    spoken,
+    tr,
+    translated,
+)
 from . import layout, page
 from .commands import HELP_HELP
 from .page import Page, Row
@@ -41,6 +50,8 @@ class WithPage(click.Command):
         for param in self.params:
             if type(param.type) is click.Choice:
                 param.type = Choice(param.type.choices, param.type.case_sensitive)
+            if isinstance(param, click.Option) and param.metavar is None:
+                param.metavar = _metavar(param.type)
 
     def page(self) -> Page:
         """What its docstring says."""
@@ -77,6 +88,13 @@ class WithPage(click.Command):
     def command_sections(self, ctx: click.Context) -> list[tuple[str, list[Row]]]:
         """The commands of a group, each with a line."""
         return []
+
+
+def _metavar(kind: click.ParamType[Any]) -> str | None:
+    """What stands for a value that has no name of its own: the same in every language."""
+    if isinstance(kind, click.Path):
+        return "FILE" if not kind.dir_okay else "FOLDER" if not kind.file_okay else "PATH"
+    return "TEXT" if kind is click.STRING else None
 
 
 class Command(WithPage):
@@ -123,6 +141,10 @@ def group(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Group]
 class Choice(click.Choice[Any]):
     """A choice that names the nearest value when it was given none of its own."""
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        choices = ", ".join(map(str, self._normalized_mapping(ctx=ctx).values()))
+        return in_clicks_language(tr("Choose from: {choices}", choices=choices))
+
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         from difflib import get_close_matches
 
@@ -130,8 +152,8 @@ class Choice(click.Choice[Any]):
         near = get_close_matches(str(value), [str(choice) for choice in self.choices], 1)
         if not near:
             return message
-        hint = _gettext("Did you mean {possibility}?").format(possibility=repr(near[0]))
-        return f"{message} {hint}"
+        hint = tr("Did you mean {choices}?", choices=quoted_choices(near))
+        return f"{message} {in_clicks_language(hint)}"
 
 
 # -- click's own words -----------------------------------------------------------------------
@@ -145,20 +167,65 @@ def click_speaks(language: str | None) -> None:
     _language = language
 
 
+def said_by(error: click.UsageError) -> str:
+    """What click says of wrong use, with the names that it finds near, the nearest first."""
+    if isinstance(error, click.MissingParameter) and error.param and not error.param_hint:
+        error.param_hint = _spoken(error.param.get_error_hint(error.ctx))
+    found = getattr(error, "possibilities", None)
+    if not found:
+        return error.format_message()
+    if not (near := _near(found, getattr(error, "option_name", None) or error.command_name)):  # type: ignore[attr-defined]
+        return error.message
+    hint = tr("Did you mean {choices}?", choices=quoted_choices(near))
+    return f"{error.message} {in_clicks_language(hint)}"
+
+
+def _near(found: list[str], asked: str) -> list[str]:
+    """Of what click finds alike, what may have been meant: it takes ``pin`` for ``inf``."""
+    from difflib import SequenceMatcher
+
+    def likeness(word: str) -> float:
+        return SequenceMatcher(None, word.strip("-"), asked.strip("-")).ratio()
+
+    return sorted((word for word in found if likeness(word) > _NEAR), key=likeness, reverse=True)
+
+
+_NEAR = 0.7
+
+
 def in_clicks_language(message: str) -> str:
     """A message that click is given, to put it into one of its own."""
     return localized(message, _language)
 
 
 def _gettext(message: str) -> str:
-    return translated(message, _language)
+    return _Template(translated(message, _language))
 
 
 def _ngettext(one: str, many: str, count: int) -> str:
     language = _language or preferred_language()
     if language == "en":
         return one if count == 1 else many
-    return catalogue(language).ngettext(one, many, count)
+    return _Template(catalogue(language).ngettext(one, many, count))
+
+
+class _Template(str):
+    """A text of click's, whose values are written as its language does."""
+
+    def format(self, *args: Any, **values: Any) -> str:
+        return super().format(*args, **{name: _spoken(value) for name, value in values.items()})
+
+
+# What click made of names, before it says them.
+_NAME = re.compile("'([^']*)'")
+_NAMES = re.compile("'[^']*'(?:(?:, | / )'[^']*')*")
+
+
+def _spoken(value: Any) -> Any:
+    language = _language or preferred_language()
+    if language == "en" or not isinstance(value, str) or not _NAMES.fullmatch(value):
+        return spoken(value, language)
+    return _NAME.sub(lambda name: repr(spoken(name[1], language)), value)
 
 
 def _teach_click() -> None:

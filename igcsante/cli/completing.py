@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ..messages import localized
+
 if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
@@ -89,10 +91,31 @@ def profiles() -> Values:
 
 @live
 def configuration_keys() -> Values:
-    """The keys of a profile."""
-    from ..config import KEYS
+    """The keys of a profile, and the one that stands above them."""
+    from ..config import KEYS, VARIABLES
 
-    return [(key.name, str(key.about)) for key in KEYS.values()]
+    names = [(key.name, localized(key.about)) for key in KEYS.values()]
+    return [*names, ("default_profile", localized(VARIABLES["IGC_PROFILE"]))]
+
+
+def configuration_values(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What the key of ``igc config set`` may be: a choice, a profile, a reader, a file."""
+    from ..config import KEYS, Kind
+
+    name = ctx.params.get("key")
+    if name in _OF_KEYS:
+        return _OF_KEYS[name](ctx, param, incomplete)
+    key = KEYS.get(name or "")
+    if key is None:
+        return []
+    if key.kind in (Kind.PATH, Kind.PATHS):
+        return _or_files("file")(ctx, param, incomplete)
+    return live(lambda: [(choice, "") for choice in key.choices])(ctx, param, incomplete)
+
+
+_OF_KEYS = {"default_profile": profiles, "reader": readers}
 
 
 @live
@@ -110,9 +133,51 @@ def orders() -> Values:
     ) as database:
         rows = database.execute(query, (_MOST,)).fetchall()
     return [
-        *((str(number), f"{reference}, {state}") for number, reference, state in rows),
-        *((reference, f"{number}, {state}") for number, reference, state in rows if reference),
+        *((str(number), f"{reference}, {_meaning(state)}") for number, reference, state in rows),
+        *((ref, f"{number}, {_meaning(state)}") for number, ref, state in rows if ref),
     ]
+
+
+def _meaning(state: str) -> str:
+    from ..ws.orders.entries import OrderState
+
+    return localized(OrderState(state).meaning)
+
+
+@live
+def kept_lists() -> Values:
+    """The revocation lists that are kept, by the name in their address and by their issuer."""
+    from pathlib import PurePosixPath
+
+    from ..certs.crl.store import CrlStore
+    from .crl_print import common_name
+
+    found = [(PurePosixPath(item.source).stem, common_name(item)) for item in CrlStore().lists()]
+    return [*(pair for pair in found if pair[0]), *((issuer, short) for short, issuer in found)]
+
+
+@live
+def usages() -> Values:
+    """What a certificate may be ordered for."""
+    from ..ws.vocabulary import Usage
+
+    return [(usage.value, "") for usage in Usage]
+
+
+@live
+def offres() -> Values:
+    """Whom a certificate may be ordered for."""
+    from ..ws.vocabulary import Offre
+
+    return [(offre.value, "") for offre in Offre]
+
+
+@live
+def failures() -> Values:
+    """How the simulated platform can fail."""
+    from ..testing.platform.faults import FUNCTIONAL, INCIDENTS, TECHNICAL
+
+    return [*FUNCTIONAL.items(), *TECHNICAL.items(), *INCIDENTS.items()]
 
 
 @live
@@ -142,7 +207,7 @@ def setup_steps() -> Values:
     """The steps of igc setup."""
     from ..setup.steps import STEPS
 
-    return [(step.id, str(step.title)) for step in STEPS]
+    return [(step.id, localized(step.title)) for step in STEPS]
 
 
 @live
@@ -151,7 +216,7 @@ def checks() -> Values:
     from ..doctor.run import CHECKS
 
     groups = dict.fromkeys(check.group for check in CHECKS)
-    return [*((group, "") for group in groups), *((c.id, str(c.title)) for c in CHECKS)]
+    return [*((group, "") for group in groups), *((c.id, localized(c.title)) for c in CHECKS)]
 
 
 @live
@@ -166,6 +231,19 @@ certificates: Completer = _or_files(CERTIFICATES)
 policies: Completer = _or_files("file", _policies)
 simulated_cards: Completer = _or_files("file", _simulated_cards)
 orders_or_certificates: Completer = _or_files(CERTIFICATES, orders)
+
+
+def command_lines(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What goes on with the words of a command of igc, which are the parameter's."""
+    from click.shell_completion import ShellComplete
+
+    words = list(ctx.params.get(param.name or "") or ())
+    if words[:1] == ["igc"]:
+        del words[0]
+    asked = ShellComplete(ctx.find_root().command, {}, "igc", "")
+    return asked.get_completions(words, incomplete)
 
 
 def topics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..messages import Message, localized, plural, tr
+from ..messages import Message, joined, localized, plural, tr
 from ..text import did_you_mean
 from . import completing
 from .command import group
@@ -97,7 +97,13 @@ def config_get(settings: Settings, key: str) -> None:
 
 @config_command.command("set")
 @click.argument("key", shell_complete=completing.configuration_keys)
-@click.argument("values", metavar="VALUE…", nargs=-1, required=True)
+@click.argument(
+    "values",
+    metavar="VALUE...",
+    nargs=-1,
+    required=True,
+    shell_complete=completing.configuration_values,
+)
 @common_options
 def config_set(settings: Settings, key: str, values: tuple[str, ...]) -> None:
     """Set KEY to VALUE in config.toml, several for a list; [] is an empty list.
@@ -306,7 +312,7 @@ def _tell_change(done: Change, settings: Settings) -> None:
         say(_in_words(done))
     if done.new_profile:
         near = did_you_mean(done.profile or "", _other_profiles(done))
-        made = tr("The profile {name} is new.", name=done.profile)
+        made = tr("The profile {name!r} is new.", name=done.profile)
         talk(tr("{made} {near}", made=made, near=near) if near else made)
     key = KEYS.get(done.key)
     if key and os.environ.get(key.variable):
@@ -319,13 +325,14 @@ def _in_words(done: Change) -> Message:
         words["profile"] = done.profile
     if done.value is None:
         return (
-            tr("{key} was taken out of the profile {profile} in {path}.", **words)
+            tr("{key} was taken out of the profile {profile!r} in {path}.", **words)
             if done.profile
             else tr("{key} was taken out of {path}.", **words)
         )
-    words["value"] = ", ".join(_lines(done.value)) or "[]"
+    quoted = [tr("{word!r}", word=line) for line in _lines(done.value)]
+    words["value"] = joined(", ", quoted) if quoted else "[]"
     return (
-        tr("{key} is now {value} in the profile {profile} of {path}.", **words)
+        tr("{key} is now {value} in the profile {profile!r} of {path}.", **words)
         if done.profile
         else tr("{key} is now {value} in {path}.", **words)
     )

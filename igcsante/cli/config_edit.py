@@ -1,7 +1,7 @@
 """The editor of ``igc config edit``: a copy is edited, and replaces the file once it is right.
 
 Whatever happens, what was typed is in one of the two: a copy that could not take the file's
-place stays beside it, and where it is is told.
+place stays beside it, where it is is told, and the next edit may go on with it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import KEYS, MAX_CONFIG_BYTES, Key
 from ..config.edit import replace_file, require_right
 from ..errors import ConfigError, IgcError, StorageError, UsageError
-from ..files import private_directory, read_bounded, write_atomic
+from ..files import lock, private_directory, read_bounded, write_atomic
 from ..messages import localized, reason_of, tr
 from . import ask
 from .output import is_interactive, print_error, talk
@@ -43,7 +42,7 @@ def edit(path: Path) -> bool:
             if new == start:
                 return False
             try:
-                require_right(path, new)
+                require_right(copy, new)  # a mistake is at a line of the copy
                 break
             except ConfigError as error:
                 if not is_interactive():
@@ -96,24 +95,46 @@ def _as_toml(key: Key) -> str:
 
 @contextlib.contextmanager
 def _copy(path: Path, content: bytes) -> Iterator[Path]:
-    """A copy beside the file, for its owner only; gone at the end unless it was changed."""
+    """A copy beside the file, for its owner only; gone at the end unless it was changed.
+
+    There is one, so that those that were kept don't pile up: a person may go on with it.
+    """
     private_directory(path.parent)
+    copy = path.with_name(f"{path.stem}-edited{path.suffix}")
+    with _alone(copy):
+        try:
+            if _is_as(copy, content) or not _goes_on(copy):
+                write_atomic(copy, content, overwrite=True)
+            yield copy
+        finally:
+            if _is_as(copy, content):
+                copy.unlink(missing_ok=True)
+            else:
+                talk(tr("What you wrote is kept in {copy}", copy=copy))
+
+
+@contextlib.contextmanager
+def _alone(copy: Path) -> Iterator[None]:
+    """While nobody else edits it. Raises UsageError when one does."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix="config-", suffix=".toml")
+        stream = copy.with_name(f".{copy.name}.lock").open("ab")
     except OSError as error:
         raise StorageError(
-            tr("{path}: {reason}; nothing was changed", path=path.parent, reason=reason_of(error))
+            tr("{path}: {reason}; nothing was changed", path=copy.parent, reason=reason_of(error))
         ) from None
-    copy = Path(name)
-    os.close(handle)
-    try:
-        write_atomic(copy, content, overwrite=True)
-        yield copy
-    finally:
-        if _is_as(copy, content):
-            copy.unlink(missing_ok=True)
-        else:
-            talk(tr("What you wrote is kept in {copy}", copy=copy))
+    with stream:
+        if not lock(stream, wait=False):
+            raise UsageError(
+                tr("{path} is being edited already; nothing was changed", path=copy),
+                advice=tr("end the other igc config edit first"),
+            )
+        yield
+
+
+def _goes_on(copy: Path) -> bool:
+    """Whether the person wants to go on with what was kept; a script begins anew."""
+    question = tr("Go on with what you wrote before, in {copy}?", copy=copy)
+    return is_interactive() and ask.says_yes(question, otherwise=True)
 
 
 def _is_as(copy: Path, content: bytes) -> bool:
@@ -143,6 +164,18 @@ def _run(command: list[str], copy: Path) -> None:
         signal.signal(signal.SIGINT, before)
     if code == -signal.SIGINT:
         raise KeyboardInterrupt
+    if code < 0:
+        raise UsageError(
+            tr(
+                "the editor {name} was killed (signal {number}): the file is as it was",
+                name=command[0],
+                number=-code,
+            )
+        )
+    if not code and not copy.exists():
+        raise UsageError(
+            tr("the editor {name} took its copy away: the file is as it was", name=command[0])
+        )
     if code:
         raise UsageError(
             tr(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from ..text import printable
 from ..words import said
 from . import completing
 from .command import group
-from .crl_kept import lookup, matching, open_store, the_one
+from .crl_kept import lookup, matching, none_is_whole, open_store, the_one
 from .crl_print import (
     common_name,
     count,
@@ -34,7 +34,7 @@ from .output import Settings, common_options, emit, print_error, say, say_pairs,
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.crl.store import CrlStore
+    from ..certs.crl.store import CrlStore, StoredCrl
     from ..certs.crl.update import CrlUpdater, Published, Update
 
 _TOO_MANY = 429
@@ -121,14 +121,23 @@ def crl_list(settings: Settings) -> None:
     Example:
       igc crl list
     """
-    found, now = open_store().lists(), datetime.now(UTC)
+    store, now = open_store(), datetime.now(UTC)
+    found, damaged = store.lists(), none_is_whole(store)
     if settings.json:
         for stored in found:
             emit(described(stored), schema="igc.crl/1")
-        return
-    if not found:
+    elif found:
+        _print_kept(found, now)
+    elif not damaged:
         talk(tr("No list is kept yet: igc crl update fetches those of the known authorities."))
-        return
+    if damaged:
+        raise UnreadableError(
+            tr("no kept list is whole: what they say of a certificate can't be told"),
+            advice=tr("fetch them again (igc crl update), or give them once more (igc crl index)"),
+        )
+
+
+def _print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
     say_table(
         (tr("Issuer"), tr("Number"), tr("Entries"), tr("Made"), tr("Valid until"), tr("State")),
         [
@@ -146,7 +155,7 @@ def crl_list(settings: Settings) -> None:
 
 
 @crl_command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.kept_lists)
 @click.option("--serial", metavar="HEX", help="Also look up this serial number (hexadecimal).")
 @common_options
 def crl_show(settings: Settings, name: str, serial: str | None) -> int:
@@ -200,7 +209,7 @@ def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, 
 
 
 @crl_command.command("export")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.kept_lists)
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet", "pem"]), default="csv")
 @click.option("--out", type=_paths, help="A new file. Without it, CSV and PEM go to stdout.")
 @common_options

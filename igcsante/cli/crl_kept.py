@@ -58,6 +58,16 @@ def _damage(store: CrlStore, stored: StoredCrl) -> str | None:
     return None
 
 
+def none_is_whole(store: CrlStore) -> bool:
+    """Whether lists are kept, of which none can be read, not even by its index."""
+    from ..certs.crl.kept import has_damaged_index, is_intact
+
+    found = store.lists()
+    if not found:
+        return bool(store.damaged())
+    return all(has_damaged_index(store, stored) and not is_intact(stored) for stored in found)
+
+
 def matching(store: CrlStore, name: str) -> tuple[StoredCrl, ...]:
     """The lists with ``name`` in their issuer or address, at least one. Raises UsageError."""
     wanted = name.casefold()

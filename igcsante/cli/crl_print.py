@@ -88,7 +88,7 @@ def state(stored: StoredCrl, now: datetime) -> str:
 
 
 def count(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
+    return "-" if number is None else tr("{number:,}", number=number)
 
 
 def day(moment: datetime | None) -> str:

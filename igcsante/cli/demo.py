@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from ..errors import IgcError, UsageError
 from ..messages import localized, tr
+from . import layout
 from .command import command
 from .output import Settings, common_options, emit, print_error, say, talk
 
@@ -50,6 +52,8 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
             advice=tr("name a folder that is new or empty: --keep DIR"),
         )
     width = max(len(localized(title)) for title in TITLES.values())
+    before = width + len("✓  ")
+    room = layout.columns() - before if sys.stdout.isatty() else sys.maxsize
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="igc-demo-")))
         step = "simulation"
@@ -61,7 +65,10 @@ def demo_command(settings: Settings, card_profile: str, keep: Path | None) -> in
                 else:
                     mark = click.style("✓", fg="green", bold=True)
                     title = click.style(localized(done.title).ljust(width), bold=True)
-                    say(f"{mark} {title} {localized(done.text)}")
+                    first, *more = layout.wrap(localized(done.text), room)
+                    say(f"{mark} {title} {first}")
+                    for line in more:
+                        say(" " * before + line)
         except IgcError as error:
             if settings.json:
                 emit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ _WORDS: dict[str, Message] = {
     "problem": tr("problem"),
     "skipped": tr("skipped"),
 }
+_WRONG = ("warning", "problem")
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -61,7 +63,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 @click.option(
     "--show-identities",
     is_flag=True,
-    help="Show names, serial numbers and paths as they are.",
+    help="Show names, numbers, paths and hosts as they are.",
 )
 @click.option("--platform", metavar="URL", hidden=True)
 @quiet_card_options
@@ -83,7 +85,8 @@ def doctor_command(
 
     Nothing is changed, no PIN is asked for, and no try is spent. Without --online no other
     machine is contacted; with it, the names are told first. What it says can be shown to
-    others: names, identifiers and serial numbers are masked, unless --show-identities.
+    others: names, numbers, folders and hosts that may tell who you are show as ***, unless
+    --show-identities.
 
     It looks at what commands would work with: --profile, and --reader, --pkcs11 and --platform
     as they take them.
@@ -92,7 +95,7 @@ def doctor_command(
     may come from (igc help exit-codes). CHECK is an id of --list, or the beginning of one.
     """
     from ..doctor import CHECKS, Context, chosen, contacts, examine, worst
-    from ..doctor.masking import revealed
+    from ..doctor.masking import MASK, revealed
 
     if list_only:
         _list(chosen(checks) if checks else CHECKS, settings)
@@ -105,10 +108,29 @@ def doctor_command(
     found = examine(wanted, context)
     if show_identities:
         found = (_revealed(result, revealed) for result in found)
-    results = _print_json(found) if settings.json else _print(found)
-    code = worst(results)
-    _summary(results, int(code), time.monotonic() - start, as_json=settings.json)
-    return int(code)
+    results: list[Examined] = []
+    found = _kept(found, results)
+    try:
+        if settings.json:
+            _print_json(found)
+            _json_summary(results, int(worst(results)), time.monotonic() - start)
+        else:
+            told = _print(found, brief=settings.quiet)
+            masked = any(MASK in finding.seen + finding.remedy for finding in told)
+            _summary(told, masked=masked and not settings.quiet)
+    except BrokenPipeError as left:  # whoever reads has seen enough; the exit code still counts
+        from .main import output_lost
+
+        output_lost(left)
+        for _ in found:
+            pass
+    return int(worst(results))
+
+
+def _kept(found: Iterable[Examined], results: list[Examined]) -> Iterator[Examined]:
+    for result in found:
+        results.append(result)
+        yield result
 
 
 def _resolved(settings: Settings) -> Resolved:
@@ -135,10 +157,8 @@ def _list(checks: Iterable[Check], settings: Settings) -> None:
         )
 
 
-def _print_json(found: Iterable[Examined]) -> list[Examined]:
-    results = []
+def _print_json(found: Iterable[Examined]) -> None:
     for result in found:
-        results.append(result)
         for finding in result.findings:
             emit(
                 {
@@ -152,31 +172,37 @@ def _print_json(found: Iterable[Examined]) -> list[Examined]:
                 },
                 schema="igc.doctor.finding/1",
             )
-    return results
 
 
-def _print(found: Iterable[Examined]) -> list[Examined]:
-    """Each group as soon as it is examined."""
-    results: list[Examined] = []
+def _print(found: Iterable[Examined], *, brief: bool) -> list[Finding]:
+    """Each group as soon as it is examined; ``brief``: only what is wrong. What was told."""
+    told: list[Finding] = []
     for group, several in groupby(found, key=lambda result: result.check.group):
-        of_group = list(several)
-        if results:
-            say("")
-        say(click.style(localized(_GROUPS[group]), bold=True))
-        for checks, finding in _merged(of_group):
+        merged = list(_merged(several))
+        shown = [pair for pair in merged if not brief or pair[1].status in _WRONG]
+        if shown:
+            if told:
+                say("")
+            say(click.style(localized(_GROUPS[group]), bold=True))
+        for checks, finding in shown:
             _say_finding(checks, finding)
-        results += of_group
-    return results
+            told.append(finding)
+    return told
 
 
-def _merged(results: list[Examined]) -> Iterator[tuple[tuple[str, ...], Finding]]:
-    """Findings with their checks; several that were skipped for one reason stand as one."""
-    told: dict[Finding, list[str]] = {}
+def _merged(results: Iterable[Examined]) -> Iterator[tuple[tuple[str, ...], Finding]]:
+    """Findings with their checks; what several checks say for one reason stands as one.
+
+    What one check says twice stays two: things that masks make alike.
+    """
+    told: dict[tuple[Finding, int], list[str]] = {}
     for result in results:
+        times: Counter[Finding] = Counter()
         for finding in result.findings:
-            told.setdefault(finding, []).append(result.check.id)
-    for finding, checks in told.items():
-        yield tuple(dict.fromkeys(checks)), finding
+            told.setdefault((finding, times[finding]), []).append(result.check.id)
+            times[finding] += 1
+    for (finding, _), checks in told.items():
+        yield tuple(checks), finding
 
 
 def _say_finding(checks: tuple[str, ...], finding: Finding) -> None:
@@ -195,16 +221,19 @@ def _say_finding(checks: tuple[str, ...], finding: Finding) -> None:
         say(wrapped(printable(localized(tr("To do: {remedy}", remedy=finding.remedy))), indent))
 
 
-def _summary(results: list[Examined], code: int, seconds: float, *, as_json: bool) -> None:
+def _json_summary(results: list[Examined], code: int, seconds: float) -> None:
     statuses = [finding.status.value for result in results for finding in result.findings]
     counts = {status: statuses.count(status) for status in _WORDS}
-    if as_json:
-        emit(
-            {"exit_code": code, "counts": counts, "seconds": round(seconds, 2)},
-            schema="igc.doctor/1",
-        )
-        return
-    say("")
+    emit({"exit_code": code, "counts": counts, "seconds": round(seconds, 2)}, schema="igc.doctor/1")
+
+
+def _summary(told_of: list[Finding], *, masked: bool) -> None:
+    """How many lines told of something wrong."""
+    counts = Counter(finding.status.value for finding in told_of)
+    if told_of:
+        say("")
+    if masked:
+        say(wrapped(localized(tr("What *** stands for: igc doctor --show-identities.")), ""))
     if not counts["problem"] and not counts["warning"]:
         say(tr("Nothing is wrong."))
         return

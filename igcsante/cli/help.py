@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -35,14 +37,21 @@ EXIT_CODES = {
 
 @command("help")
 @click.argument("topic", nargs=-1, shell_complete=completing.topics)
+@click.option(
+    "--man",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the pages of the manual below this folder, for the program man.",
+)
 @click.pass_context
-def help_command(ctx: click.Context, topic: tuple[str, ...]) -> None:
+def help_command(ctx: click.Context, topic: tuple[str, ...], man: Path | None) -> None:
     """Explain TOPIC, or a command. Without one, list the commands.
 
     \b
     Examples:
       igc help exit-codes
       igc help card pin       as igc card pin --help
+      igc help --man ~/.local/share/man   so that man igc shows a page
     \b
     Topics:
       exit-codes  what each exit code means
@@ -50,10 +59,22 @@ def help_command(ctx: click.Context, topic: tuple[str, ...]) -> None:
       secrets     how PINs, passwords and codes are given
       terminal    colours, width, languages, completion
     """
-    if len(topic) == 1 and topic[0] in TOPICS:
+    if man is not None:
+        _write_manual(man, topic)
+    elif len(topic) == 1 and topic[0] in TOPICS:
         TOPICS[topic[0]]()
     elif ctx.parent is not None:
         say(_of_command(ctx.parent, topic).get_help())
+
+
+def _write_manual(folder: Path, topic: tuple[str, ...]) -> None:
+    from . import manual
+
+    if topic:
+        raise UsageError(tr("--man writes all pages, so it takes no topic; nothing was written"))
+    written = manual.install(folder)
+    say(tr("Pages in English and French, written: {count}", count=len(written)))
+    say(tr("Read them with: {command}", command=f"man -M {shlex.quote(str(folder))} igc"))
 
 
 def _of_command(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
@@ -89,7 +110,7 @@ def _json() -> None:
     say("")
     say_table(
         (tr("Schema"), tr("What it describes")),
-        [(name, schema(name)["title"]) for name in names()],
+        [(name, translated(schema(name)["title"])) for name in names()],
     )
 
 

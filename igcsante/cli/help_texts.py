@@ -20,6 +20,7 @@ from .commands import HELP_HELP
 from .help import TEXTS
 from .lazy import LazyGroup
 from .main import igc
+from .schemas import names, schema
 
 _CLICK = (click.core, click.exceptions, click.formatting, click.parser, click.types, click.termui)
 # What click says only to programmers, or where we say it ourselves.
@@ -59,6 +60,7 @@ def contexts(
 def _all_texts() -> Iterator[str]:
     yield from page.HEADINGS
     yield from (HELP_HELP, "required")  # click asks for this one by a variable
+    yield from (schema(name)["title"] for name in names())
     for text in TEXTS:
         yield from page.Page(text).texts()
     for ctx in contexts():

@@ -23,6 +23,7 @@ from .output import Settings, emit, platform_options, say, say_table, talk
 if TYPE_CHECKING:
     from ..secret import Secret
     from ..ws.orders.journal import Entry, Journal
+    from ..ws.orders.lifecycle import Revoked
     from ..ws.platform import Platform
     from ..ws.published import Published
 
@@ -78,7 +79,7 @@ def habilitations_command(settings: Settings, pin_source: str | None, use_last_t
 @click.option(
     "--reason",
     type=click.Choice([reason.value for reason in RevocationReason], case_sensitive=False),
-    default=RevocationReason.NON_PRECISE.value,
+    default=RevocationReason.NON_PRECISE.value.lower(),
     show_default=True,
     help="Why. (The causes that the arrêté of 4 April 2022 names; the platform's are not public.)",
 )
@@ -127,21 +128,14 @@ def revoke_command(
                 _check_same(entry, client)
             revocation = Revocation(code, why, product_id=entry.product_id)
             with doubts_told(journal, entry.reference):
-                entry, revoked_at = revoke(client, journal, entry, revocation, at=_now())
-        seen = _published(target, journal, entry) if check else ()
+                done = revoke(client, journal, entry, revocation, at=_now())
+        seen = _published(target, journal, done.entry) if check else ()
     if settings.json:
         told = [item.to_dict() for item in seen]
-        line = {**entry.to_dict(), "revoked_on": revoked_at, "published": told}
+        line = {**done.entry.to_dict(), "revoked_on": done.revoked_at, "published": told}
         emit(line, schema="igc.revocation/1")
         return
-    say(
-        tr(
-            "Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}",
-            revoked_at=revoked_at,
-            label=entry.label,
-            serial=entry.serial,
-        )
-    )
+    say(_done_in_words(done))
     for item in seen:
         say(tr("{source}: {told}", source=item.source.upper(), told=_in_words(item)))
 
@@ -229,6 +223,21 @@ def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Publishe
     except IgcError as error:
         talk(tr("CRL and OCSP could not be asked: {message}", message=error.message))
         return ()
+
+
+def _done_in_words(done: Revoked) -> str:
+    told = {
+        "revoked_at": done.revoked_at,
+        "label": done.entry.label,
+        "serial": done.entry.serial,
+    }
+    if done.already:
+        return tr(
+            "Already revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}; "
+            "nothing was sent again",
+            **told,
+        )
+    return tr("Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}", **told)
 
 
 def _in_words(seen: Published) -> str:

@@ -20,7 +20,7 @@ from .. import __version__
 from ..errors import ExitCode, IgcError, UsageError
 from ..messages import reason_of, tr
 from . import stopping
-from .command import click_speaks
+from .command import click_speaks, said_by
 from .commands import ABOUT, COMMANDS, VERSION_HELP, VERSION_LINE
 from .lazy import LazyGroup
 from .output import Settings, insist, platform_options, print_error
@@ -81,7 +81,7 @@ def _run(arguments: list[str]) -> int:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "igc"
         advice = tr("see: {command} --help", command=command)
-        return _told(UsageError(error.format_message(), advice=advice), arguments)
+        return _told(UsageError(said_by(error), advice=advice), arguments)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from ..errors import ExitCode
-from ..messages import localized, tr, translated
+from ..errors import ExitCode, StorageError
+from ..files import write_atomic
+from ..messages import LANGUAGES, localized, reason_of, tr, translated
 from . import page
 from .command import Group, WithPage, click_speaks
 from .help import EXIT_CODES
@@ -21,8 +22,17 @@ from .help_texts import contexts
 from .page import Row, Rows
 
 SECTION = "1"
+PLACES = {"en": "man1", "fr": "fr/man1"}  # below a folder such as /usr/share/man
 _NAME, _SYNOPSIS, _EXIT, _SEE = tr("Name"), tr("Synopsis"), tr("Exit status"), tr("See also")
-_ENVIRONMENT = tr("Environment")
+_ENVIRONMENT, _VOLUME = tr("Environment"), tr("General Commands Manual")
+
+
+def install(directory: Path) -> tuple[Path, ...]:
+    """Write all pages below ``directory``, where ``man -M`` finds them, in every language.
+
+    Pages that are there are replaced. Raises StorageError.
+    """
+    return tuple(path for name in LANGUAGES for path in write(directory / PLACES[name], name))
 
 
 def write(directory: Path, language: str = "en", day: str = "") -> tuple[Path, ...]:
@@ -30,15 +40,21 @@ def write(directory: Path, language: str = "en", day: str = "") -> tuple[Path, .
 
     ``day`` is that of the release, ``2026-11-22``: the same sources make the same bytes.
     ``directory`` is made when absent: ``share/man/man1`` for English, ``share/man/fr/man1``
-    for French.
+    for French. Raises StorageError.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            tr("{path}: {why}; nothing was written", path=directory, why=reason_of(error))
+        ) from None
     written = []
     click_speaks(language)
     try:
         for ctx in contexts():
             path = directory / f"{_name(ctx)}.{SECTION}"
-            path.write_text(text(ctx, language, day), encoding="utf-8")
+            page_of_it = text(ctx, language, day).encode()
+            write_atomic(path, page_of_it, mode=0o644, overwrite=True)
             written.append(path)
     finally:
         click_speaks(None)
@@ -73,7 +89,8 @@ class _Writer:
     def lines(self, day: str) -> Iterator[str]:
         name = _name(self.ctx)
         made_by = _quoted(f"igcsante {__version__}")
-        yield f'.TH {_quoted(name.upper())} {SECTION} "{day}" {made_by}'
+        volume = _quoted(localized(_VOLUME, self.language))
+        yield f'.TH {_quoted(name.upper())} {SECTION} "{day}" {made_by} {volume}'
         yield from (".nh", ".ad l")  # names of options are not cut
         summary = page.first_sentence(self.say(self.page.summary)).rstrip(".")
         yield from (self.heading(_NAME), f"{_escaped(name)} \\- {_escaped(summary)}")
@@ -147,7 +164,8 @@ def _variables(language: str) -> Iterator[Row]:
 
 def _tagged(rows: Iterable[Row]) -> Iterator[str]:
     for left, right in rows:
-        yield from (".TP", f"\\fB{_escaped(left)}\\fR", _escaped(right) if right else "\\&")
+        cut = _escaped(left).replace("|", "|\\:")  # choices go on in the next line
+        yield from (".TP", f"\\fB{cut}\\fR", _escaped(right) if right else "\\&")
 
 
 def _escaped(line: str) -> str:

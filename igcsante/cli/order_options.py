@@ -9,6 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..messages import tr
+from . import completing
 from .output import grouped
 
 
@@ -42,12 +43,21 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is ordered, as ``wanted``: see :func:`request_fields`."""
     return grouped(
         "wanted",
-        click.option("--offre", default="ORG", show_default=True, help="ORG, SERV, PRO or PS."),
         click.option(
-            "--usage", default="", help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH. Needed."
+            "--offre",
+            default="ORG",
+            show_default=True,
+            shell_complete=completing.offres,
+            help="ORG, SERV, PRO or PS.",
         ),
         click.option(
-            "--structure", default="", help="Its national id: 1 + FINESS, 3 + SIRET… Needed."
+            "--usage",
+            default="",
+            shell_complete=completing.usages,
+            help="AUTH_CLI, SIGN, CONF, SSL_SERV, SMIME or AUTH.  [required]",
+        ),
+        click.option(
+            "--structure", default="", help="Its national id: 1 + FINESS, 3 + SIRET…  [required]"
         ),
         click.option("--service", default="", help="ORG: the service's name (becomes the CN)."),
         click.option("--fqdn", multiple=True, help="SERV SSL_SERV: a server's name. Repeatable."),
@@ -57,7 +67,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--surname", default="", help="PRO, PS: the person's."),
         click.option("--given-name", default="", help="PRO, PS: the person's."),
         click.option("--national-id", default="", help="PRO, PS: 8 + RPPS, 3 + FINESS/number…"),
-        click.option("--email", multiple=True, help="Whom to notify. Needed. Repeatable."),
+        click.option("--email", multiple=True, help="Whom to notify. Repeatable.  [required]"),
         click.option(
             "--reference",
             default="",

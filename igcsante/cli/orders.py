@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, PlatformRefusedError, UsageError
-from ..messages import plural, tr, translated
+from ..messages import Message, plural, tr, translated
 from ..ws.orders.entries import OrderState
 from . import ask, completing
 from .command import group
@@ -139,7 +139,7 @@ def show_command(settings: Settings, order: str) -> None:
             (tr("What"), f"{entry.offre} {entry.usage} {entry.label}"),
             (tr("Structure"), entry.structure),
             (tr("State"), entry.state.meaning),
-            (tr("Last error"), translated(entry.last_error)),
+            (tr("Last error"), _recalled(entry.last_error)),
             (tr("Careful"), translated(entry.unusable)),
             (tr("Product"), entry.product_id),
             (tr("Renews"), entry.renews),
@@ -379,10 +379,25 @@ def _say_entries(entries: tuple[Entry, ...]) -> None:
 
 
 def _how_far(entry: Entry) -> str:
-    why = translated(entry.unusable or entry.last_error)
+    why = translated(entry.unusable) or _recalled(entry.last_error)
     if not why:
         return entry.state.meaning
     return tr("{meaning} ({why})", meaning=entry.state.meaning, why=why)
+
+
+def _recalled(error: str) -> str:
+    """A message again, from its text in the journal, when it is of those that orders end with."""
+    for known in _REFUSALS:
+        if error.startswith(known):
+            (value,) = known.values
+            return Message(known.template, {value: error.removeprefix(known)})
+    return translated(error)
+
+
+_REFUSALS = (
+    tr("the platform refuses: {shown}", shown=""),
+    tr("the platform can't do it now: {shown}", shown=""),
+)
 
 
 def _present(path: str) -> bool | None:

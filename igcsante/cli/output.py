@@ -226,12 +226,21 @@ _FORCE_COLOUR = ("CLICOLOR_FORCE", "FORCE_COLOR")
 
 def print_error(error: IgcError, *, as_json: bool) -> None:
     """What happened and what to do, on stderr; with ``--json`` also as data on stdout."""
-    heading = click.style(translated("Error:"), fg="red", bold=True)
-    insist(f"{heading} {printable(localized(error.message))}")
+    word = translated("Error:")
+    heading = click.style(word, fg="red", bold=True)
+    told = f"{word} {printable(localized(error.message))}"
+    if _has_width():
+        told = wrapped(told, indent="")
+    insist(heading + told.removeprefix(word))
     for paragraph in localized(error.advice).splitlines():
         insist(wrapped(printable(paragraph), indent="  "))
     if as_json:
         emit({"ok": False, "error": error.to_dict()}, schema="igc.error/1")
+
+
+def _has_width() -> bool:
+    """Whether lines on stderr have a width: in a log, an error is one line to look for."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def wrapped(text: str, indent: str) -> str:

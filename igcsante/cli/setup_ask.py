@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-import click
-
 from ..errors import IgcError
-from ..messages import Message, localized, tr
+from ..messages import Message, tr
+from .ask import prompted
 from .output import insist, print_error
 
 _EARLIEST = date(2011, 1, 1)  # the first CPS3
@@ -22,10 +21,7 @@ class Stopped(Exception):  # noqa: N818 - no error
 
 def typed(question: Message, default: str = "") -> str:
     """What is typed. Raises Stopped for a q, click.Abort for Ctrl-C."""
-    answer = click.prompt(
-        localized(question), default=default, show_default=bool(default), err=True
-    )
-    text = str(answer).strip()
+    text = prompted(question, default=default, show_default=bool(default)).strip()
     if text.lower() == _STOP:
         raise Stopped
     return text

@@ -12,7 +12,7 @@ from ..config import simulated_world_directory
 from ..errors import UsageError
 from ..instants import iso, parse_instant
 from ..messages import tr
-from . import stopping
+from . import completing, stopping
 from .command import command
 from .numbers import WholeRange
 from .output import Settings, common_options, emit, say, talk
@@ -187,7 +187,7 @@ def sim_mails(settings: Settings) -> None:
 
 
 @command("fail")
-@click.argument("kinds", metavar="KIND...", nargs=-1)
+@click.argument("kinds", metavar="[KIND]...", nargs=-1, shell_complete=completing.failures)
 @common_options
 def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
     """Make the mock platform's next answers fail, each KIND once; without one, list them.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import CertificateInvalidError, ExitCode, IgcError
+from ..errors import CertificateInvalidError, ExitCode, IgcError, NetworkError
 from ..instants import iso
 from ..messages import tr
 from ..text import printable
@@ -180,6 +180,9 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
             _tell_fetched(entry, "failed", error, settings)
             if error.fields.get("status") == _TOO_MANY:
                 talk(tr("The server has enough of us: the others were not asked for."))
+                break
+            if isinstance(error, NetworkError) and "status" not in error.fields:
+                talk(tr("The others were not asked for: they are on the same server."))
                 break
     return int(worst)
 

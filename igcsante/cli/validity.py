@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..messages import tr
-from ..words import said
+from ..words import certificate_of
 
 VALID, EXPIRED, NOT_YET_VALID = "valid", "expired", "not_yet_valid"
 
@@ -42,14 +42,14 @@ def validity_warning(
     match validity(not_before, not_after, at):
         case "expired":
             return tr(
-                "the {purpose} certificate expired on {not_after:%Y-%m-%d}",
-                purpose=said(purpose),
+                "{certificate} expired on {not_after:%Y-%m-%d}",
+                certificate=certificate_of(purpose),
                 not_after=not_after,
             )
         case "not_yet_valid":
             return tr(
-                "the {purpose} certificate is not valid before {not_before:%Y-%m-%d}",
-                purpose=said(purpose),
+                "{certificate} is not valid before {not_before:%Y-%m-%d}",
+                certificate=certificate_of(purpose),
                 not_before=not_before,
             )
     return None

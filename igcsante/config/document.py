@@ -61,7 +61,11 @@ class Document:
             pass  # reading it says why
         else:
             if not stat.S_ISREG(mode.st_mode):
-                raise ConfigError(tr("{path} is no regular file", path=path), path=str(path))
+                raise ConfigError(
+                    tr("{path} is no regular file", path=path),
+                    advice=tr("move it away, or name another folder in IGC_CONFIG_DIR"),
+                    path=str(path),
+                )
         data = read_bounded(path, MAX_CONFIG_BYTES)
         return cls.parsed(path, data, checked=checked, notice=_permission_notice(path))
 
@@ -193,9 +197,9 @@ def _parsed(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 def _syntax(message: str, text: str) -> tuple[str, int, int]:
     """tomllib's words, and where: it says so at the end of them."""
     if not (found := re.search(_SYNTAX_PLACE, message)):
-        return message, 0, 0
+        return Message(message, {}), 0, 0
     line = int(found[1]) if found[1] else text.rstrip().count("\n") + 1
-    return message[: found.start()], line, int(found[2] or 0)
+    return Message(message[: found.start()], {}), line, int(found[2] or 0)
 
 
 def _permission_notice(path: Path) -> Message | None:

@@ -152,9 +152,9 @@ def _check_address(key: Key, value: str) -> None:
                 ),
                 advice=tr("write it as http://proxy.example:3128"),
             )
-    elif parts.scheme not in ("http", "https") or not host:
+    elif parts.scheme != "https" or not host:
         raise WrongValueError(
-            tr("{key}: {value} is no web address", key=key.name, value=_shown(value)),
+            tr("{key}: {value} is no https address", key=key.name, value=_shown(value)),
             advice=tr("write it as https://host/path"),
         )
 

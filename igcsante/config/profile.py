@@ -52,7 +52,7 @@ class Profile:
         default=None,
         metadata=_about(
             Kind.PATH,
-            tr("WSDL of the platform; only on loopback is there a default, the mock's."),
+            tr("WSDL of the platform. Default, on loopback only: the mock's."),
             flag="--wsdl",
         ),
     )

@@ -209,7 +209,7 @@ def _of_variable(key: Key, environ: Mapping[str, str]) -> tuple[Any, _Source] | 
     except WrongValueError as error:
         raise ConfigError(
             tr("{place}: {problem}", place=key.variable, problem=error.message),
-            advice=error.advice,
+            advice=error.advice or tr("mend or unset the variable {name}", name=key.variable),
         ) from None
     return value, _Source(OriginKind.VARIABLE, key.variable)
 

@@ -16,7 +16,7 @@ from ..errors import (
     ReaderAbsentError,
 )
 from ..messages import plural, tr
-from ..words import said
+from ..words import certificate_of, said
 from ..ws.card_life import NOTICE, end_of
 from . import middleware
 from .check import Check, Context
@@ -155,30 +155,28 @@ def _certificates_of(name: str, card: CardLook, context: Context) -> Iterator[Fi
             ExitCode.NO_CARD,
         )
     for one in card.certificates:
-        what = {"reader": name, "purpose": said(one.purpose)}
+        what = {"reader": name, "certificate": certificate_of(one.purpose)}
         day = f"{one.not_after:%Y-%m-%d}"
         if context.at < one.not_before:
             begins = f"{one.not_before:%Y-%m-%d}"
             yield problem(
-                tr("{reader}: the {purpose} certificate begins on {day}", day=begins, **what),
+                tr("{reader}: {certificate} begins on {day}", day=begins, **what),
                 tr("is the clock right? Else wait for that day"),
                 ExitCode.INVALID,
             )
         elif one.not_after < context.at:
             yield problem(
-                tr("{reader}: the {purpose} certificate ended on {day}", day=day, **what),
+                tr("{reader}: {certificate} ended on {day}", day=day, **what),
                 tr("use the card that replaced it, or ask for one"),
                 ExitCode.INVALID,
             )
         elif one.not_after - context.at < NOTICE:
             yield warning(
-                tr("{reader}: the {purpose} certificate ends on {day}", day=day, **what),
+                tr("{reader}: {certificate} ends on {day}", day=day, **what),
                 tr("ask for the next card in time"),
             )
         else:
-            yield ok(
-                tr("{reader}: the {purpose} certificate is valid until {day}", day=day, **what)
-            )
+            yield ok(tr("{reader}: {certificate} is valid until {day}", day=day, **what))
     yield from _opposition(name, card, context)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import CertificateInvalidError, ExitCode, IgcError
 from ..messages import plural, tr
+from ..text import printable
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, warning
-from .masking import identity, place, told
+from .masking import place, told
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -93,19 +95,19 @@ def _authorities(context: Context, entries: list[AnchorEntry], own: int) -> Iter
                 tr("the authority {name} ends on {day}", name=name, day=f"{end:%Y-%m-%d}"),
                 tr("look for the one that follows it on the ANS's site"),
             )
-    first = min(ends)[0]
-    if first >= context.at + _NOTICE:
-        yield ok(tr("the first of them ends on {day}", day=f"{first:%Y-%m-%d}"))
+    later = [end for end, _ in ends if end >= context.at + _NOTICE]
+    if len(later) == len(ends):
+        yield ok(tr("the first of them ends on {day}", day=f"{min(later):%Y-%m-%d}"))
+    elif later:
+        yield ok(tr("the first of the others ends on {day}", day=f"{min(later):%Y-%m-%d}"))
 
 
 def _name(entry: AnchorEntry) -> str:
-    """A pinned name is public; another authority may be that of one house."""
     if entry.pin:
         return entry.pin.name
-    from ..certs.anchors import fingerprint
+    from ..certs.x509 import names
 
-    certificate = entry.certificate
-    return identity(fingerprint(certificate)[:16] if certificate else "")
+    return _issuer(names.display(entry.certificate.subject) if entry.certificate else "")
 
 
 def _lists(context: Context) -> Iterator[Finding]:
@@ -158,13 +160,9 @@ def _freshness(stored: StoredCrl, context: Context) -> Finding:
 
 
 def _issuer(issuer: str) -> str:
-    """The common name of an authority of IGC-Santé; of others it may tell whose house it is."""
-    from ..certs.anchors import PINNED
-
-    for pin in PINNED:
-        if f"CN={pin.common_name}," in f"{issuer},":
-            return pin.common_name
-    return identity(issuer)
+    """The common name of an authority, which is public, else the whole of its name."""
+    found = re.search(r"CN=((?:[^,\\]|\\.)+)", issuer)
+    return printable(found[1] if found else issuer)
 
 
 CHECKS = (

@@ -20,7 +20,8 @@ from ..errors import ExitCode, IgcError
 from ..messages import joined, reason_of, tr
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, warning
-from .masking import MASK, Masked, foreign, identity, place
+from .masking import MASK, Masked, foreign, host, identity, place, profile, revealed
+from .storage import closed_folder
 
 _PLACES = ("IGC_CONFIG_DIR", "IGC_DATA_DIR")
 
@@ -29,6 +30,13 @@ def _file(_: Context) -> Iterator[Finding]:
     path = config_path()
     if not path.exists():
         yield ok(tr("there is no {path}: the defaults count", path=place(path)))
+        return
+    if not path.is_file():
+        yield problem(
+            tr("{path} is no regular file", path=place(path)),
+            tr("move it away, or name another folder in IGC_CONFIG_DIR"),
+            ExitCode.USAGE,
+        )
         return
     try:
         with path.open("rb"):
@@ -47,19 +55,22 @@ def _values(context: Context) -> Iterator[Finding]:
     try:
         found = context.resolve()
     except IgcError as error:
+        if closed_folder():  # storage.folders tells of it
+            raise
         yield problem(
             tr("the configuration can't be used: {why}", why=foreign(error.message)),
-            foreign(error.advice or tr("mend it: igc config edit")),
+            foreign(error.advice) or tr("mend it: igc config edit"),
             ExitCode.USAGE,
         )
         return
-    for notice in found.notices:
-        yield warning(foreign(notice), tr("see: igc config show --origin"))
+    for notice in (document.notice for document in found.documents):
+        if notice:  # those of variables are told by configuration.environment
+            yield warning(foreign(notice), tr("see: igc config show --origin"))
     given = [key for key in KEYS if found.origin(key).kind is not OriginKind.DEFAULT]
     yield ok(
         tr(
             "profile {name} ({origin}), {rest} values by default",
-            name=foreign(found.profile.name),
+            name=profile(found.profile.name),
             origin=foreign(found.origin("profile").text),
             rest=len(KEYS) - len(given),
         )
@@ -105,9 +116,9 @@ def shown(kind: Kind, key: str, value: Any) -> str:
     if key in ("reader", "proxy_user"):
         return identity(str(value))
     if kind in (Kind.ADDRESS, Kind.PROXY):
-        return foreign(host_of(str(value)))
+        return host_of(str(value))
     if isinstance(value, tuple):
-        return joined(", ", [place(v) if isinstance(v, Path) else foreign(v) for v in value])
+        return joined(", ", [place(v) if isinstance(v, Path) else host(v) for v in value])
     if isinstance(value, Path):
         return place(value)
     return foreign(f"{value:g}" if isinstance(value, float) else str(value))
@@ -120,7 +131,8 @@ def host_of(url: str) -> str:
         port = parts.port
     except ValueError:
         return "?"
-    return f"{parts.scheme}://{parts.hostname or ''}" + (f":{port}" if port else "")
+    where = host((parts.hostname or "") + (f":{port}" if port else ""))
+    return Masked(f"{parts.scheme}://{where}", f"{parts.scheme}://{revealed(where)}")
 
 
 CHECKS = (

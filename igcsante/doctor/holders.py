@@ -19,6 +19,7 @@ _PROCESSES = Path("/proc")
 _LIBRARY = "libpcsclite"
 _USB = "/dev/bus/usb/"
 _SERVICE = "pcscd"
+_SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"  # pcsc-lite: which service a program talks to
 
 
 class Sharing(StrEnum):
@@ -74,7 +75,10 @@ class Programs:
 
 
 def programs() -> Programs | None:
-    """The programs that use PC/SC or a USB device, this one left out; None but under Linux."""
+    """The programs that use our PC/SC service or a USB device, this one left out.
+
+    None but under Linux.
+    """
     if not sys.platform.startswith("linux") or not _PROCESSES.is_dir():
         return None
     found, hidden = [], 0
@@ -94,13 +98,39 @@ def programs() -> Programs | None:
 
 
 def _program(folder: Path) -> Program | None:
-    """Its name only: a command line may hold anything."""
-    uses = _LIBRARY in (folder / "maps").read_text("utf-8", "replace")
+    """A process that may hold a reader, None for another; its name only is told."""
+    uses = _LIBRARY in (folder / "maps").read_text("utf-8", "replace") and _is_of_our_service(
+        folder
+    )
     direct = any(_target(entry).startswith(_USB) for entry in (folder / "fd").iterdir())
     if not uses and not direct:
         return None
+    return Program(_name(folder), int(folder.name), direct)
+
+
+def _is_of_our_service(folder: Path) -> bool:
+    """Whether the program was started to talk to the same socket as we are."""
+    start = f"{_SOCKET_VARIABLE}=".encode()
+    variables = (folder / "environ").read_bytes().split(b"\0")
+    theirs = next((v.removeprefix(start) for v in variables if v.startswith(start)), b"")
+    return os.fsdecode(theirs) == os.environ.get(_SOCKET_VARIABLE, "")
+
+
+def _name(folder: Path) -> str:
+    """Of an interpreter, the name of the script or module that it runs: a command line may hold
+    anything else."""
     name = (folder / "comm").read_text("utf-8", "replace").strip()
-    return Program(name, int(folder.name), direct)
+    if not name.startswith("python"):
+        return name
+    words = (folder / "cmdline").read_text("utf-8", "replace").split("\0")[1:]
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "-m":
+            return following or name
+        if word == "-c" or not word:
+            return name
+        if not word.startswith("-"):
+            return Path(word).name
+    return name
 
 
 def _target(entry: Path) -> str:

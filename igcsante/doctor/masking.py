@@ -3,7 +3,8 @@
 Such a value is a :class:`Masked` text: wherever it goes, in a message, in JSON, in a log, it
 reads as its mask. Only :func:`revealed` gives the value back, for a person who asked for it.
 Checks put nothing of a card's holder in a message but through these functions; texts of others
-(errors, settings) go through :func:`foreign`.
+(errors, settings) go through :func:`foreign` and :func:`told`. Of what others may have chosen
+(folders, hosts, profiles) only the names that everybody has are shown.
 """
 
 from __future__ import annotations
@@ -15,15 +16,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from ..config import BUILT_IN, KEYS
+from ..config.document import TOP_LEVEL
 from ..errors import IgcError
-from ..messages import Message
-from ..text import printable
+from ..hosts import is_loopback
+from ..messages import Message, reason_of
+from ..text import did_you_mean, printable
 
 MASK = "***"
 _IN_PARENTHESES = re.compile(r"\([^()]*\)")
 # National identifiers, serial and card numbers, and what may be one: six digits or more.
 _LONG_NUMBER = re.compile(r"(?<![\w/-])[\w/-]*(?:\d[\w/-]*){6,}")
 _HOME_OF = re.compile(r"~[\w.-]+|(?<=/home/)[^/\s'\"]+|(?<=/Users/)[^/\s'\"]+")
+_PATH = re.compile(r"(?<![\w.:/*~-])~?/[^\s'\":,;()]+")
+_LINE_AND_COLUMN = re.compile(r"(?::\d+)*$")
+_OPTION_OR_VARIABLE = re.compile(r"--[a-z][a-z0-9-]*|IGC_[A-Z0-9_]+")
+_DATE_OR_FEW_DIGITS = re.compile(r"\d{4}-\d\d-\d\d[\d:.TZ UC-]*|[\d.,]{1,5}")
+# Below these the system keeps its things, and no person.
+_OF_THE_SYSTEM = re.compile(r"/(?:usr|lib|lib64|bin|etc|run|proc|dev|sys|opt/santesocial)/")
+_COMMON = {
+    *("/", "~", "tmp", "var", "srv", "opt", "mnt", "media", "home", "root", "Users", "private"),
+    *(".config", ".cache", ".local", "share", "Library", "Application Support", "Caches"),
+    *("AppData", "Local", "Roaming", "igcsante", "config", "data", "cache", "crl", "ocsp"),
+    *("cards", "trust", "sim", "config.toml", "profile.toml", "journal.sqlite", "pcscd.comm"),
+}
+_SUFFIXES = {".toml", ".wsdl", ".pem", ".cer", ".crt", ".der", ".crl", ".json", ".so", ".dll"}
+_WORDS = (*KEYS, *TOP_LEVEL)
+_PUBLIC_DOMAIN = "esante.gouv.fr"  # the ANS's
+_PUBLIC_PROFILES = (*BUILT_IN, "sim")
 
 
 class Masked(str):
@@ -46,9 +66,33 @@ def identity(value: str) -> str:
 
 
 def place(path: Path | str) -> str:
-    """A path, without the name of the person whose machine it is."""
+    """A path, of which only the names that everybody has are shown.
+
+    >>> place("/srv/Dr Martin/igc/journal.sqlite:3")
+    '/srv/***/journal.sqlite:3'
+    """
     text = printable(str(path))
-    return Masked(_without_person(text), text)
+    return Masked(_veiled_path(text), text)
+
+
+def host(name: str) -> str:
+    """``host`` or ``host:port``: the host is shown when it is the ANS's, or this machine.
+
+    >>> host("proxy.house.local:3128")
+    '***:3128'
+    """
+    text = printable(name)
+    bare, colon, port = text.rpartition(":")
+    if not port.isdecimal():
+        bare, colon, port = text, "", ""
+    public = bare == _PUBLIC_DOMAIN or bare.endswith("." + _PUBLIC_DOMAIN)
+    shown = bare if public or is_loopback(bare.strip("[]")) else MASK
+    return Masked(f"{shown}{colon}{port}", text)
+
+
+def profile(name: str) -> str:
+    """The name of a profile: a person's own may be their name."""
+    return name if name in _PUBLIC_PROFILES else identity(name)
 
 
 def reader(name: str) -> str:
@@ -62,24 +106,31 @@ def reader(name: str) -> str:
 
 
 def foreign(text: str) -> str:
-    """A text that others wrote, such as a value of the configuration: numbers and homes masked.
+    """A text that others wrote: numbers, homes and paths masked.
 
-    Of a message it is the values that are masked, so that it can still be translated.
+    Of a message it is the values that are masked, so that it can still be translated: all of
+    them, but words of ours such as the key of a configuration.
     """
     if isinstance(text, Masked):
         return text
-    if isinstance(text, Message):
-        return _with_values(text, foreign)
-    text = printable(text)
-    return Masked(_LONG_NUMBER.sub(MASK, _without_person(text)), text)
+    if isinstance(text, Message) and text.values:
+        return _with_values(text, _value)
+    plain = printable(text)
+    shown = _free(plain)
+    return text if isinstance(text, Message) and shown == text else Masked(shown, plain)
 
 
 def told(error: BaseException) -> str:
-    """An error by its code or kind: its message may name a card or a person, so it is masked."""
+    """What an error says, but for its values, which may name a card or a person.
+
+    What is not a message of ours is told by its code or kind.
+    """
     if isinstance(error, IgcError):
+        if isinstance(error.message, Message):
+            return foreign(error.message)
         return Masked(error.code, printable(error.in_one_line))
     if isinstance(error, OSError) and error.strerror:
-        return printable(error.strerror)
+        return foreign(reason_of(error))
     return Masked(type(error).__name__, printable(f"{type(error).__name__}: {error}"))
 
 
@@ -87,17 +138,62 @@ def revealed(text: str) -> str:
     """The text with what its masks stand for."""
     if isinstance(text, Masked):
         return text.value
-    return _with_values(text, revealed) if isinstance(text, Message) else text
+    return _with_values(text, lambda _, part: revealed(part)) if isinstance(text, Message) else text
 
 
-def _with_values(message: Message, change: Callable[[str], str]) -> Message:
-    """The message with each text among its values changed."""
+def _with_values(message: Message, change: Callable[[str, str], str]) -> Message:
+    """The message with each text among its values changed: ``change(name, value)``."""
     values = {
-        name: change(value) if isinstance(value, str) else value
+        name: change(name, value) if isinstance(value, str) else value
         for name, value in message.values.items()
     }
     arguments = message.__getnewargs__()
     return type(message)(arguments[0], values, *arguments[2:])
+
+
+def _value(name: str, text: str) -> str:
+    """A value of a message of others."""
+    if isinstance(text, Message | Masked):
+        return foreign(text)
+    text = printable(text)
+    if _is_of_ours(text) or _DATE_OR_FEW_DIGITS.fullmatch(text):
+        return text
+    if name == "key" and did_you_mean(text, _WORDS):  # one that is misspelt
+        return text
+    if "://" in text:
+        return identity(text)
+    if "/" in text or "\\" in text:
+        return place(text)
+    return identity(text)
+
+
+def _is_of_ours(text: str) -> bool:
+    words = text.split(", ")
+    return all(word in _WORDS or bool(_OPTION_OR_VARIABLE.fullmatch(word)) for word in words)
+
+
+def _free(text: str) -> str:
+    """Without long numbers, homes, and what paths tell."""
+    text = _PATH.sub(lambda found: _veiled_path(found[0]), text)
+    return _LONG_NUMBER.sub(MASK, _without_person(text))
+
+
+def _veiled_path(text: str) -> str:
+    place_in_file = _LINE_AND_COLUMN.search(text)
+    tail = place_in_file[0] if place_in_file else ""
+    text = _without_person(text.removesuffix(tail))
+    if _OF_THE_SYSTEM.match(text):
+        return text + tail
+    path = Path(text)
+    shown: list[str] = []
+    for part in path.parts:
+        if part in _COMMON or part == path.anchor:
+            shown.append(part)
+        elif shown[-1:] != [MASK]:
+            shown.append(MASK)
+    if shown[-1:] == [MASK] and path.suffix in _SUFFIXES:
+        shown[-1] = MASK + path.suffix
+    return str(Path(*shown)) + tail
 
 
 def _without_person(text: str) -> str:

@@ -19,7 +19,7 @@ from ..messages import reason_of, tr
 from .bounds import Call
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped
-from .masking import foreign
+from .masking import foreign, host, told
 
 if TYPE_CHECKING:
     from ..certs.network.access import Access, Target
@@ -40,12 +40,14 @@ def _proxy(context: Context) -> Iterator[Finding]:
         from ..certs.network.access import proxy_address
 
         try:
-            host, port = proxy_address(proxy)
-            address = foreign(f"{host}:{port}")
+            name, port = proxy_address(proxy)
+            address = host(f"{name}:{port}")
             yield ok(tr("the proxy {address} is configured", address=address))
         except ConfigError as error:
             yield problem(
-                tr("the proxy of the profile can't be used"), error.advice, ExitCode.USAGE
+                tr("the proxy of the profile can't be used"),
+                foreign(error.advice),
+                ExitCode.USAGE,
             )
     found = sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES)
     if found:
@@ -108,13 +110,13 @@ def _hosts(context: Context) -> Iterator[Finding]:
         yield skipped(tr("it would contact other machines"), HOW)
     allowed = access(context)
     for url, outcome in _all(urls, lambda url: _reach(url, allowed)):
-        host = _place_of(url)
+        name = host(_place_of(url))
         if not isinstance(outcome, Exception):
             way = tr("through the proxy") if allowed.proxy else tr("directly")
-            yield ok(tr("{host}: reached {way}", host=host, way=way))
+            yield ok(tr("{host}: reached {way}", host=name, way=way))
         else:
             yield problem(
-                tr("{host} can't be reached: {why}", host=host, why=why(outcome)),
+                tr("{host} can't be reached: {why}", host=name, why=why(outcome)),
                 tr("see whether a firewall is in between, or a proxy that the profile should name"),
                 ExitCode.NETWORK,
             )
@@ -126,7 +128,7 @@ def why(error: Exception) -> str:
         return reason_of(error)
     if isinstance(error, IgcError) and error.exit_code is ExitCode.TIMEOUT:
         return tr("no answer in {seconds:g} seconds", seconds=SECONDS)
-    return foreign(str(error))
+    return told(error)
 
 
 def _reach(url: str, allowed: Access) -> None:
@@ -146,7 +148,7 @@ def first_date(context: Context) -> tuple[str, datetime, datetime] | IgcError:
         allowed_urls(context, "http"), lambda url: _date(allowed.target(url), allowed)
     ):
         if not isinstance(outcome, Exception):
-            return (_place_of(url), *outcome)
+            return (host(_place_of(url)), *outcome)
         if isinstance(outcome, IgcError):
             failure = outcome
     return failure
@@ -167,7 +169,7 @@ def _ask(target: Target, allowed: Access) -> tuple[str, datetime]:
             status, date = answer.status, answer.headers.get("Date") or ""
             now = datetime.now(UTC)
     except BrokenTransferError as error:
-        raise NetworkError(str(error)) from None
+        raise NetworkError(error.args[0]) from None
     if allowed.proxy and status in _OF_A_PROXY:
         raise NetworkError(tr("the proxy answers {status}", status=status))
     return date, now
@@ -175,9 +177,9 @@ def _ask(target: Target, allowed: Access) -> tuple[str, datetime]:
 
 def _date(target: Target, allowed: Access) -> tuple[datetime, datetime]:
     """What the host says the time is, and this machine. Raises as :func:`_ask`."""
-    told, now = _ask(target, allowed)
+    said, now = _ask(target, allowed)
     try:
-        theirs = parsedate_to_datetime(told)
+        theirs = parsedate_to_datetime(said)
     except ValueError:
         raise NetworkError(tr("its answer has no date")) from None
     return theirs.astimezone(UTC) if theirs.tzinfo else theirs.replace(tzinfo=UTC), now

@@ -69,7 +69,7 @@ def _service(context: Context) -> Iterator[Finding]:
         yield from _linux_service(reached=error is None)
     if error is None:
         yield ok(tr("the PC/SC service answers"))
-    elif _code(error) == _SECURITY_VIOLATION:
+    elif _code(error) == _SECURITY_VIOLATION or _is_forbidden():
         yield ok(tr("the PC/SC service runs"))
     elif not isinstance(error.__cause__, ImportError):
         yield warning(
@@ -91,10 +91,26 @@ def _linux_service(*, reached: bool) -> Iterator[Finding]:
         yield ok(tr("pcscd {version} is installed", version=version[1] if version else "?"))
     if reached:
         return
-    path = Path(os.environ.get("PCSCLITE_CSOCK_NAME") or _SOCKET)
+    path = _socket_path()
     state = _socket_state(path)
     if state:
         yield note(tr("{path}: {state}", path=place(path), state=state))
+
+
+def _socket_path() -> Path:
+    return Path(os.environ.get("PCSCLITE_CSOCK_NAME") or _SOCKET)
+
+
+def _is_forbidden() -> bool:
+    """Whether the service's socket is there, and this user may not use it."""
+    try:
+        return sys.platform.startswith("linux") and not os.access(
+            _socket_path().resolve(strict=True), os.R_OK | os.W_OK
+        )
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def _socket_state(path: Path) -> str:
@@ -159,6 +175,16 @@ def _access(context: Context) -> Iterator[Finding]:
         )
     elif error is None:
         yield ok(tr("this user may use the readers"))
+    elif isinstance(error, PcscUnavailableError) and _is_forbidden():
+        path = place(_socket_path())
+        yield problem(
+            tr("{path}: this user may not use the PC/SC service", path=path),
+            tr(
+                "see whose it is (ls -l {path}), and join its group or let a rule allow you",
+                path=path,
+            ),
+            ExitCode.NO_CARD,
+        )
     else:
         yield unlisted(error)
 
@@ -226,10 +252,12 @@ def _who(others: Programs | None) -> str:
         return tr("close the other program; which one it is can't be told on this system")
     named = [_named(program) for program in others.found]
     hidden = plural(
-        "{count} process of other users could not be looked into",
-        "{count} processes of other users could not be looked into",
+        "{count} process could not be looked into",
+        "{count} processes could not be looked into",
         others.hidden,
     )
+    if not named and not others.hidden:
+        return tr("close the other program; none that runs here shows that it uses readers")
     if not named:
         return tr("close the other program; which one it is can't be told: {hidden}", hidden=hidden)
     which = joined(", ", named)

@@ -7,6 +7,7 @@ is what is expected (RFC 5246 §7.4.6, RFC 8446 §4.4.2).
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from . import network
 from .certificates import trusted
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped, warning
+from .masking import MASK, Masked, host
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -53,7 +55,7 @@ def _address(context: Context) -> Iterator[Finding]:
 
 def _host(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 443}"
+    return host(f"{parts.hostname}:{parts.port or 443}")
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,19 @@ def _tls(context: Context) -> Iterator[Finding]:
             tr("import the authorities: igc trust import"),
         )
         return
-    host = _host(url)
+    name = _host(url)
     try:
         done = handshake(url, roots, context.profile.proxy)
     except ssl.SSLCertVerificationError as error:
         yield problem(
-            tr("{host}: its certificate is not trusted: {why}", host=host, why=_reason(error)),
+            tr("{host}: its certificate is not trusted: {why}", host=name, why=_reason(error)),
             tr("import the authority that issued it, if it is the right one: igc trust import"),
             ExitCode.NETWORK,
         )
         return
     except ssl.SSLError as error:
         yield problem(
-            tr("{host}: no TLS handshake: {why}", host=host, why=_reason(error)),
+            tr("{host}: no TLS handshake: {why}", host=name, why=_reason(error)),
             tr("see whether something in between intercepts TLS"),
             ExitCode.NETWORK,
         )
@@ -101,7 +103,7 @@ def _tls(context: Context) -> Iterator[Finding]:
     except OSError as error:
         why = tr("no answer in time") if isinstance(error, TimeoutError) else reason_of(error)
         yield problem(
-            tr("{host} can't be reached: {why}", host=host, why=why),
+            tr("{host} can't be reached: {why}", host=name, why=why),
             tr("see whether a firewall or a proxy is in between"),
             ExitCode.NETWORK,
         )
@@ -110,12 +112,12 @@ def _tls(context: Context) -> Iterator[Finding]:
         yield ok(
             tr(
                 "{host}: its certificate is trusted, and it asks for one of ours, as it should",
-                host=host,
+                host=name,
             )
         )
     else:
         yield warning(
-            tr("{host}: its certificate is trusted, and it asks for none of ours", host=host),
+            tr("{host}: its certificate is trusted, and it asks for none of ours", host=name),
             tr("the platform knows its users by their card: is that its address?"),
         )
 
@@ -167,7 +169,8 @@ def _collector(asked: list[bytes]) -> Any:
 
 def _reason(error: ssl.SSLError) -> str:
     told = getattr(error, "verify_message", "") or error.reason or str(error)
-    return str(told).replace("_", " ").lower()
+    text = str(told).replace("_", " ").lower()
+    return Masked(re.sub(r"'[^']*'", MASK, text), text)  # the name that it is not for
 
 
 CHECKS = (

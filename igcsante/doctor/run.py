@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import ExitCode, IgcError, TimeoutExceededError, UsageError
-from ..messages import tr
+from ..errors import ExitCode, IgcError, StorageError, TimeoutExceededError, UsageError
+from ..messages import reason_of, tr
 from ..text import did_you_mean
 from .bounds import Call
 from .card import CHECKS as CARD
@@ -15,14 +15,15 @@ from .certificates import CHECKS as CERTIFICATES
 from .check import Check, Context
 from .clock import CHECKS as CLOCK
 from .configuration import CHECKS as CONFIGURATION
-from .finding import Finding, Status, problem
-from .masking import told
+from .finding import Finding, Status, problem, skipped
+from .masking import foreign, place, told
 from .network import CHECKS as NETWORK
 from .network import contacted
 from .pcsc import CHECKS as PCSC
 from .platform import CHECKS as PLATFORM
 from .python import CHECKS as PYTHON
 from .storage import CHECKS as STORAGE
+from .storage import closed_folder
 
 CHECKS: tuple[Check, ...] = (
     *PYTHON,
@@ -109,11 +110,22 @@ def _unended(check: Check) -> Finding:
 
 
 def _failed(check: Check, error: Exception) -> Finding:
+    if isinstance(error, OSError | StorageError | UsageError) and (folder := closed_folder()):
+        return skipped(
+            tr("{path} can't be looked into", path=place(folder)),
+            tr("see: igc doctor storage.folders"),
+        )
     if isinstance(error, IgcError):
         return problem(
             tr("the check {id} could not go on: {why}", id=check.id, why=told(error)),
-            error.advice and tr("see what it says: igc doctor {id} --show-identities", id=check.id),
+            foreign(error.advice),
             error.exit_code,
+        )
+    if isinstance(error, OSError) and error.filename:
+        path = place(str(error.filename))
+        return problem(
+            tr("{path}: {why}", path=path, why=reason_of(error)),
+            tr("look at its owner and mode: ls -ld {path}", path=path),
         )
     return problem(
         tr("the check {id} failed: {why}", id=check.id, why=told(error)),

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ..config import cache_directory, config_directory, data_directory
 from ..errors import ExitCode
-from ..messages import tr
+from ..messages import plural, tr
 from . import mounts
 from .check import Check, Context
 from .finding import Finding, Status, note, ok, problem, warning
@@ -30,7 +30,30 @@ def _nearest(path: Path) -> Path:
     return next((p for p in (path, *path.parents) if p.is_dir()), path)
 
 
+def closed_folder() -> Path | None:
+    """The first of our folders, or of those above them, that this user may not look into."""
+    for ours in (config_directory(), data_directory(), cache_directory()):
+        for folder in (*reversed(ours.parents), ours):
+            wanted = os.R_OK | os.X_OK if folder == ours else os.X_OK
+            try:
+                if folder.is_dir() and not os.access(folder, wanted):
+                    return folder
+            except OSError:  # on disks that are gone: the check itself tells
+                break
+    return None
+
+
 def _folders(_: Context) -> Iterator[Finding]:
+    if closed := closed_folder():
+        yield problem(
+            tr("{path}: this user may not look into it", path=place(closed)),
+            tr(
+                "let yourself read, write and enter it (ls -ld {path}), or name other folders in "
+                "IGC_CONFIG_DIR and IGC_DATA_DIR",
+                path=place(closed),
+            ),
+        )
+        return
     data, cache = data_directory(), cache_directory()
     for path in dict.fromkeys((config_directory(), data, cache)):
         if not path.exists():
@@ -59,6 +82,11 @@ def _folder(path: Path, *, private: bool) -> Iterator[Finding]:
             tr("{path} belongs to another user", path=place(path)),
             tr("give it back to you: chown, or run igc as its owner"),
         )
+    elif _is_read_only(path):
+        yield problem(
+            tr("{path} is on a file system that is read-only", path=place(path)),
+            tr("mount it for writing, or name another folder: IGC_CONFIG_DIR, IGC_DATA_DIR"),
+        )
     elif not os.access(path, os.W_OK | os.X_OK):
         yield problem(tr("{path}: nothing can be written there", path=place(path)), chmod)
     elif mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -71,6 +99,10 @@ def _folder(path: Path, *, private: bool) -> Iterator[Finding]:
         yield ok(tr("{path}: mode {mode}", path=place(path), mode=f"{mode:o}"))
 
 
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def _space(_: Context) -> Iterator[Finding]:
     seen: set[int] = set()
     for path in (data_directory(), cache_directory()):
@@ -80,9 +112,7 @@ def _space(_: Context) -> Iterator[Finding]:
             continue
         seen.add(device)
         free = shutil.disk_usage(folder).free
-        told_of = tr(
-            "{path}: {free} MB free", path=place(folder), free=f"{free // (1024 * 1024):,}"
-        )
+        told_of = tr("{path}: {free:,} MB free", path=place(folder), free=free // (1024 * 1024))
         remedy = tr("make room: revocation lists and their indexes take some hundred MB")
         if free < _NO_BYTES:
             yield problem(told_of, remedy)
@@ -129,16 +159,24 @@ def _journal(_: Context) -> Iterator[Finding]:
         )
     try:
         yield _integrity(path)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.OperationalError, OSError) as error:
         yield problem(
             tr("{path}: the journal can't be read: {why}", path=place(path), why=told(error)),
-            tr("keep a copy of the file, and put back its last sound backup"),
+            tr("look at the owner and mode of the file and of its folder: ls -la"),
         )
+    except sqlite3.DatabaseError:
+        yield _damaged(path)
+
+
+def _damaged(path: Path) -> Finding:
+    from ..ws.orders.journal import DAMAGED_ADVICE
+
+    return problem(tr("{path}: the journal is damaged", path=place(path)), DAMAGED_ADVICE)
 
 
 def _integrity(path: Path) -> Finding:
     """SQLite's own check of the file, which is opened so that nothing of it can change."""
-    from ..ws.orders.journal import SCHEMA_VERSION
+    from ..ws.orders.journal_schema import SCHEMA_VERSION
 
     deadline = time.monotonic() + _LOOK_SECONDS
     log = path.with_name(path.name + "-wal")
@@ -159,11 +197,12 @@ def _integrity(path: Path) -> Finding:
                 tr("the journal is too large to check in a few seconds: {why}", why=told(error))
             )
     if verdict != "ok":
-        return problem(
-            tr("{path}: the journal is damaged", path=place(path)),
-            tr("keep a copy of the file, and put back its last sound backup"),
+        return _damaged(path)
+    return ok(
+        plural(
+            "the journal is whole ({count} order)", "the journal is whole ({count} orders)", orders
         )
-    return ok(tr("the journal is whole, orders: {orders}", orders=orders))
+    )
 
 
 CHECKS = (

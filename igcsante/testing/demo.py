@@ -300,7 +300,7 @@ def _live_and_die(
         {"verdict": str(verdict.kind), "crl_number": verdict.evidence[0].number},
     )
     revocation = Revocation(code, RevocationReason.NON_PRECISE, product_id=issued.entry.product_id)
-    _, revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now())
+    revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now()).revoked_at
     yield Step(
         "revoke",
         tr("done on {revoked_at:%Y-%m-%d %H:%M:%S} UTC; it is final", revoked_at=revoked_at),

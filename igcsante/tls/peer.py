@@ -58,7 +58,8 @@ def server_certificates(
             tr("{where} did not answer in {timeout:g} seconds", where=where, timeout=timeout)
         ) from None
     except NetworkError as error:
-        raise type(error)(f"{where}: {error.message}", advice=error.advice) from None
+        told = tr("{where}: {message}", where=where, message=error.message)
+        raise type(error)(told, advice=error.advice) from None
     except UnicodeError:
         raise NetworkError(tr("{where}: no name that can be looked up", where=where)) from None
     except OSError as error:

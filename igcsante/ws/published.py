@@ -92,13 +92,13 @@ def _evidence(verdict: Verdict) -> str:
     for item in verdict.evidence:
         told = tr(
             "{type} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
-            type=item.type,
+            type=item.type.upper(),
             this_update=item.this_update,
         )
         if item.number is not None:
             told = tr(
                 "{type} {number} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
-                type=item.type,
+                type=item.type.upper(),
                 number=item.number,
                 this_update=item.this_update,
             )

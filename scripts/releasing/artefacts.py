@@ -18,12 +18,12 @@ from pathlib import Path
 import readiness
 from running import ReleaseError, output
 
-MANUAL = {"en": "share/man/man1", "fr": "share/man/fr/man1"}
+MANUAL = "share/man"
 WRITE_PAGES = """
 import sys
 from pathlib import Path
 from igcsante.cli import manual
-manual.write(Path(sys.argv[1]), sys.argv[2])
+manual.install(Path(sys.argv[1]))
 """
 CIRCUMSTANCES = (("first", 0o022, "UTC"), ("the second", 0o077, "Pacific/Auckland"))
 
@@ -60,9 +60,8 @@ def build(source: Path, folder: Path, environment: dict[str, str]) -> None:
     python = [sys.executable, "-P"]
     sdist = [*python, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
     output([*sdist, "--hooks-only"], cwd=source, env=environment)  # the version that pages tell
-    for language, place in MANUAL.items():
-        page = [*python, "-c", WRITE_PAGES, str(source / place), language]
-        output(page, cwd=source, env={**environment, "PYTHONPATH": str(source)})
+    pages = [*python, "-c", WRITE_PAGES, str(source / MANUAL)]
+    output(pages, cwd=source, env={**environment, "PYTHONPATH": str(source)})
     output(sdist, cwd=source, env=environment)
     wheel = [*python, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-index"]
     wheel += ["--no-deps", "--no-build-isolation", "--quiet", "-w", str(folder)]
@@ -81,9 +80,9 @@ def problems(files: Sequence[Path], version: str) -> Iterator[str]:
     ):
         if part not in names:
             yield f"the wheel lacks {part}"
-    for place in MANUAL.values():
-        if f"igcsante-{version}.data/data/{place}/igc.1" not in names:
-            yield f"the wheel lacks {place}/igc.1"
+    for page in (f"{MANUAL}/man1/igc.1", f"{MANUAL}/fr/man1/igc.1"):
+        if f"igcsante-{version}.data/data/{page}" not in names:
+            yield f"the wheel lacks {page}"
     yield from bill_errors(wheel.read(f"{about}/sboms/igcsante.cdx.json").decode())
 
 

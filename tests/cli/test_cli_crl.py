@@ -192,6 +192,20 @@ def test_damaged_list_is_named_and_replaced(igc):
     assert igc.err == ""
 
 
+def test_lists_of_which_none_can_be_read_are_no_success(igc):
+    igc("crl", "list")
+    assert igc.code == 0
+    igc("crl", "update")
+    stored = [Path(line["path"]) for line in lines(igc("crl", "list", "--json"))]
+    for path in stored:
+        path.write_bytes(b"garbage")
+        path.with_suffix(".idx").unlink()
+    igc("crl", "list")
+    assert (igc.code, "no kept list is whole" in igc.err) == (6, True)
+    (told,) = lines(igc("crl", "list", "--json"))
+    assert (igc.code, told["error"]["code"]) == (6, "certificate.unreadable")
+
+
 def test_damaged_file_of_an_indexed_list_is_named_and_fetched_again(igc, served):
     igc("crl", "update", igc.leaf)
     (stored,) = [s for s in lines(igc("crl", "list", "--json")) if "ORGANISATIONS" in s["issuer"]]
@@ -397,6 +411,19 @@ def test_fetching_authorities_stops_when_the_server_has_enough(igc, real):
     assert [line["outcome"] for line in told] == ["imported", "failed"]
     assert (igc.code, len(real.asked)) == (10, 2)
     assert {line["world"] for line in told} == {"production"}
+
+
+def test_network_that_is_down_is_told_once(igc, real, monkeypatch):
+    from igcsante.certs import anchor_fetch
+
+    def down(url, allowed, **_):
+        real.asked.append(url)
+        raise NetworkError(f"{url}: unreachable")
+
+    monkeypatch.setattr(anchor_fetch, "fetch_body", down)
+    assert igc("trust", "fetch").count("failed: ") == 1
+    assert (igc.code, len(real.asked), igc.err.count("Error:")) == (10, 1, 1)
+    assert "The others were not asked for" in igc.err
 
 
 def test_host_that_may_not_be_asked_is_named_once(igc):

@@ -14,8 +14,10 @@ import pytest
 from terminal import on_a_terminal
 
 from igcsante.card import readers
+from igcsante.certs.crl.store import CrlStore
 from igcsante.cli import completing, completion
 from igcsante.cli.completion import completed, script
+from igcsante.testing.pki import SimulatedPki
 from igcsante.ws.orders.journal import Journal
 
 READER = "Simulated reader 00 00"
@@ -24,6 +26,7 @@ IGC = f"""\
 #!{sys.executable}
 import sys
 from igcsante.card import readers
+from igcsante.certs.crl.store import CrlStore
 readers.system_readers = lambda: [{READER!r}]
 from igcsante.cli.entry import main
 main()
@@ -169,6 +172,43 @@ def test_policies_authorities_cards_and_checks(folder: Path) -> None:
     assert values("igc trust show ACI-EL-O")[0] == "ACI-EL-ORG"
     assert "cps4" in values("igc sim run --card cps")
     assert "order_product" in values("igc ws dry-run ord")
+
+
+def test_values_of_a_configuration_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "system_readers", lambda: [READER])
+    assert values("igc config set def") == ["default_profile"]
+    assert values("igc config set default_profile hosp") == ["hospital"]
+    assert values("igc config set card_cache ") == ["auto", "always", "never"]
+    assert values("igc config set reader Sim") == [READER]
+    assert values("igc config set total_seconds ") == []
+    assert values("igc config set no_such_key ") == []
+    (item,) = completed("igc config set anchors first.pem sec", "bash")
+    assert (item.value, item.type) == ("sec", "file")
+
+
+def test_usages_offres_and_failures(folder: Path) -> None:
+    assert values("igc order --usage SS") == ["SSL_SERV"]
+    assert values("igc order --offre P") == ["PRO", "PS"]
+    assert values("igc sim fail T01 T0")[0] == "T01"
+
+
+def test_kept_lists_by_name_and_by_issuer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IGC_CACHE_DIR", str(folder / "cache"))
+    assert values("igc crl show ") == []
+    assert not (folder / "cache").exists()
+    authority, at = "ACI-FO-PP-TEST", datetime.now(UTC)
+    pki = SimulatedPki.create(at=at, base_url="http://127.0.0.1:9")
+    certificate = pki.authorities[authority].certificate
+    CrlStore().add(pki.crl(authority, at), certificate, source="http://a.test/FO-PP.crl")
+    assert values("igc crl show FO") == ["FO-PP"]
+    assert values("igc crl export TEST") == values("igc crl show ")[1:] != []
+
+
+def test_the_command_that_is_recorded(folder: Path) -> None:
+    assert values("igc card record info.jsonl -- card pin v") == ["verify"]
+    assert values("igc card record info.jsonl igc card pin v") == ["verify"]
+    assert values("igc card record info.jsonl -- check --format nag") == ["nagios"]
+    assert values("igc card record info.jsonl -- card info --ver") == ["--verbose"]
 
 
 def test_newest_orders_come_by_number_and_nothing_is_made_without_a_journal(folder: Path) -> None:

@@ -183,7 +183,9 @@ def test_variable_that_means_nothing_is_told_without_its_value(
 
 
 def test_set_and_unset_say_what_they_did(igc: Igc, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "reader is now Q in the profile test" in igc("set", "reader", "Q", "--profile", "test")
+    assert "reader is now 'Q' in the profile 'test'" in igc(
+        "set", "reader", "Q", "--profile", "test"
+    )
     (told,) = igc.lines("set", "anchors", "/a", "/b", "--profile", "test")
     assert (told["value"], told["previous"]) == (["/a", "/b"], None)
     assert "there is no file /a yet" in igc.err
@@ -216,6 +218,14 @@ def test_mistakes_name_file_line_and_column(igc: Igc) -> None:
     igc("unset", "platfrom", "--profile", "test")
     igc("show")
     assert igc.code == 0
+
+
+def test_platform_is_https(igc: Igc) -> None:
+    igc("set", "platform", "http://platform.example/ws")
+    assert (igc.code, "no https address" in igc.err, igc.path.read_text()) == (2, True, START)
+    igc.path.write_text('[profiles.test]\nplatform = "http://platform.example/ws"\n')
+    igc("show", "--profile", "test")
+    assert (igc.code, f"{igc.path}:2:12: platform: " in igc.err) == (2, True)
 
 
 # -- the editor -------------------------------------------------------------------------------
@@ -253,7 +263,7 @@ def test_wrong_file_is_kept_aside(igc: Igc, editor: Callable[[str], None]) -> No
     igc("edit")
     (copy,) = igc.copies()
     assert igc.code == 2
-    assert f"{igc.path}:4:1: unknown key 'readr'" in igc.err
+    assert f"{copy}:4:1: unknown key 'readr'" in igc.err
     assert f"What you wrote is kept in {copy}" in igc.err
     assert copy.read_text() == START + "readr = 1\n"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -279,6 +289,55 @@ def test_wrong_file_is_offered_again(
     assert igc.code == 0
     assert igc.path.read_text() == START + "# mended\n"
     assert igc.copies() == []
+
+
+def test_error_as_json_says_where_the_mistake_is(igc: Igc, editor: Callable[[str], None]) -> None:
+    editor("echo 'readr = 1' >> \"$2\"")
+    (told,) = igc.lines("edit")
+    (copy,) = igc.copies()
+    assert (told["error"]["path"], told["error"]["line"]) == (str(copy), 4)
+
+
+def test_what_was_kept_is_offered_to_a_person_and_does_not_pile_up(
+    igc: Igc, editor: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor("echo 'readr = 1' >> \"$2\"")
+    igc("edit")
+    igc("edit")
+    (copy,) = igc.copies()
+    assert copy.read_text() == START + "readr = 1\n"
+    asked: list[str] = []
+    editor("sed -i 's/^readr = 1$/# mended/' \"$2\"")
+    monkeypatch.setattr(config_edit, "is_interactive", lambda: True)
+    monkeypatch.setattr(config_edit.ask, "says_yes", lambda text, **_: asked.append(text) or True)
+    igc("edit")
+    assert (igc.code, igc.copies(), len(asked)) == (0, [], 1)
+    assert str(copy) in asked[0]
+    assert igc.path.read_text() == START + "# mended\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("kill -9 $$", "was killed (signal 9)"),
+        ('rm "$2"', "took its copy away"),
+        ("exit 3", "ended with 3"),
+    ],
+)
+def test_how_the_editor_ended_is_said(
+    igc: Igc, editor: Callable[[str], None], end: str, told: str
+) -> None:
+    editor(end)
+    igc("edit")
+    assert (igc.code, told in igc.err, igc.copies()) == (2, True, [])
+
+
+def test_two_edits_at_once_do_not_share_a_copy(igc: Igc, editor: Callable[[str], None]) -> None:
+    editor("echo '# typed' >> \"$2\"")
+    with config_edit._alone(igc.path.with_name("config-edited.toml")):
+        igc("edit")
+    assert (igc.code, "being edited already" in igc.err) == (2, True)
+    assert igc.path.read_text() == START
 
 
 @pytest.mark.parametrize("death", ["kill -9 $$", "exit 3", "kill -INT $$"])

@@ -17,7 +17,8 @@ from igcsante.card import readers
 from igcsante.cli import doctor as command
 from igcsante.cli import main
 from igcsante.cli.schemas import schema
-from igcsante.doctor import CHECKS, Status
+from igcsante.doctor import CHECKS, Check, Finding, Status
+from igcsante.doctor.finding import note, ok, problem, skipped, warning
 from igcsante.testing.cards import SimulatedReader
 from igcsante.testing.world import SimulatedWorld
 
@@ -68,6 +69,44 @@ def test_the_page_fits_and_each_status_is_a_word(igc: Igc, monkeypatch: pytest.M
     assert re.search(r"^  warning  .*\n(?: {11}.*\n)* {11}To do: ", page, re.M)
     assert "[certificates.anchors]" in page
     assert "[card.state, card.certificates,\n           card.tries]" in page
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> None:
+    check = Check("clock.local", "", lambda _: findings)
+    monkeypatch.setattr("igcsante.doctor.chosen", lambda _: (check,))
+
+
+def test_things_that_masks_make_alike_are_all_told(
+    igc: Igc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(monkeypatch, *(problem("*** is gone", "find it") for _ in range(2)))
+    page = igc("doctor", code=1)
+    assert page.count("*** is gone") == 2 and page.endswith("\n2 problems.\n")
+
+
+def test_quiet_tells_only_what_is_wrong(igc: Igc, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch, ok("fine"), note("well"), warning("late", "hurry"), skipped("dark"))
+    page = igc("-q", "doctor")
+    assert page.startswith("Clock\n  warning  late [clock.local]\n")
+    assert not [word for word in ("fine", "well", "dark") if word in page]
+    told(monkeypatch, ok("fine"))
+    assert igc("doctor", "-q") == "Nothing is wrong.\n"
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]])
+@pytest.mark.parametrize(("last", "code"), [(ok("fine"), 0), (problem("bad", "", 6), 6)])
+def test_who_reads_the_first_line_only_gets_the_exit_code_of_all(
+    monkeypatch: pytest.MonkeyPatch, how: list[str], last: Finding, code: int
+) -> None:
+    def close(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    told(monkeypatch, ok("fine"), last)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # another stands there afterwards
+    monkeypatch.setattr(command, "say", close)
+    monkeypatch.setattr(command, "emit", close)
+    assert main.run(["doctor", *how]) == code
+    sys.stdout.close()
 
 
 def test_the_list_is_that_of_the_checks(igc: Igc) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from gettext import NullTranslations
 from pathlib import Path
 
 import pytest
 
 from igcsante import messages
 from igcsante.card import readers
+from igcsante.catalogue import Catalogue
 from igcsante.cli import main
 from igcsante.config import KEYS
 from igcsante.testing.cards import SimulatedReader
@@ -50,7 +50,7 @@ VALUES = {
 NO_WORDS = re.compile(
     r"\x1b\[[0-9;]*m"
     r"|⟦[^⟦⟧]*⟧"
-    r"|'[^'\n]*'"  # quoted
+    r"|'[^'\n]*'|«\xa0[^»\n]*\xa0»"  # quoted
     r"|\bigc( [a-z][a-z-]+)+"  # a command
     r"|[\w-]+ \d[\w.]*\d"  # software and its version
     r"|\d+ [A-Z][a-z]{2} \d{4}"
@@ -59,13 +59,13 @@ NO_WORDS = re.compile(
 Run = Callable[..., str]
 
 
-class Invented(NullTranslations):
+class Invented(Catalogue):
     def gettext(self, message: str) -> str:
         pieces = FIELD.split(message)
         return "".join(p if FIELD.match(p) or not p.strip() else f"⟦{p}⟧" for p in pieces)
 
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return self.gettext(msgid1 if n == 1 else msgid2)
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return self.gettext(one if count == 1 else many)
 
 
 def escaped(text: str) -> list[str]:
@@ -183,7 +183,9 @@ def test_a_certificate_from_order_to_end(igc: Run, tmp_path: Path) -> None:
     igc("export", "1", "--as", "p7b", "--as", "der", "--out", "given")
     igc("check", tmp_path / "out", "--fail-on", "none")
     igc("bundle", "make", "proof.zip", *sorted((tmp_path / "out").rglob("*.cert.pem"))[:1])
-    igc("revoke", "1", "--revocation-code-source", "env:CODE", "--yes", *PIN)
+    revoke = ("revoke", "1", "--revocation-code-source", "env:CODE", "--yes", *PIN)
+    assert "Revoked on" in igc(*revoke)
+    assert "Already revoked on" in igc(*revoke)
     igc("orders")
     igc("status", *PIN)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import json
 import shlex
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import click
 import pytest
 
 from igcsante import messages
+from igcsante.catalogue import Catalogue
 from igcsante.cli import main, page
 from igcsante.cli.help import TOPICS
 from igcsante.cli.help_texts import click_plurals, contexts, help_texts
@@ -25,7 +25,7 @@ every_command = pytest.mark.parametrize(
 MESSAGES = {"{lowest} to {highest}", "whole number", "whole or decimal number"}
 
 
-class Marking(gettext.NullTranslations):
+class Marking(Catalogue):
     """A catalogue that shows which words went through it."""
 
     def __init__(self) -> None:
@@ -110,9 +110,12 @@ def test_typed_words_are_not_translated(french: Marking) -> None:
     assert "--format [text|json|ndjson|csv|nagios|prometheus|junit|html]" in told
 
 
+# What we say around them, as any other message.
+OURS = {"Error:", "see: {command} --help", "Did you mean {choices}?", "{word!r}"}
+OURS |= {"{first} or {last}", ", "}
 ERRORS = [
     (("check", "--nope"), "«No such option {name!r}.»"),
-    (("chek",), "«No such command {name!r}.» «Did you mean {possibility}?»"),
+    (("chek",), "«No such command {name!r}.» «Did you mean {choices}?»"),
     (("export",), "«Missing argument»"),
     (("check", "--format", "jsn", "x"), "«{value!r} is not one of {choices}.»"),
     (("readers", "extra", "words"), "«Got unexpected extra arguments ({args})»"),
@@ -132,7 +135,7 @@ def test_click_s_errors_are_in_the_person_s_language(
     assert asked <= french.asked | {many for _, many in click_plurals()}
     assert "«" in capsys.readouterr().err
     known = set(help_texts()) | MESSAGES | {one for one, _ in click_plurals()}
-    assert french.asked - {"Error:", "see: {command} --help"} <= known
+    assert french.asked - OURS <= known
 
 
 def test_with_json_an_error_is_in_english(

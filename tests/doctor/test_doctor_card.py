@@ -181,6 +181,24 @@ def test_without_pyscard_the_doctor_works(
     assert found[0].status is Status.WARNING and "apt install" in found[0].remedy
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pcsc-lite's socket")
+def test_a_socket_that_this_user_may_not_use_is_told(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch, folders: Path
+) -> None:
+    monkeypatch.setattr(readers, "system_readers", unreachable(0x8010001D))
+    (folders / "s").touch()
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(folders / "s"))
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != folders / "s" and access(path, mode)
+    )
+    assert "systemctl" not in seen(examined("pcsc.service"))
+    assert not [f for f in examined("pcsc.service") if "systemctl" in f.remedy]
+    (found,) = examined("pcsc.access")
+    assert (found.status, found.exit_code) == (Status.PROBLEM, ExitCode.NO_CARD)
+    assert "group" in found.remedy
+
+
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no sockets of that kind here")
 def test_a_dead_service_leaves_its_socket(tmp_path: Path) -> None:
     path = tmp_path / "s"
@@ -220,7 +238,8 @@ def test_a_card_in_a_transaction_of_another_program_is_not_waited_for(
     ("others", "told"),
     [
         (None, "can't be told on this system"),
-        (Programs((), 4), "4 processes of other users"),
+        (Programs((), 4), "4 processes could not be looked into"),
+        (Programs((), 0), "none that runs here shows that it uses readers"),
         (Programs((Program("scdaemon", 7, direct=True),), 0), "scdaemon (process 7, past PC/SC)"),
         (Programs((Program("java", 8, direct=False),), 2), "java (process 8); 2 processes"),
     ],
@@ -247,23 +266,37 @@ def test_a_reader_that_a_program_took_past_pcsc_is_told(
 def test_programs_are_found_by_the_files_that_they_have_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pid, name, maps in (
-        (1, "java", "7f00-7f01 /lib/libpcsclite.so.1"),
-        (2, "sh", ""),
-        (3, "scdaemon", ""),
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", "/run/ours")
+    library, ours = "7f00-7f01 /lib/libpcsclite.so.1", "PCSCLITE_CSOCK_NAME=/run/ours"
+    for pid, name, maps, environ, words in (
+        (1, "java", library, ours, "java -jar x.jar"),
+        (2, "sh", "", ours, "sh"),
+        (3, "scdaemon", "", "", "scdaemon"),
+        (5, "java", library, "PCSCLITE_CSOCK_NAME=/run/theirs", "java"),
+        (6, "java", library, "HOME=/", "java"),
+        (7, "python3", library, ours, "python3 -u /srv/bin/igc card"),
+        (8, "python3", library, ours, "python3 -m somebody.reads x"),
+        (9, "python3", library, ours, "python3 -c 4321"),
     ):
         folder = tmp_path / str(pid)
         (folder / "fd").mkdir(parents=True)
         (folder / "maps").write_text(maps)
         (folder / "comm").write_text(f"{name}\n")
+        (folder / "environ").write_text(f"PATH=/bin\0{environ}\0")
+        (folder / "cmdline").write_text("\0".join([*words.split(), ""]))
     (tmp_path / "3" / "fd" / "5").symlink_to("/dev/bus/usb/001/004")
     (tmp_path / "4").mkdir()
     (tmp_path / "4" / "maps").symlink_to("maps")  # a loop: it can't be read
     monkeypatch.setattr(holders, "_PROCESSES", tmp_path)
     found = holders.programs()
-    assert found == Programs(
-        (Program("java", 1, direct=False), Program("scdaemon", 3, direct=True)), 1
-    )
+    assert found is not None and found.hidden == 1
+    assert [(program.name, program.pid, program.direct) for program in found.found] == [
+        ("java", 1, False),
+        ("scdaemon", 3, True),
+        ("igc", 7, False),
+        ("somebody.reads", 8, False),
+        ("python3", 9, False),
+    ]
 
 
 # -- a real service ------------------------------------------------------------------------------

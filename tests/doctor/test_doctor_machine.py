@@ -17,10 +17,11 @@ from doctor_support import Examine, seen
 
 from igcsante.config import data_directory
 from igcsante.doctor import Status, mounts, requirements
-from igcsante.errors import ExitCode
+from igcsante.errors import ExitCode, StorageError
 from igcsante.instants import iso
 from igcsante.testing.clock import WorldClock
-from igcsante.ws.orders.journal import SCHEMA_VERSION, Journal
+from igcsante.ws.orders.journal import DAMAGED_ADVICE, Journal
+from igcsante.ws.orders.journal_schema import SCHEMA_VERSION
 
 NOW = datetime.now(UTC)
 not_root = pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
@@ -107,7 +108,7 @@ def test_each_value_is_told_with_its_origin(
     )
     monkeypatch.setenv("IGC_SILENCE_SECONDS", "7")
     said = seen(examined("configuration.values"))
-    assert "http_hosts = a.example, b.example:81 (" in said and "config.toml:2)" in said
+    assert "http_hosts = ***, ***:81 (" in said and "config.toml:2)" in said
     assert "silence_seconds = 7 (variable IGC_SILENCE_SECONDS)" in said
     assert "proxy_user = ***" in said and "proxy_password = env:***" in said
     assert "canary" not in said.lower()
@@ -119,6 +120,27 @@ def test_a_variable_with_a_slip_is_a_warning(
     monkeypatch.setenv("IGC_PROFIL", "test")
     (found,) = [f for f in examined("configuration.environment") if f.status is Status.WARNING]
     assert "IGC_PROFIL" in found.seen and "IGC_PROFILE" in found.remedy
+
+
+def test_a_slip_in_a_variable_is_told_once(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IGC_RAEDER", "x")
+    assert [f.status for f in examined("configuration")].count(Status.WARNING) == 1
+
+
+def test_what_is_wrong_with_a_variable_is_mended_there(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IGC_CONNECT_SECONDS", "soon")
+    (found,) = [f for f in examined("configuration.values") if f.status is Status.PROBLEM]
+    assert found.remedy == "mend or unset the variable IGC_CONNECT_SECONDS"
+
+
+def test_a_folder_in_the_place_of_the_file_is_to_be_moved(examined: Examine, folders: Path) -> None:
+    (folders / "config" / "config.toml").mkdir()
+    found = examined("configuration.file", "configuration.values")
+    assert {f.remedy for f in found} == {"move it away, or name another folder in IGC_CONFIG_DIR"}
 
 
 # -- storage -------------------------------------------------------------------------------------
@@ -141,6 +163,50 @@ def test_modes_of_the_data(
     assert (found.status, found.exit_code) == (status, code)
     if status is not Status.OK:
         assert found.remedy.startswith("chmod 700 ")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_once(
+    examined: Examine, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, access, stat = folders / "data", os.access, Path.stat
+
+    def refusing(path: Path, **how: bool) -> os.stat_result:
+        if data in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != data and access(path, mode))
+    found = examined("storage", "certificates", "clock.local")
+    (told,) = [f for f in found if f.status is Status.PROBLEM]
+    assert told.seen.endswith("/data: this user may not look into it")
+    assert "igcsante: please report" not in seen(found)
+    assert {f.remedy for f in found if f.status is Status.SKIPPED} == {
+        "see: igc doctor storage.folders"
+    }
+
+
+def test_a_file_that_may_not_be_read_is_no_defect(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> object:
+        raise PermissionError(13, "Permission denied", "/srv/dupont/journal.sqlite")
+
+    monkeypatch.setattr(shutil, "disk_usage", refuse)
+    (found,) = examined("storage.space")
+    assert found.seen == "/srv/***/journal.sqlite: Permission denied"
+    assert found.remedy == "look at its owner and mode: ls -ld /srv/***/journal.sqlite"
+
+
+@not_root
+def test_no_chmod_mends_a_file_system_that_is_read_only(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = namedtuple("flags", "f_flag")(os.ST_RDONLY)
+    monkeypatch.setattr(os, "statvfs", lambda _: flags)
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    wrong = [f for f in examined("storage.folders") if f.status is Status.PROBLEM]
+    assert wrong and all("read-only" in f.seen and "mount" in f.remedy for f in wrong)
 
 
 @not_root
@@ -210,7 +276,7 @@ def test_a_sound_journal_is_read_and_left_as_it_is(examined: Examine) -> None:
     path = with_journal(3)
     before = {item: (item.stat().st_mtime_ns, item.read_bytes()) for item in path.parent.iterdir()}
     (found,) = examined("storage.journal")
-    assert (found.status, found.seen) == (Status.OK, "the journal is whole, orders: 3")
+    assert (found.status, found.seen) == (Status.OK, "the journal is whole (3 orders)")
     after = {item: (item.stat().st_mtime_ns, item.read_bytes()) for item in path.parent.iterdir()}
     assert after == before
 
@@ -220,7 +286,7 @@ def test_a_journal_that_is_being_written_is_read_too(examined: Examine) -> None:
     with Journal(path) as journal:
         journal.record("order", at=NOW)
         (found,) = examined("storage.journal")
-    assert (found.status, found.seen) == (Status.OK, "the journal is whole, orders: 1")
+    assert (found.status, found.seen) == (Status.OK, "the journal is whole (1 order)")
 
 
 def test_a_damaged_journal_is_a_problem(examined: Examine) -> None:
@@ -230,12 +296,19 @@ def test_a_damaged_journal_is_a_problem(examined: Examine) -> None:
     content[page : page + 4096] = os.urandom(4096)
     path.write_bytes(content)
     (found,) = examined("storage.journal")
-    assert found.status is Status.PROBLEM and "backup" in found.remedy
+    assert found.status is Status.PROBLEM and found.remedy == DAMAGED_ADVICE
 
 
-def test_what_is_no_journal_is_a_problem(examined: Examine) -> None:
-    (data_directory() / "journal.sqlite").write_text("this is no database" * 100)
-    assert [finding.status for finding in examined("storage.journal")][-1] is Status.PROBLEM
+def test_what_is_no_journal_is_a_problem_with_the_advice_that_commands_give(
+    examined: Examine,
+) -> None:
+    path = data_directory() / "journal.sqlite"
+    path.write_text("this is no database" * 100)
+    found = examined("storage.journal")[-1]
+    assert found.status is Status.PROBLEM and found.seen.endswith("the journal is damaged")
+    with pytest.raises(StorageError) as caught:
+        Journal(path)
+    assert found.remedy == caught.value.advice == DAMAGED_ADVICE
 
 
 def test_a_journal_of_a_newer_igcsante_is_a_problem(examined: Examine) -> None:

@@ -15,8 +15,8 @@ from igcsante.card.readers import open_card
 from igcsante.certs.profile import decode
 from igcsante.cli import main
 from igcsante.doctor import masking
-from igcsante.errors import CardError
-from igcsante.messages import joined, localized, plural, tr
+from igcsante.errors import CardError, UsageError
+from igcsante.messages import joined, localized, plural, reason_of, tr
 from igcsante.testing.world import SimulatedWorld
 
 
@@ -24,7 +24,6 @@ from igcsante.testing.world import SimulatedWorld
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/jmartin")
     monkeypatch.setattr(getpass, "getuser", lambda: "jeanne.martin")
-    monkeypatch.setattr(masking, "_person", masking._person.__wrapped__)
 
 
 def test_a_masked_value_shows_in_no_message_and_is_given_back_on_demand() -> None:
@@ -40,12 +39,15 @@ def test_a_masked_value_shows_in_no_message_and_is_given_back_on_demand() -> Non
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("/home/jmartin/.config/igc", "~/.config/igc"),
+        ("/home/jmartin/.config/igcsante", "~/.config/igcsante"),
         ("/home/jmartin", "~"),
-        ("/home/jmartin2/x", "/home/***/x"),
-        ("/Users/other/x", "/Users/***/x"),
+        ("/home/jmartin2/x", "/home/***"),
+        ("/Users/other/x/data", "/Users/***/data"),
         ("/srv/jeanne.martin/data", "/srv/***/data"),
         ("/srv/data", "/srv/data"),
+        ("/srv/Jean DUPONT/config.toml:3:12", "/srv/***/config.toml:3:12"),
+        ("/srv/dupont/secret/x.wsdl", "/srv/***.wsdl"),
+        ("/usr/lib/libpcsclite.so.1", "/usr/lib/libpcsclite.so.1"),
     ],
 )
 def test_a_place_names_no_person(text: str, shown: str) -> None:
@@ -58,7 +60,7 @@ def test_a_place_names_no_person(text: str, shown: str) -> None:
     ("text", "shown"),
     [
         ("'~jmartin/x' names no home folder", "'~***/x' names no home folder"),
-        ("/home/jmartin/c.toml:3:12: unknown key", "~/c.toml:3:12: unknown key"),
+        ("/home/jmartin/c.toml:3:12: unknown key", "~/***.toml:3:12: unknown key"),
         ("reader '99700301' is busy", "reader '***' is busy"),
         ("30B0999003/CPET0002 holds it", "*** holds it"),
         ("https://127.0.0.1:39905", "https://127.0.0.1:39905"),
@@ -83,7 +85,26 @@ def test_a_reader_keeps_its_model_and_loses_its_number(name: str, shown: str) ->
     assert str(masking.reader(name)) == shown
 
 
-def test_an_error_shows_its_code_only() -> None:
+def test_an_error_says_what_happened_and_to_nobody_whom() -> None:
+    why = reason_of(FileNotFoundError(2, "No such file or directory"))
+    told = masking.told(UsageError(tr("{path}: {why}", path="/srv/dupont/a.pem", why=why)))
+    assert told == "/srv/***.pem: No such file or directory"
+    assert localized(told, "fr") != told
+    assert masking.revealed(told).startswith("/srv/dupont/a.pem: ")
+    held = masking.told(
+        CardError(
+            tr(
+                "{name} has {card} since {day}",
+                name="CAMILLE",
+                card="899700990031",
+                day="2026-01-02",
+            )
+        )
+    )
+    assert held == "*** has *** since 2026-01-02"
+
+
+def test_an_error_that_is_no_message_shows_its_code_only() -> None:
     error = CardError("the card of CAMILLE SIMULATION makes no sense", advice="call 899700990031")
     assert str(masking.told(error)) == "card.protocol"
     assert "CAMILLE" in masking.revealed(masking.told(error))
@@ -93,7 +114,7 @@ def test_an_error_shows_its_code_only() -> None:
 def test_a_message_of_others_keeps_its_words_for_the_translator() -> None:
     told = tr("{place}: unknown key {key!r}", place="/home/jmartin/c.toml:3", key="99700301")
     masked = masking.foreign(told)
-    assert (masked, masked.template) == ("~/c.toml:3: unknown key '***'", told.template)
+    assert (masked, masked.template) == ("~/***.toml:3: unknown key '***'", told.template)
     assert masking.revealed(masked) == told
 
 
@@ -116,7 +137,6 @@ def test_nothing_of_the_holder_is_said(
     monkeypatch.setenv("IGC_DATA_DIR", str(home / "data"))
     monkeypatch.setenv("IGC_CONFIG_DIR", str(doctor_world.directory))
     monkeypatch.setenv("IGC_READER", "00112233")
-    monkeypatch.setattr(masking, "_person", masking._person.__wrapped__)
     insert(name)
     found = canaries() | {person, "00112233"}
     said = ""
@@ -156,3 +176,46 @@ def test_the_environment_shows_no_value_but_that_of_folders(
     assert "IGC_PIN" in said and "https_proxy" in said
     assert "canary" not in said
     assert str(os.environ["IGC_DATA_DIR"]) in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("proxy.dupont.local:3128", "***:3128"),
+        ("10.1.2.3", "***"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("[::1]:80", "[::1]:80"),
+        ("ocsp.esante.gouv.fr:80", "ocsp.esante.gouv.fr:80"),
+        ("esante.gouv.fr.dupont.example", "***"),
+    ],
+)
+def test_hosts_of_a_house_are_masked(name: str, shown: str) -> None:
+    assert masking.host(name) == shown
+    assert masking.revealed(masking.host(name)) == name
+
+
+def test_folders_profiles_and_hosts_name_nobody(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured = folders / "Jean DUPONT"
+    configured.mkdir(mode=0o700)
+    profile = """[profiles.dr-jean-dupont]
+        platform = "https://pfc.dupont.local/ws"
+        wsdl = "/srv/dupont/secret/x.wsdl"
+        anchors = ["/srv/dupont/secret/absent.pem"]
+        http_hosts = ["crl.dupont.local"]
+        private_networks = ["10.66.0.0/16"]
+        proxy = "http://proxy.dupont.local:3128"
+        """
+    monkeypatch.setenv("IGC_CONFIG_DIR", str(configured))
+    monkeypatch.setenv("IGC_DATA_DIR", str(folders / "dupont" / "data"))
+    for text, name in ((profile, "dr-jean-dupont"), (profile, "dr-dupont"), ("[dupont]", "dupont")):
+        (configured / "config.toml").write_text(text)
+        for how in ([], ["--json"]):
+            main.run(["--profile", name, "doctor", *how])
+            said = capsys.readouterr()
+            assert "dupont" not in (said.out + said.err).lower()
+            assert "10.66" not in said.out
+    (configured / "config.toml").write_text(profile)
+    main.run(["--profile", "dr-jean-dupont", "doctor", "certificates"])
+    assert "No such file or directory" in " ".join(capsys.readouterr().out.split())

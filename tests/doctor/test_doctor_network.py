@@ -61,6 +61,7 @@ def test_authorities_are_counted_and_their_end_is_told(
     found = examined("certificates.anchors")
     assert [f.status for f in found] == [Status.OK, Status.OK]
     assert "3 of the profile" in found[0].seen
+    assert "the first of them ends on" in found[1].seen
     end = min(root.not_valid_after_utc for root in pki.roots)
     for days, word in ((-10, "ends"), (10, "ended")):
         late = examined("certificates.anchors", at=end + timedelta(days=days))
@@ -87,6 +88,7 @@ def test_each_list_is_fresh_or_not(examined: Examine, folders: Path, pki: Simula
     assert stored.next_update
     found = examined("certificates.lists", at=stored.next_update + timedelta(days=3, hours=1))
     assert {f.exit_code for f in found} == {ExitCode.STALE}
+    assert "the list of TEST" in found[0].seen
     assert "3 days ago" in found[0].seen and found[0].remedy.endswith("igc crl update")
 
 

@@ -325,6 +325,7 @@ def test_a_recording_is_named_as_text_or_as_a_path(pytester: pytest.Pytester) ->
     pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=2)
 
 
+@pytest.mark.long
 def test_several_workers_at_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -373,8 +373,8 @@ def test_a_revocation_says_how_far_it_went(
         with pytest.raises(type(error)):
             lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
     else:
-        _, revoked_at = lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
-        assert revoked_at == AT
+        revoked = lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
+        assert (revoked.revoked_at, revoked.already) == (AT, False)
     assert journal.get("P-1").state is state
 
 
@@ -385,5 +385,6 @@ def test_a_revocation_whose_answer_was_lost_is_told_and_not_sent_again(platform,
         lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
 
     platform.error, platform.reachable = REFUSED, True  # what a second one would get
-    entry, revoked_at = lifecycle.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
-    assert (entry.state, entry.last_error, revoked_at) == (OrderState.REVOKED, "", AT)
+    again = lifecycle.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
+    assert (again.entry.state, again.entry.last_error) == (OrderState.REVOKED, "")
+    assert (again.revoked_at, again.already) == (AT, True)

@@ -339,8 +339,10 @@ def _sound(read: Callable[[ListName], _Found], found: Iterable[ListName]) -> tup
 
 
 def _damaged(path: Path, why: str) -> UnreadableError:
+    if why.startswith(place := f"{path}: "):
+        why = why.removeprefix(place)  # a message that names no place stays one
     return UnreadableError(
-        tr("{path}: a kept list is damaged: {why}", path=path, why=why.removeprefix(f"{path}: ")),
+        tr("{path}: a kept list is damaged: {why}", path=path, why=why),
         advice=tr("fetch it again (igc crl update), or give it once more (igc crl index)"),
         path=str(path),
     )

@@ -6,10 +6,12 @@ An extension that is absent reads as empty; one that can't be read is a line in
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ObjectIdentifier
 
 from ...messages import tr
@@ -82,7 +84,10 @@ class Extensions:
         self.problems: list[str] = []
         self._values: dict[str, x509.ExtensionType] = {}
         try:
-            for extension in certificate.extensions:
+            with warnings.catch_warnings():  # of DER that is odd: findings, not news for a terminal
+                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+                found = certificate.extensions
+            for extension in found:
                 self._values[extension.oid.dotted_string] = extension.value
         except PARSE_ERRORS as error:
             self.problems.append(tr("the extensions can't be read: {error}", error=error))

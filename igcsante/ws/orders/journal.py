@@ -21,46 +21,21 @@ from ...files import private_directory
 from ...messages import reason_of, tr
 from .entries import TEXTS, Entry, OrderState, Step
 from .fingerprint import same_platform
+from .journal_schema import prepare
 from .locks import Locks, at_work
 
 __all__ = ["Entry", "Journal", "OrderState", "Step"]
 
-SCHEMA_VERSION = 3
 LOCK_SECONDS = 10.0
 MAX_ERROR_CHARACTERS = 500
 MIN_SERIAL_DIGITS = 6
 
 _Values = Sequence[object] | Mapping[str, object]
 _COLUMNS = ("id", "reference", "created", "updated", "state", *TEXTS)
-_ORDERS = f"""
-    CREATE TABLE orders (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        reference TEXT NOT NULL UNIQUE,
-        created TEXT NOT NULL,
-        updated TEXT NOT NULL,
-        state TEXT NOT NULL,
-        {", ".join(f"{name} TEXT NOT NULL DEFAULT ''" for name in TEXTS)}
-    ) STRICT
-"""
-_OTHERS = (
-    """CREATE TABLE IF NOT EXISTS steps (
-        order_id INTEGER NOT NULL REFERENCES orders,
-        at TEXT NOT NULL,
-        state TEXT NOT NULL,
-        note TEXT NOT NULL
-    ) STRICT""",
-    """CREATE TABLE IF NOT EXISTS certificates (
-        order_id INTEGER NOT NULL REFERENCES orders,
-        position INTEGER NOT NULL,
-        der BLOB NOT NULL,
-        PRIMARY KEY (order_id, position)
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS steps_of_order ON steps (order_id)",
-    "CREATE INDEX IF NOT EXISTS orders_by_product ON orders (product_id)",
-    "CREATE INDEX IF NOT EXISTS orders_by_serial ON orders (serial)",
-    "CREATE INDEX IF NOT EXISTS orders_by_renewed ON orders (renews)",
-    "CREATE INDEX IF NOT EXISTS orders_by_row ON orders (batch_row)",
-    "CREATE INDEX IF NOT EXISTS orders_by_state ON orders (state)",
+
+DAMAGED_ADVICE = tr(
+    "put back its last sound backup; without one, move the file away to start a new one: the "
+    "platform keeps your orders"
 )
 
 
@@ -93,7 +68,10 @@ class Journal:
             self._database = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
         try:
             with self._storage_errors():
-                self._prepare()
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = FULL")
+                with self._transaction():
+                    prepare(self._database, self.path)
         except BaseException:
             self._database.close()
             raise
@@ -308,34 +286,6 @@ class Journal:
         row = (number, _stamp(at), state.value, note)
         self._database.execute("INSERT INTO steps VALUES (?, ?, ?, ?)", row)
 
-    def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        with self._transaction():
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise StorageError(
-                    tr("{path} was written by another version of igcsante", path=self.path),
-                    advice=tr("use that version, or name another journal"),
-                )
-            if version == SCHEMA_VERSION:
-                return
-            if version == 0:
-                self._database.execute(_ORDERS)
-            else:
-                self._add_missing_columns()
-            for statement in _OTHERS:
-                self._database.execute(statement)
-            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _add_missing_columns(self) -> None:
-        known = {row[1] for row in self._database.execute("PRAGMA table_info(orders)")}
-        for name in TEXTS:
-            if name not in known:
-                self._database.execute(
-                    f"ALTER TABLE orders ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
-                )
-
     def _select(self, clause: str, *values: object) -> tuple[Entry, ...]:
         return tuple(self.entries(clause, values))
 
@@ -359,8 +309,12 @@ class Journal:
         except (sqlite3.DatabaseError, ValueError) as error:
             damaged = not isinstance(error, sqlite3.OperationalError)
             raise StorageError(
-                tr("the order journal {path} can't be used: {error}", path=self.path, error=error),
-                advice=tr("move the file away to start a new one; the platform keeps your orders")
+                tr(
+                    "the order journal {path} can't be used: {error}",
+                    path=self.path,
+                    error=reason_of(error),
+                ),
+                advice=DAMAGED_ADVICE
                 if damaged
                 else tr(
                     "check the folder's rights and free space, and that it is no network share"

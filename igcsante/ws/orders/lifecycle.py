@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -300,10 +301,18 @@ def _deliver(
         ) from None
 
 
+class Revoked(NamedTuple):
+    """A revocation: the entry, its time, and whether one sent before had been carried out."""
+
+    entry: Entry
+    revoked_at: datetime
+    already: bool
+
+
 def revoke(
     platform: Platform, journal: Journal, entry: Entry, revocation: Revocation, *, at: datetime
-) -> tuple[Entry, datetime]:
-    """Revoke the product of an entry: it is final. Gives the entry and the revocation's time.
+) -> Revoked:
+    """Revoke the product of an entry: it is final.
 
     When a revocation was sent before, the platform is asked first: if that one was carried
     out, its time is given and nothing is sent again.
@@ -317,7 +326,7 @@ def revoke(
             revoked_at = platform.get_product(entry.product_id).revoked_at
             if revoked_at is not None:
                 done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
-                return done, revoked_at
+                return Revoked(done, revoked_at, already=True)
         started = _claim(platform, journal, entry, OrderState.REVOKING, watch.now(), {})
         try:
             receipt = platform.revoke_product(revocation)
@@ -337,7 +346,7 @@ def revoke(
             ),
             advice=tr("nothing more is to be done, but to make room for the journal"),
         ) from None
-    return done, receipt.revoked_at
+    return Revoked(done, receipt.revoked_at, already=False)
 
 
 def _note_failure(
