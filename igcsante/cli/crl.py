@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,27 +14,25 @@ import click
 from ..errors import ExitCode, UnreadableError, UsageError
 from ..messages import tr
 from ..text import printable
-from ..words import said
 from . import completing
 from .command import group
 from .crl_kept import lookup, matching, none_is_whole, open_store, the_one
 from .crl_print import (
     common_name,
     count,
-    day,
     described,
     entry_pairs,
-    number,
+    print_kept,
     print_stored,
-    state,
+    print_updates,
 )
 from .numbers import FiniteRange
-from .output import Settings, common_options, emit, print_error, say, say_pairs, say_table, talk
+from .output import Settings, common_options, emit, print_error, say, say_pairs, talk
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..certs.crl.store import CrlStore, StoredCrl
+    from ..certs.crl.store import CrlStore
     from ..certs.crl.update import CrlUpdater, Published, Update
 
 _TOO_MANY = 429
@@ -108,7 +106,7 @@ def crl_update(
         _tell(update, settings.json)
     _drop_outdated_answers(at)
     if not settings.json:
-        _print_updates(updates)
+        print_updates(updates)
     return _worst(updates)
 
 
@@ -127,7 +125,7 @@ def crl_list(settings: Settings) -> None:
         for stored in found:
             emit(described(stored), schema="igc.crl/1")
     elif found:
-        _print_kept(found, now)
+        print_kept(found, now)
     elif not damaged:
         talk(tr("No list is kept yet: igc crl update fetches those of the known authorities."))
     if damaged:
@@ -135,23 +133,6 @@ def crl_list(settings: Settings) -> None:
             tr("no kept list is whole: what they say of a certificate can't be told"),
             advice=tr("fetch them again (igc crl update), or give them once more (igc crl index)"),
         )
-
-
-def _print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
-    say_table(
-        (tr("Issuer"), tr("Number"), tr("Entries"), tr("Made"), tr("Valid until"), tr("State")),
-        [
-            (
-                common_name(stored),
-                number(stored),
-                count(stored.entries),
-                day(stored.this_update),
-                day(stored.next_update),
-                state(stored, now),
-            )
-            for stored in found
-        ],
-    )
 
 
 @crl_command.command("show")
@@ -356,23 +337,6 @@ def _tell(update: Update, as_json: bool) -> None:
         )
     elif update.error:
         print_error(update.error, as_json=False)
-
-
-def _print_updates(updates: list[Update]) -> None:
-    say_table(
-        (tr("List"), tr("Outcome"), tr("Number"), tr("Made"), tr("Valid until"), tr("Entries")),
-        [
-            (
-                update.published.name,
-                said(update.outcome),
-                number(update.stored),
-                day(update.stored.this_update if update.stored else None),
-                day(update.stored.next_update if update.stored else None),
-                count(update.stored.entries if update.stored else None),
-            )
-            for update in updates
-        ],
-    )
 
 
 def _worst(updates: list[Update]) -> int:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..instants import iso
 from ..messages import tr
-from .output import say_pairs
+from ..words import said
+from .output import say_pairs, say_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..certs.crl.store import StoredCrl
+    from ..certs.crl.update import Update
 
 
 def described(stored: StoredCrl) -> dict[str, object]:
@@ -93,3 +97,39 @@ def count(number: int | None) -> str:
 
 def day(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
+    """A line for each list that is kept."""
+    say_table(
+        (tr("Issuer"), tr("Number"), tr("Entries"), tr("Made"), tr("Valid until"), tr("State")),
+        [
+            (
+                common_name(stored),
+                number(stored),
+                count(stored.entries),
+                day(stored.this_update),
+                day(stored.next_update),
+                state(stored, now),
+            )
+            for stored in found
+        ],
+    )
+
+
+def print_updates(updates: list[Update]) -> None:
+    """What became of each list that was to be fetched."""
+    say_table(
+        (tr("List"), tr("Outcome"), tr("Number"), tr("Made"), tr("Valid until"), tr("Entries")),
+        [
+            (
+                update.published.name,
+                said(update.outcome),
+                number(update.stored),
+                day(update.stored.this_update if update.stored else None),
+                day(update.stored.next_update if update.stored else None),
+                count(update.stored.entries if update.stored else None),
+            )
+            for update in updates
+        ],
+    )

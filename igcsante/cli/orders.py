@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, PlatformRefusedError, UsageError
-from ..messages import Message, plural, tr, translated
+from ..messages import plural, tr, translated
 from ..ws.orders.entries import OrderState
 from . import ask, completing
 from .command import group
@@ -18,6 +18,7 @@ from .connect import asked_profile, connected, open_journal, target_of
 from .numbers import FiniteRange
 from .order_options import pin_options
 from .order_parts import SHOWN, emit_each, show_entry
+from .orders_print import print_entries, recalled
 from .output import (
     Settings,
     common_options,
@@ -25,7 +26,6 @@ from .output import (
     platform_options,
     say,
     say_pairs,
-    say_table,
     talk,
 )
 
@@ -105,7 +105,7 @@ def _list(settings: Settings, states: tuple[str, ...], everything: bool) -> None
             else tr("No order was made from this machine yet.")
         )
         return
-    _say_entries(entries)
+    print_entries(entries)
     if more > 0:
         talk(tr("{count:,} older ones are not shown. All of them: igc orders --all", count=more))
 
@@ -139,7 +139,7 @@ def show_command(settings: Settings, order: str) -> None:
             (tr("What"), f"{entry.offre} {entry.usage} {entry.label}"),
             (tr("Structure"), entry.structure),
             (tr("State"), entry.state.meaning),
-            (tr("Last error"), _recalled(entry.last_error)),
+            (tr("Last error"), recalled(entry.last_error)),
             (tr("Careful"), translated(entry.unusable)),
             (tr("Product"), entry.product_id),
             (tr("Renews"), entry.renews),
@@ -360,44 +360,6 @@ def _raise_when_lost(entry: Entry) -> None:
             tr("order {id}: {meaning}", id=entry.id, meaning=entry.state.meaning),
             advice=tr("order it once more: igc order"),
         )
-
-
-def _say_entries(entries: tuple[Entry, ...]) -> None:
-    say_table(
-        (tr("No"), tr("Ordered"), tr("What"), tr("Name"), tr("State")),
-        [
-            (
-                str(entry.id),
-                f"{entry.created.astimezone():%Y-%m-%d %H:%M}",
-                f"{entry.offre} {entry.usage}",
-                entry.label,
-                _how_far(entry),
-            )
-            for entry in entries
-        ],
-    )
-
-
-def _how_far(entry: Entry) -> str:
-    why = translated(entry.unusable) or _recalled(entry.last_error)
-    if not why:
-        return entry.state.meaning
-    return tr("{meaning} ({why})", meaning=entry.state.meaning, why=why)
-
-
-def _recalled(error: str) -> str:
-    """A message again, from its text in the journal, when it is of those that orders end with."""
-    for known in _REFUSALS:
-        if error.startswith(known):
-            (value,) = known.values
-            return Message(known.template, {value: error.removeprefix(known)})
-    return translated(error)
-
-
-_REFUSALS = (
-    tr("the platform refuses: {shown}", shown=""),
-    tr("the platform can't do it now: {shown}", shown=""),
-)
 
 
 def _present(path: str) -> bool | None:
