@@ -98,7 +98,13 @@ def _is_fixed(call: ast.Call) -> bool:
 
 def up_to_date(old: Catalog) -> Catalog:
     """The catalogue of today's messages, with the translations that ``old`` has of them."""
-    new = Catalog(locale="fr", header_comment=HEADER, fuzzy=False)
+    new = Catalog(
+        locale="fr",
+        header_comment=HEADER,
+        fuzzy=False,
+        creation_date=old.creation_date,  # else each run would change the file
+        revision_date=old.revision_date,
+    )
     new.mime_headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Plural-Forms", "nplurals=2; plural=(n > 1);"),
