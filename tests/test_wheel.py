@@ -71,6 +71,7 @@ def alone(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return venv
 
 
+@pytest.mark.long
 def test_built_again_elsewhere_it_has_the_same_bytes(built: Built, tmp_path: Path) -> None:
     again = _build(tmp_path / "another place", umask=0o077, zone="Asia/Tokyo", touched=1)
     assert again.sdist.read_bytes() == built.sdist.read_bytes()

@@ -15,7 +15,7 @@ import pytest
 
 from igcsante.certs.load import load
 from igcsante.certs.x509.extensions import Extensions
-from igcsante.cli import completing, main, orders
+from igcsante.cli import completing, main, orders_print
 from igcsante.cli.help_texts import contexts
 from igcsante.cli.output import print_error
 from igcsante.config import Document
@@ -108,7 +108,7 @@ def test_syntax_of_the_configuration_is_said_in_french() -> None:
 
 
 def test_refusal_that_the_journal_keeps_is_said_in_french() -> None:
-    said = localized(orders._recalled("the platform refuses: motif (F01)"), "fr")
+    said = localized(orders_print.recalled("the platform refuses: motif (F01)"), "fr")
     assert said.endswith("motif (F01)")
     assert "refuses" not in said
 
