@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from igcsante.testing.cards import PrivatePcscd
 
 # The same examples each time, so that a run tells of the change and not of its luck;
 # scripts/test --long draws new ones.
@@ -31,3 +36,18 @@ def nobodys_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         )  # else a count of exchanges depends on the test before
         patch.delenv("IGC_DEBUG", raising=False)
         yield
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[PrivatePcscd]:
+    """A private pcscd; the test is skipped where it can't be had."""
+    pytest.importorskip("smartcard", reason="pyscard is not installed")
+    from igcsante.errors import PcscUnavailableError
+    from igcsante.testing.cards import PrivatePcscd
+
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(PrivatePcscd())
+        except PcscUnavailableError as missing:
+            pytest.skip(str(missing))
+        yield running

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from igcsante.card import readers, waiting
 from igcsante.card.readers import open_card
 from igcsante.card.transport import PcscTransport
 from igcsante.cli import main
-from igcsante.errors import CardBusyError, CardError, PcscUnavailableError
+from igcsante.errors import CardBusyError, CardError
 from igcsante.testing.cards import PrivatePcscd, SimulatedReader, VpcdCard
 from igcsante.testing.cards.reader import SimulatedConnection
 
@@ -148,17 +148,6 @@ def test_the_command_line_tells_of_the_wait(
     said = capsys.readouterr().err
     assert "Simulated reader: another program is using the card; waiting…" in said
     assert "close the other program" in said
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[PrivatePcscd]:
-    pytest.importorskip("smartcard", reason="pyscard is not installed")
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(PrivatePcscd())
-        except PcscUnavailableError as missing:
-            pytest.skip(str(missing))
-        yield running
 
 
 @pytest.mark.parametrize("options", [(), ("--reader", "99700301")])

@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from simulated import held
@@ -24,17 +22,6 @@ from igcsante.testing.cards import PrivatePcscd, VpcdCard
 SECONDS = 20  # for what must happen; nothing waits that long unless it failed
 FIRST, SECOND = "Virtual PCD 00 00", "Virtual PCD 00 01"
 IGC = (sys.executable, "-m", "igcsante.cli.main")
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[PrivatePcscd]:
-    pytest.importorskip("smartcard", reason="pyscard is not installed")
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(PrivatePcscd())
-        except PcscUnavailableError as missing:
-            pytest.skip(str(missing))
-        yield running
 
 
 def igc(service: PrivatePcscd, *arguments: str) -> subprocess.Popen[str]:

@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,17 +299,6 @@ def test_programs_are_found_by_the_files_that_they_have_open(
 
 
 # -- a real service ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[PrivatePcscd]:
-    pytest.importorskip("smartcard", reason="pyscard is not installed")
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(PrivatePcscd())
-        except PcscUnavailableError as missing:
-            pytest.skip(str(missing))
-        yield running
 
 
 @pytest.mark.parametrize(
