@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from processes import started
 from simulated import held
 
 from igcsante.card import readers, waiting
@@ -158,7 +159,7 @@ def test_ctrl_c_ends_a_command_while_another_program_has_the_card(
     pipe = subprocess.PIPE
     with VpcdCard(held("cps3").card, service.port) as inserted:
         inserted.wait_powered(SECONDS)
-        with subprocess.Popen(
+        with started(
             [sys.executable, "-c", OTHER_PROGRAM],
             stdin=pipe,
             stdout=pipe,
@@ -167,7 +168,7 @@ def test_ctrl_c_ends_a_command_while_another_program_has_the_card(
         ) as other:
             assert other.stdout and other.stdin
             assert other.stdout.readline() == "has it\n"
-            with subprocess.Popen(
+            with started(
                 [sys.executable, "-m", "igcsante.cli.main", "card", "id", *options],
                 stderr=pipe,
                 text=True,

@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import AbstractContextManager
 
 import pytest
+from processes import started
 from simulated import held
 
 from igcsante.card import watch
@@ -24,8 +26,8 @@ FIRST, SECOND = "Virtual PCD 00 00", "Virtual PCD 00 01"
 IGC = (sys.executable, "-m", "igcsante.cli.main")
 
 
-def igc(service: PrivatePcscd, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def igc(service: PrivatePcscd, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [*IGC, "readers", *arguments],
         env={**os.environ, **service.environment()},
         stdout=subprocess.PIPE,

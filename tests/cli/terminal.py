@@ -32,25 +32,34 @@ class Terminal:
     def wait_for(self, text: str, since: int = 0) -> str:
         """All that is written, once ``text`` is among it, after so many characters."""
         end = time.monotonic() + SECONDS
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._file, selectors.EVENT_READ)
-            while text not in self.screen[since:]:
-                left = end - time.monotonic()
-                assert left > 0 and selector.select(left), f"{text!r} never came: {self.screen!r}"
-                self._read()
+        while text not in self.screen[since:]:
+            assert self._read(end), f"{text!r} never came: {self.screen!r}"
         return self.screen
 
     def read_all(self) -> str:
         """Until the program ends."""
-        with contextlib.suppress(OSError):
-            while self._read():
-                pass
+        end = time.monotonic() + SECONDS
+        while self._read(end):
+            pass
         return self.screen
 
-    def _read(self) -> bytes:
-        data = os.read(self._file, 65536)
+    def close(self) -> None:
+        """As when its window is closed: the kernel sends SIGHUP, and nothing more is typed."""
+        os.close(self._file)
+        self._file = -1
+
+    def _read(self, end: float) -> bool:
+        """Take more of what is written, until ``end``: False once nobody writes any more."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._file, selectors.EVENT_READ)
+            ready = selector.select(max(0, end - time.monotonic()))
+        assert ready, f"neither the end nor more came in time: {self.screen!r}"
+        try:
+            data = os.read(self._file, 65536)
+        except OSError:  # EIO: the last one that had the terminal open is gone
+            return False
         self.screen += data.decode(errors="replace")
-        return data
+        return bool(data)
 
 
 def _take_terminal() -> None:
@@ -80,9 +89,11 @@ def on_a_terminal(
         preexec_fn=_take_terminal,
     )
     os.close(its)
+    terminal = Terminal(ours, process)
     try:
-        yield Terminal(ours, process)
+        yield terminal
     finally:
         process.kill()
-        process.wait()
-        os.close(ours)
+        process.wait(SECONDS)
+        with contextlib.suppress(OSError):
+            terminal.close()

@@ -24,6 +24,7 @@ from check_fleet import HOSTILE, Fleet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from lxml import etree
+from processes import started
 from prometheus_client.parser import text_string_to_metric_families
 from test_cli_schemas import problems
 from tls_server import make_pki, openssl_server
@@ -735,7 +736,7 @@ def test_killed_check_loses_nothing(fleet: Fleet, tmp_path: Path, check: Check) 
     state = tmp_path / "state"
     words = [*map(str, fleet.offline()), str(work), "--json"]
     command = [sys.executable, "-m", "igcsante.cli.main", *words, "--resume", str(state)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGKILL)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from processes import started
 
 from igcsante.cli import config_edit, connect, main
 from igcsante.cli.output import Settings
@@ -386,7 +387,7 @@ def test_ctrl_c_while_editing_is_the_editors(igc: Igc, editor: Callable[[str], N
         echo ready; while :; do read line; done""")
     command = [sys.executable, "-m", "igcsante.cli.main", "config", "edit"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, start_new_session=True, stdin=pipe, stdout=pipe) as process:
+    with started(command, start_new_session=True, stdin=pipe, stdout=pipe) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         os.killpg(process.pid, signal.SIGINT)

@@ -319,7 +319,7 @@ def test_q_stops_at_any_question(
 def test_a_closed_terminal_leaves_nothing_of_the_simulation(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """SIGHUP, as the kernel sends it: once for the terminal, once more for the shell's end."""
+    """SIGHUP comes twice: from the kernel for the terminal, and from the shell that ends."""
     left = tmp_path / "tmp"
     left.mkdir()
     command = [*IGC, "setup", "--simulation"]
@@ -327,10 +327,9 @@ def test_a_closed_terminal_leaves_nothing_of_the_simulation(
         answer(terminal, [("Enter: no", "")])
         terminal.wait_for("Is the form filled in?")
         assert list(left.iterdir()) != []
-        for _ in range(2):
-            os.kill(terminal.process.pid, signal.SIGHUP)
-        terminal.read_all()
-        assert terminal.process.wait() == 128 + signal.SIGHUP
+        terminal.close()
+        os.kill(terminal.process.pid, signal.SIGHUP)
+        assert terminal.process.wait(terminal_module.SECONDS) == 128 + signal.SIGHUP
     assert list(left.iterdir()) == []
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from doctor_support import Examine, seen
+from processes import started
 
 from igcsante.card import readers, waiting
 from igcsante.certs import profile
@@ -318,7 +319,7 @@ def test_the_program_that_holds_the_card_is_found(
         inserted.wait_powered(SECONDS)
         free = doctor(environment, "pcsc", "card")
         assert {line["status"] for line in free} <= {"ok", "note"}
-        with subprocess.Popen(
+        with started(
             [sys.executable, "-c", HOLDER, str(mode)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

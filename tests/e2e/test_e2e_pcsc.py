@@ -32,6 +32,7 @@ from e2e_support import (
     openssl,
     serving,
 )
+from processes import started
 
 from igcsante.errors import PcscUnavailableError
 from igcsante.testing.cards import load_profile
@@ -184,7 +185,7 @@ def test_wrong_pin_through_pcscd(hospital: Machine) -> None:
 def test_pin_is_asked_on_a_terminal_and_not_shown(hospital: Machine) -> None:
     controller, terminal = pty.openpty()
     with os.fdopen(controller, "r+b", buffering=0) as person:
-        with subprocess.Popen(
+        with started(
             [*IGC, *SIM, "--json", "habilitations", "--reader", CPS4],
             stdin=terminal,
             stdout=subprocess.PIPE,

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from processes import started
 from sim_support import material
 
 from igcsante.errors import NetworkError, PcscUnavailableError, ReaderAbsentError, UsageError
@@ -286,8 +287,11 @@ def test_service_ends_with_the_program_that_started_it() -> None:
         "    print(service.port, service.socket.parent, flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with started(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as starter:
         assert starter.stdout is not None
         port, folder = starter.stdout.readline().split()

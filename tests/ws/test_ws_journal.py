@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from processes import started
 
 from igcsante.errors import StorageError, UsageError
 from igcsante.ws.orders.journal import Journal, OrderState
@@ -266,7 +267,7 @@ with journal.hold(journal.get("held")), journal.hold_name("a row"):
 def test_an_order_that_another_process_works_on_is_left_alone_until_it_dies(path, journal):
     held, other = journal.record("held", at=AT), journal.record("other", at=AT)
     command = [sys.executable, "-c", HOLDING, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(UsageError, match="another command"), journal.hold(held):
             pass
