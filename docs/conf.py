@@ -49,6 +49,7 @@ html_sidebars = {
         "sidebar/search.html",
         "sidebar/scroll-start.html",
         "sidebar/navigation.html",
+        "english-only.html",
         "sidebar/scroll-end.html",
     ]
 }

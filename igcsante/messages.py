@@ -144,11 +144,11 @@ def translated(text: str, language: str | None = None) -> str:
 def preferred_language(environ: Mapping[str, str] = os.environ) -> str:
     """``fr`` or ``en``: IGC_LANG, else the locale (LC_ALL, LC_MESSAGES, LANG), else English.
 
-    IGC_LANG may be written ``fr-FR``, ``fr_FR.UTF-8`` or ``french`` too; a language that we
-    don't speak counts as if it were not set.
+    IGC_LANG may be written ``fr-FR``, ``fr_FR.UTF-8`` or ``french`` too; who names a language
+    that we don't speak there gets English.
     """
-    if language := _NAMED.get(_first_word(environ.get("IGC_LANG", ""))):
-        return language
+    if named := _first_word(environ.get("IGC_LANG", "")):
+        return _NAMED.get(named, "en")
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
             return "fr" if _first_word(value) in _FRENCH else "en"
@@ -158,6 +158,12 @@ def preferred_language(environ: Mapping[str, str] = os.environ) -> str:
 _FRENCH = ("fr", "french", "francais", "fran\xe7ais", "fra", "fre")
 _ENGLISH = ("en", "english", "eng", "c", "posix")
 _NAMED = {**dict.fromkeys(_FRENCH, "fr"), **dict.fromkeys(_ENGLISH, "en")}
+
+
+def is_spoken(language: str) -> bool:
+    """Whether IGC_LANG may say so: a language of ours, or nothing."""
+    named = _first_word(language)
+    return not named or named in _NAMED
 
 
 def _first_word(locale: str) -> str:

@@ -14,7 +14,7 @@ _STANDINGS = (
 )
 _ROWS = (tr("issued"), tr("ordered"), tr("already"))
 _READERS = (tr("plugged"), tr("unplugged"), tr("inserted"), tr("removed"))
-_LISTS = (tr("fetched"), tr("unchanged"), tr("not due"), tr("failed"))
+_LISTS = (*(tr("fetched"), tr("unchanged"), tr("not due"), tr("failed"), tr("no address")),)
 _AUTHORITIES = (tr("imported"), tr("already there"), tr("root"), tr("intermediate"))
 _PINS = (tr("official"), tr("observed"), tr("secondary"), tr("inferred"))
 _WORLDS = (tr("production"), tr("test"))

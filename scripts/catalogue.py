@@ -52,6 +52,7 @@ OF_TOML = (
     *("Expected newline or end of document after a statement", "Cannot overwrite a value"),
     *("Expected '=' after a key in a key/value pair", "Invalid initial character for a key part"),
     *("Expected ']' at the end of a table declaration", "Unclosed array", "Unclosed inline table"),
+    *("Escaped character is not a Unicode scalar value", "Invalid hex value"),
     *("Expected ']]' at the end of an array declaration", "Unescaped '\\' in a string"),
 )
 OF_NAMES = ("Name or service not known", "Temporary failure in name resolution")
@@ -65,6 +66,7 @@ def messages() -> dict[MsgId, set[str]]:
             found[msgid].add(path.relative_to(ROOT).as_posix())
     from igcsante.certs.policy import shipped_policies
     from igcsante.cli.help_texts import click_plurals, help_texts
+    from igcsante.testing.cards import load_profile, profile_names
 
     for name in SYSTEM_ERRORS.split():
         found[os.strerror(getattr(errno, name))].add("igcsante/messages.py")
@@ -74,6 +76,8 @@ def messages() -> dict[MsgId, set[str]]:
         found[text].add("igcsante/cli")
     for policy in shipped_policies():
         found[policy.description].add("igcsante/certs/policy.py")
+    for profile in map(load_profile, profile_names()):
+        found[profile.note].add("igcsante/testing/cards/profiles")
     singulars = {msgid[0] for msgid in found if isinstance(msgid, tuple)}
     return {msgid: places for msgid, places in found.items() if msgid not in singulars}
 
@@ -111,7 +115,8 @@ def up_to_date(old: Catalog) -> Catalog:
     ]
     for msgid, places in sorted(messages().items(), key=lambda item: (min(item[1]), str(item[0]))):
         known = old.get(msgid if isinstance(msgid, str) else msgid[0])
-        new.add(msgid, known.string if known else "", [(place, 0) for place in sorted(places)])
+        same = known is not None and isinstance(known.id, str) == isinstance(msgid, str)
+        new.add(msgid, known.string if same else "", [(place, 0) for place in sorted(places)])
     return new
 
 

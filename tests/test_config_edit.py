@@ -225,7 +225,55 @@ def test_full_disk_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.Mon
     with pytest.raises(StorageError, match="No space left"):
         set_value("reader", ["R"], "test")
     assert path.read_text() == COMMENTED
-    assert sorted(p.name for p in path.parent.iterdir()) == [".config.toml.lock", "config.toml"]
+    assert [p.name for p in path.parent.iterdir()] == ["config.toml"]
+
+
+def test_lines_that_end_as_in_windows_go_on_so(path: Path) -> None:
+    path.write_bytes(COMMENTED.replace("\n", "\r\n").encode())
+    set_value("reader", ["New"], "test")
+    set_value("proxy_user", ["me"], "another")
+    set_value("http_hosts", ["a", "b"], "test")
+    assert b"\n" not in path.read_bytes().replace(b"\r\n", b"")
+    assert tomllib.loads(path.read_text())["profiles"]["another"] == {"proxy_user": "me"}
+    path.write_bytes(b"# one\r\n# two\n")  # its writer took no care: neither do we
+    set_value("reader", ["New"], "test")
+    assert path.read_bytes().startswith(b"# one\r\n# two\n")
+
+
+def test_a_change_leaves_nothing_beside_the_file(path: Path) -> None:
+    set_value("reader", ["R"], "test")
+    assert [p.name for p in path.parent.iterdir()] == ["config.toml"]
+
+
+def test_a_mistake_that_was_not_written_has_no_line_in_the_file(path: Path) -> None:
+    path.write_text(COMMENTED)
+    with pytest.raises(ConfigError) as caught:
+        set_value("default_profile", ["nope"])
+    assert str(caught.value) == "there is no profile 'nope'; nothing was written"
+    assert "line" not in caught.value.fields
+    assert path.read_text() == COMMENTED
+
+
+def test_a_mistake_that_was_there_is_told_at_its_line(path: Path) -> None:
+    path.write_text('[profiles.test]\nreadr = "x"\n')
+    with pytest.raises(ConfigError) as caught:
+        set_value("default_profile", ["test"])  # which would stand above it
+    assert str(caught.value).startswith(f"{path}:2:1: unknown key")
+
+
+def test_an_unknown_key_that_is_not_set_is_told_the_nearest(path: Path) -> None:
+    path.write_text(COMMENTED)
+    with pytest.raises(UsageError, match="there is no key 'readr'") as caught:
+        unset_value("readr", "test")
+    assert "did you mean 'reader'" in caught.value.advice
+    with pytest.raises(UsageError, match="proxy is not set in"):
+        unset_value("proxy", "test")
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "ten", "3601"])
+def test_seconds_are_told_both_their_bounds(path: Path, word: str) -> None:
+    with pytest.raises(UsageError, match="above 0 and 3600 at most"):
+        set_value("connect_seconds", [word])
 
 
 def test_changes_at_the_same_time_are_all_made(path: Path) -> None:

@@ -170,7 +170,7 @@ def test_without_python_pkcs11_it_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pkcs11", None)
     with pytest.raises(CardUnsupportedError) as caught:
         open_token(Path("/usr/lib/module.so"))
-    assert "igcsante[pkcs11]" in caught.value.advice
+    assert "extra pkcs11" in caught.value.advice
 
 
 # -- counters, which SoftHSM2 doesn't have ---------------------------------------------------

@@ -331,4 +331,4 @@ def test_without_any_library_the_error_says_what_to_do(
     monkeypatch.setitem(sys.modules, "tlslite.api", None)
     with pytest.raises(TlsError) as caught:
         client_context(pki.external(*CPS4)[0], [pki.root])
-    assert "igcsante[tlslite]" in caught.value.advice
+    assert "extra tlslite" in caught.value.advice

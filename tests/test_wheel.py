@@ -11,12 +11,15 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
+import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,21 @@ def test_data_files_types_and_pages_are_in_it(built: Built) -> None:
     assert ours - names == set()
     assert "igcsante/py.typed" in names
     assert f"igcsante-{VERSION}.data/data/share/man/fr/man1/igc-check.1" in names
+    assert VERSION in built.read(f"igcsante-{VERSION}.data/data/share/man/man1/igc.1")
+
+
+def test_a_build_from_a_clone_has_what_makes_the_pages() -> None:
+    """Build isolation gives nothing else, and an sdist brings no pages along."""
+    required = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"][
+        "requires"
+    ]
+    names = {Requirement(line).name for line in required}
+    code = "import sys; from igcsante.cli import manual; from pathlib import Path; "
+    code += "manual.install(Path(sys.argv[1])); print(*{m.split('.')[0] for m in sys.modules})"
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = set(_said(sys.executable, "-c", code, folder).split())
+    from_packages = loaded & packages_distributions().keys() - {"igcsante", "_distutils_hack"}
+    assert from_packages - {"_cffi_backend"} <= names
 
 
 def test_nothing_else_is_in_it(built: Built) -> None:

@@ -88,6 +88,7 @@ def _cell(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown leaves as it is; options become code, as what is between backquotes."""
+    text = text.replace("``", "`")  # as docstrings have it
     text = re.sub(r"(?<![\w`-])--[a-z][\w-]*(?![^`]*`)", r"`\g<0>`", text)
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(

@@ -15,7 +15,7 @@ from sphinx import locale
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from . import links
+from . import docstrings, links
 from .parts import PARTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,6 +30,11 @@ IN_BOTH = {"search", "genindex"}
 UNTRANSLATED = {
     "en": ": first page (this one is in French only)",
     "fr": "\xa0: accueil (cette page n'existe qu'en anglais)",
+}
+# Parts of the contents without any French page.
+ENGLISH_ONLY = {
+    "Reference": "Référence (en anglais)",
+    "Explanation": "Explications (en anglais)",
 }
 # Words of the theme that it has in English only.
 FRENCH = {
@@ -46,6 +51,7 @@ FRENCH = {
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", _publish)
     app.connect("html-page-context", _switch_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -60,6 +66,12 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = TOCTREE.sub(lambda toctree: _translated_only(app, toctree), source[0])
     source[0] = links.rewritten(source[0], page, source=path, french=french)
     source[0] = MARKER.sub(_generated, source[0])
+
+
+def _publish(
+    app: Sphinx, what: str, name: str, documented: Any, options: Any, lines: list[str]
+) -> None:
+    lines[:] = docstrings.public("\n".join(lines)).split("\n")
 
 
 def _translated_only(app: Sphinx, toctree: re.Match[str]) -> str:
@@ -95,6 +107,28 @@ def _switch_language(
     if french:
         context["_"] = context["gettext"] = _in_french
     context["other_language"] = {"code": code, "name": name, "href": href, "note": note}
+    context["english_only"] = _english_only(page) if french else []
+
+
+def _english_only(page: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The parts of the English contents that have no French page, for a page's side bar."""
+    contents = (REPOSITORY / "docs/index.md").read_text("utf-8")
+    here = posixpath.dirname(page) or "."
+    found = []
+    for toctree in TOCTREE.finditer(contents):
+        options, _, names = toctree.group().partition("\n\n")
+        caption = ENGLISH_ONLY.get(options.partition(":caption: ")[2])
+        pages = names.removesuffix("```").split()
+        if caption:
+            found.append(
+                (caption, [(_title(p), posixpath.relpath(f"../{p}.html", here)) for p in pages])
+            )
+    return found
+
+
+def _title(page: str) -> str:
+    text = (REPOSITORY / f"docs/{page}.md").read_text("utf-8")
+    return text.partition("# ")[2].partition("\n")[0]
 
 
 def _in_french(text: str) -> str:

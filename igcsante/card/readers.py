@@ -18,6 +18,7 @@ from ..errors import (
     ReaderAbsentError,
     UsageError,
 )
+from ..extras import how_to_install
 from ..messages import joined, tr
 from ..steps import step
 from .atr import advice_for, describe, generation_of
@@ -28,8 +29,8 @@ from .transport import PcscTransport
 from .waiting import Waiting
 
 INSTALL = tr(
-    "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, "
-    "then pip install 'igcsante[card]'"
+    "on Debian: apt install pcscd libpcsclite-dev gcc python3-dev, then {install}",
+    install=how_to_install("card"),
 )
 _SERIAL = re.compile(r"[0-9]{8}")
 _SCARD_E_NO_READERS = 0x8010002E

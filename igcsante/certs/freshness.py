@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..instants import iso
+from ..instants import shown
 from ..messages import tr
 from .policy import RevocationPolicy
 
@@ -46,7 +46,7 @@ def freshness(
     ends = [
         Freshness(
             at - next_update,
-            tr("ended on {next_update}", next_update=iso(next_update)),
+            tr("ended on {next_update}", next_update=shown(next_update, seconds=True)),
             policy.grace,
         )
     ]
@@ -55,7 +55,7 @@ def freshness(
         why = tr(
             "is older than {hours:g} h, made on {this_update}",
             hours=hours,
-            this_update=iso(this_update),
+            this_update=shown(this_update, seconds=True),
         )
         allowed = min(policy.max_age, _EVER)
         ends.append(Freshness(at - this_update - allowed, why, policy.grace))

@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..files import read_bounded
 from ..messages import joined, tr
 from ..text import did_you_mean
+from ..toml_problem import toml_problem
 from .x509.signatures import AlgorithmPolicy
 
 ANY_POLICY = "2.5.29.32.0"
@@ -175,7 +176,7 @@ def parse_policy(data: bytes, origin: str) -> Policy:
         table = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            tr("{origin}: not a TOML file: {error}", origin=origin, error=error)
+            tr("{origin}: not a TOML file: {error}", origin=origin, error=toml_problem(error))
         ) from None
     table = {"name": Path(origin).stem, "description": "", **table}
     return _built(Policy(), table, origin)

@@ -17,29 +17,23 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import UsageError
 from ..identifiers import NationalId, StructureId
+from ..instants import iso
 from ..messages import tr
 from .nomenclatures import (
     CARD_NUMBER_OID,
     CARD_TYPE_OID,
     CARD_TYPES,
     CATEGORY_OID,
-    PRODUCTION_POLICY_USAGES,
     PRODUCTS,
     PROFESSION_OID,
     PROFESSIONS,
     SPECIALTY_OID,
     TEST_BIT,
-    TEST_POLICY,
 )
+from .profile_checks import check_names, check_upn, check_usage
 from .x509 import names
 from .x509.extensions import Extensions
 from .x509.names import Attributes
-
-ORGANISATION_CUT = 40  # pki.md §3: O is cut there (inferred from one certificate)
-CUT = tr(
-    "the organisation has exactly {organisation_cut} characters: it may be cut",
-    organisation_cut=ORGANISATION_CUT,
-)
 
 
 @dataclass(frozen=True)
@@ -145,10 +139,10 @@ def decode(certificate: x509.Certificate, anchor_world: str | None = None) -> Ce
         warnings.append(tr("the serial number is not positive"))
     national_id = _national_id(common_name, warnings) if person else None
     structure_id = None if authority else _structure_id(subject, hierarchy, warnings)
-    _check_upn(upn, national_id, product, warnings)
-    _check_names(common_name, organisation, usage, extensions.dns_names, warnings)
+    check_upn(upn, national_id, product, warnings)
+    check_names(common_name, organisation, usage, extensions.dns_names, warnings)
     if not authority:
-        _check_usage(extensions, world, usage, conflicts)
+        check_usage(extensions, world, usage, conflicts)
 
     return CertificateProfile(
         hierarchy=hierarchy,
@@ -328,74 +322,6 @@ def _structure_id(subject: Attributes, hierarchy: str, warnings: list[str]) -> S
     return None
 
 
-# -- what looks wrong ----------------------------------------------------------------------
-
-
-def _check_upn(
-    upn: str, national_id: NationalId | None, product: str | None, warnings: list[str]
-) -> None:
-    if not upn.endswith(NationalId.UPN_SUFFIX):
-        # In a software certificate the UPN is a free e-mail-like value (pki.md §3).
-        if upn and product == "card":
-            warnings.append(
-                tr(
-                    "the user principal name {upn!r} is not in {upn_suffix}",
-                    upn=upn,
-                    upn_suffix=NationalId.UPN_SUFFIX,
-                )
-            )
-        return
-    try:
-        told = NationalId.from_upn(upn)
-    except UsageError as error:
-        warnings.append(tr("user principal name: {message}", message=error.message))
-        return
-    if national_id is not None and told != national_id:
-        warnings.append(
-            tr(
-                "the user principal name says {told}, the common name {national_id}",
-                told=told,
-                national_id=national_id,
-            )
-        )
-
-
-def _check_names(
-    common_name: str,
-    organisation: str,
-    usage: str | None,
-    dns_names: tuple[str, ...],
-    warnings: list[str],
-) -> None:
-    if len(organisation) == ORGANISATION_CUT:
-        warnings.append(CUT)
-    if usage == "SSL_SERV" and not dns_names:
-        warnings.append(
-            tr("no DNS name among its alternative names: clients that call it by name refuse it")
-        )
-    elif usage == "SSL_SERV" and common_name.lower() not in {name.lower() for name in dns_names}:
-        warnings.append(tr("the common name of this server is not among its DNS names"))
-
-
-def _check_usage(
-    extensions: Extensions, world: str, usage: str | None, conflicts: list[str]
-) -> None:
-    if usage is None and "OCSPSigning" not in extensions.extended_key_usages:
-        conflicts.append(tr("the key usages are those of no IGC-Santé profile"))
-    for policy in extensions.policies:
-        expected = PRODUCTION_POLICY_USAGES.get(policy)
-        if expected and expected != usage:
-            conflicts.append(
-                tr(
-                    "policy {policy} is that of {expected}, the key usages are not",
-                    policy=policy,
-                    expected=expected,
-                )
-            )
-        if policy == TEST_POLICY and world == "production":
-            conflicts.append(tr("a production certificate under the TEST policy"))
-
-
 def _last(attributes: Attributes, oid: str) -> str:
     values = attributes.get(oid, ())
     return values[-1] if values else ""
@@ -407,7 +333,7 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, NationalId | StructureId):
         return str(value)
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return iso(value)
     if name == "raw_extensions":
         return {oid: octets.hex() for oid, octets in value}
     return list(value) if isinstance(value, tuple) else value

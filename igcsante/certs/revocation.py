@@ -16,7 +16,7 @@ from typing import Protocol
 from cryptography import x509
 
 from ..errors import IgcError, UnreadableError
-from ..instants import iso
+from ..instants import shown
 from ..messages import tr
 from .anchors import TrustStore
 from .crl.choice import Authenticated, choose
@@ -261,7 +261,8 @@ class CrlSource:
         """Who signed a list that may be used at ``at``, or None and why it may not."""
         if at < listing.this_update:
             return None, tr(
-                "it was made later, on {this_update}", this_update=iso(listing.this_update)
+                "it was made later, on {this_update}",
+                this_update=shown(listing.this_update, seconds=True),
             )
         if listing.problem:
             return None, listing.problem

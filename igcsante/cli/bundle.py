@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import CertificateInvalidError, UnreadableError
-from ..instants import iso, parse_instant
+from ..instants import iso, parse_instant, shown
 from ..messages import localized, tr
 from ..text import printable
 from ..words import said
@@ -121,7 +121,8 @@ def _gathered(
     from ..certs.ocsp.client import OcspClient
     from ..certs.ocsp.response import ocsp_response_from_path
     from ..certs.offline.gather import gather
-    from .connect import access_of, profile_of, trust_store
+    from .chosen import profile_of
+    from .connect import access_of, trust_store
 
     profile = profile_of(settings)
     access = access_of(profile)
@@ -283,7 +284,8 @@ def _known_anchor(
     settings: Settings, anchors: tuple[Path, ...]
 ) -> Callable[[x509.Certificate], bool]:
     from ..certs.anchors import pinned_entry
-    from .connect import profile_of, trust_store
+    from .chosen import profile_of
+    from .connect import trust_store
 
     if anchors:
         return set(_certificates(anchors)).__contains__
@@ -376,7 +378,7 @@ def _say_bundle(file: Path, bundle: Bundle, sha256: str) -> None:
         [
             (tr("Bundle"), str(file)),
             (tr("SHA-256"), sha256),
-            (tr("At"), iso(bundle.at)),
+            (tr("At"), shown(bundle.at, seconds=True)),
             (tr("Policy"), tr("{name} ({known})", name=bundle.policy.name, known=known)),
             *((tr("Anchor"), _anchor_text(root)) for root in bundle.store.roots),
             (

@@ -40,7 +40,7 @@ def cache_clear(settings: Settings) -> None:
     """
     from ..card.cache import CardCache
     from ..errors import StorageError
-    from .connect import card_cache_directory
+    from .inserted import card_cache_directory
 
     directory = card_cache_directory()
     try:

@@ -20,7 +20,7 @@ from .validity import validity, validity_text
 
 if TYPE_CHECKING:
     from ..card.session import CardCertificate
-    from ..pkcs11.token import TokenCertificate
+    from ..pkcs11.stored import TokenCertificate
 
 
 @command("certs")

@@ -14,7 +14,7 @@ from ..messages import tr
 from ..text import printable
 from .card_pin import last_try_option, pin_source_option
 from .command import command
-from .connect import inserted_card, verify_pin
+from .inserted import inserted_card, verify_pin
 from .output import Settings, card_options, emit, talk
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ..messages import joined, localized, tr
 from ..text import printable
 from ..words import said
 from .command import command
-from .connect import inserted_card
+from .inserted import inserted_card
 from .key_holder import key_holder
 from .output import Settings, card_options, emit, say, say_pairs, talk
 from .validity import validity, validity_text, validity_warning
@@ -147,7 +147,7 @@ def _print_info(info: dict[str, Any], at: datetime) -> None:
             (tr("Card number"), info["card_number"] or ""),
             (tr("Serial"), info["serial"]),
             (tr("Label"), info["label"]),
-            (tr("Updated"), (info["updated"] or "").replace("T", " ")),
+            (tr("Updated"), (info["updated"] or "").partition("T")[0]),
             (tr("Reader"), info["reader"]),
             (tr("ATR"), info["atr"].hex(" ").upper()),
             ("", ""),

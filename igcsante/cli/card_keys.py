@@ -17,8 +17,10 @@ from ..errors import CardIncapableError, UsageError
 from ..messages import reason_of, tr
 from ..words import said
 from .card_pin import last_try_option, pin_source_option
+from .chosen import profile_of
 from .command import command
-from .connect import inserted_card, profile_of, trust_store, with_chain
+from .connect import trust_store, with_chain
+from .inserted import inserted_card
 from .key_holder import key_holder
 from .numbers import WholeRange
 from .output import Settings, card_options, emit, say, talk

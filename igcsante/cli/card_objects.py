@@ -9,7 +9,7 @@ import click
 from ..messages import tr
 from .card_pin import last_try_option, pin_source_option
 from .command import command
-from .connect import inserted_card, verify_pin
+from .inserted import inserted_card, verify_pin
 from .output import Settings, card_options, emit, emit_bytes, say, say_pairs, say_table, talk
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import click
 from ..messages import tr
 from . import ask
 from .command import group
-from .connect import inserted_card, verify_pin
+from .inserted import inserted_card, verify_pin
 from .output import Settings, card_options, emit, say, say_pairs, talk
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from ..errors import ConfigError, TlsError, UsageError
 from ..messages import tr
 from ..words import said
 from .card_pin import last_try_option, pin_source_option
+from .chosen import profile_of
 from .command import command
-from .connect import profile_of, trust_store, with_chain
+from .connect import trust_store, with_chain
 from .key_holder import key_holder
 from .numbers import FiniteRange
 from .output import Settings, card_options, emit, say, say_table, talk

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StorageError, UsageError
-from ..instants import iso, parse_instant
+from ..instants import parse_instant, shown
 from ..messages import localized, tr
 from . import ask, completing
 from .check_options import check_options
@@ -231,7 +231,7 @@ def _instant(at: str | None, resume: Path | None) -> datetime | None:
                 "{resume}: the check that was begun there is as of {instant}, more than "
                 "{resumable} hours ago; nothing was checked",
                 resume=resume,
-                instant=iso(instant),
+                instant=shown(instant, seconds=True),
                 resumable=_RESUMABLE // timedelta(hours=1),
             ),
             advice=tr("remove it to check as of now, or go on with --at and that instant"),
@@ -274,7 +274,7 @@ def _take_in(intake: Intake, asked: _Asked) -> None:
 
         take_serials(intake, serials, certificates_from_path(issuer)[0])
     if reading["card"]:
-        from .connect import inserted_card
+        from .inserted import inserted_card
 
         with inserted_card(asked.settings) as card:
             take_card(intake, [(item.purpose, item.certificate) for item in card.certificates()])

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from ..certs.fleet.report import Finding, Outcome, Survey, common_name
-from ..instants import iso
-from ..messages import localized, plural, tr
+from ..instants import iso, parse_instant, shown
+from ..messages import Message, localized, plural, tr
 from ..text import printable
 from ..text import spreadsheet_cell as cell
 from ..words import said
@@ -88,7 +88,7 @@ def _heading(finding: Finding, survey: Survey, outcome: Outcome) -> str:
 
 def _proof(item: dict[str, Any]) -> str:
     if item["type"] == "ocsp":
-        return tr("good by OCSP, of {made}", made=item["this_update"])
+        return tr("good by OCSP, of {made}", made=shown(parse_instant(item["this_update"])))
     name = tr("delta CRL") if item["type"] == "delta-crl" else "CRL"
     if item["number"] is not None:
         name = tr("{name} {number}", name=name, number=item["number"])
@@ -200,9 +200,9 @@ def nagios(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
     line = f"{_NAGIOS_STATES[state]} - {counts or 'nothing was checked'}"
     matching = [outcome for outcome in failing if _NAGIOS[outcome] == state]
     if matching:
-        shown = worst[min(matching, key=list(Outcome).index)]
-        why = shown.messages or [f"until {iso(shown.not_after)}"]
-        line += f": {shown.source}: {why[0]}"
+        first = worst[min(matching, key=list(Outcome).index)]
+        why = first.messages or [f"until {shown(first.not_after)}"]
+        line += f": {first.source}: {why[0]}"
     perfdata = [f"{outcome}={survey.tally[outcome]};;;0" for outcome in Outcome]
     if survey.first_end:
         limit = survey.within.days if survey.within is not None else ""
@@ -250,8 +250,8 @@ def prometheus(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
 
 
 def _sample(name: str, labels: dict[str, str], value: float) -> str:
-    shown = ",".join(f'{key}="{_label(value)}"' for key, value in labels.items())
-    return f"{name}{{{shown}}} {value:.15g}\n" if shown else f"{name} {value:.15g}\n"
+    written = ",".join(f'{key}="{_label(value)}"' for key, value in labels.items())
+    return f"{name}{{{written}}} {value:.15g}\n" if written else f"{name} {value:.15g}\n"
 
 
 def _label(value: str) -> str:
@@ -271,7 +271,7 @@ def junit(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
         outcome = survey.count(finding)
         name = f"{finding.source}: {finding.label}" if finding.label else finding.source
         case = f"<testcase classname={attribute('igc.check')} name={attribute(name)}"
-        told = finding.messages or [f"until {iso(finding.not_after)}"]
+        told = finding.messages or [f"until {shown(finding.not_after)}"]
         if outcome not in survey.fail_on:
             cases.append(f"{case}/>\n")
             continue
@@ -310,14 +310,40 @@ FORMATS: dict[str, Format] = {
 def summary(survey: Survey) -> str:
     """All of it in one sentence."""
     counts = [
-        click.style(f"{_number(survey.tally[o])} {localized(word(o))}", fg=COLOURS[o])
+        click.style(localized(counted(o, survey.tally[o])), fg=COLOURS[o])
         for o in reversed(Outcome)
         if survey.tally[o]
     ]
-    told = tr("{total} checked: {counts}", total=_number(survey.total), counts=", ".join(counts))
+    told = plural(
+        "{total} checked: {counts}",
+        "{total} checked: {counts}",
+        survey.total,
+        total=_number(survey.total),
+        counts=", ".join(counts),
+    )
     if survey.duplicates:
         return tr("{told}; {count} more were the same", told=told, count=survey.duplicates)
     return told
+
+
+def counted(outcome: Outcome, count: int) -> Message:
+    """How many are so: in French the word agrees with them."""
+    number = _number(count)
+    match outcome:
+        case Outcome.GOOD:
+            return plural("{number} good", "{number} good", count, number=number)
+        case Outcome.ENDING:
+            return plural("{number} ends soon", "{number} end soon", count, number=number)
+        case Outcome.STALE:
+            return plural("{number} stale", "{number} stale", count, number=number)
+        case Outcome.UNKNOWN:
+            return plural("{number} unknown", "{number} unknown", count, number=number)
+        case Outcome.REVOKED:
+            return plural("{number} revoked", "{number} revoked", count, number=number)
+        case Outcome.INVALID:
+            return plural("{number} invalid", "{number} invalid", count, number=number)
+        case Outcome.UNREADABLE:
+            return plural("{number} unreadable", "{number} unreadable", count, number=number)
 
 
 def _number(number: int) -> str:

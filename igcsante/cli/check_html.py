@@ -16,7 +16,7 @@ from importlib import resources
 from string import Template
 
 from ..certs.fleet.report import Finding, Outcome, Survey, common_name
-from ..instants import iso
+from ..instants import iso, shown
 from ..text import printable
 
 MAX_ROWS = 20_000
@@ -56,14 +56,14 @@ def html(findings: Iterable[Finding], survey: Survey) -> Iterator[str]:
     style, script = _part("check_report.css"), _part("check_report.js")
     at = iso(survey.at)
     yield Template(_part("check_report.html")).substitute(
-        title=f"igc check {at}",
+        title=f"igc check {shown(survey.at)}",
         style=style,
         style_hash=_digest(style),
         script=script,
         script_hash=_digest(script),
         state=_state(survey),
         at=at,
-        at_shown=f"{survey.at:%Y-%m-%d %H:%M} UTC",
+        at_shown=shown(survey.at),
         policy=_text(survey.policy),
         counts=_counts(survey),
         timeline=_timeline(months, survey.at),

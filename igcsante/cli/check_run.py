@@ -22,11 +22,12 @@ from ..certs.fleet.report import Finding
 from ..certs.policy import Policy, Source
 from ..certs.verdict import SerialVerdict, Verdict
 from ..certs.x509.certificate_list import Crl
-from ..instants import iso
+from ..instants import iso, shown
 from ..messages import tr
 from .check_inputs import Intake
 from .check_spool import Entry
-from .connect import access_of, profile_of, trust_store
+from .chosen import profile_of
+from .connect import access_of, trust_store
 from .output import Settings, talk
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Run:
                         tr(
                             "Going on with {resume}, as of {at}: {count} were checked before.",
                             resume=resume,
-                            at=iso(self.at),
+                            at=shown(self.at, seconds=True),
                             count=len(state),
                         )
                     )
@@ -120,7 +121,7 @@ class Run:
                         "Of these, {count} rest on a list or answer that has ended since "
                         "{at}: update the lists, and check anew.",
                         count=ended.count,
-                        at=iso(self.at),
+                        at=shown(self.at, seconds=True),
                     )
                 )
             if state is not None:  # all of it was told

@@ -12,9 +12,9 @@ from ..errors import UsageError
 from ..messages import Message, joined, localized, plural, tr
 from ..text import did_you_mean
 from . import completing
+from .chosen import configuration_of, tell_once
 from .command import group
-from .connect import configuration_of, tell_once
-from .output import Settings, common_options, emit, say, say_table, talk
+from .output import Settings, common_options, emit, prose, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..config import Origin, Resolved
@@ -237,7 +237,7 @@ def config_keys(settings: Settings) -> None:
         return
     say_table((tr("Key"), tr("What it is")), [(key.name, key.about) for key in KEYS.values()])
     say("")
-    say(tr("Each has a variable too, such as IGC_READER for reader. The other variables:"))
+    say(prose(tr("Each has a variable too, such as IGC_READER for reader. The other variables:")))
     say("")
     own = {key.variable for key in KEYS.values()}
     say_table(

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import KEYS, MAX_CONFIG_BYTES, Key
-from ..config.edit import replace_file, require_right
+from ..config.edit import locked, replace_file, require_right
 from ..errors import ConfigError, IgcError, StorageError, UsageError
-from ..files import lock, private_directory, read_bounded, write_atomic
+from ..files import private_directory, read_bounded, write_atomic
 from ..messages import localized, reason_of, tr
 from . import ask
 from .output import is_interactive, print_error, talk
@@ -116,14 +116,18 @@ def _copy(path: Path, content: bytes) -> Iterator[Path]:
 @contextlib.contextmanager
 def _alone(copy: Path) -> Iterator[None]:
     """While nobody else edits it. Raises UsageError when one does."""
-    try:
-        stream = copy.with_name(f".{copy.name}.lock").open("ab")
-    except OSError as error:
-        raise StorageError(
-            tr("{path}: {reason}; nothing was changed", path=copy.parent, reason=reason_of(error))
-        ) from None
-    with stream:
-        if not lock(stream, wait=False):
+    with contextlib.ExitStack() as held:
+        try:
+            alone = held.enter_context(locked(copy, wait=False))
+        except OSError as error:
+            raise StorageError(
+                tr(
+                    "{path}: {reason}; nothing was changed",
+                    path=copy.parent,
+                    reason=reason_of(error),
+                )
+            ) from None
+        if not alone:
             raise UsageError(
                 tr("{path} is being edited already; nothing was changed", path=copy),
                 advice=tr("end the other igc config edit first"),

@@ -10,26 +10,19 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ..config import (
     Profile,
-    Resolved,
-    cache_directory,
     data_directory,
-    resolve,
 )
-from ..errors import ConfigError, IgcError, UsageError
-from ..instants import iso
+from ..errors import ConfigError, IgcError
+from ..instants import shown
 from ..messages import plural, tr
 from ..text import printable
-from . import ask
+from .chosen import profile_of
+from .key_holder import key_holder
 from .output import Settings, talk
 
 if TYPE_CHECKING:
-    from ..card.cache import CardCache
-    from ..card.monitor import Exchange, Monitor
-    from ..card.session import CpsCard
     from ..certs.anchors import TrustStore
     from ..certs.network.access import Access
     from ..certs.network.proxy import ProxyLogin
@@ -38,40 +31,6 @@ if TYPE_CHECKING:
     from ..ws.contract.wsdl import WsdlContract
     from ..ws.orders.journal import Journal
     from ..ws.patience import PatientPlatform
-
-
-def profile_of(settings: Settings) -> Profile:
-    """The profile that the command works with, with the options that it was given."""
-    return configuration_of(settings).profile
-
-
-def asked_profile(settings: Settings) -> str:
-    """The profile that an option or a variable chose for this command, else nothing."""
-    found = configuration_of(settings)
-    return found.profile.name if found.profile_was_asked_for else ""
-
-
-def configuration_of(settings: Settings) -> Resolved:
-    """The profile, and where each value comes from. What should be known of it is told once."""
-    flags = {key: getattr(settings, key) or None for key in _FLAGS}
-    if settings.no_cache:
-        flags["card_cache"] = "never"
-    found = resolve(settings.profile, flags)
-    for notice in found.notices:
-        tell_once(tr("Careful: {notice}.", notice=notice))
-    return found
-
-
-_FLAGS = ("platform", "wsdl", "mapping", "reader", "pkcs11")
-
-
-def tell_once(text: str) -> None:
-    """A line for the person, once in a command however often it is met."""
-    context = click.get_current_context(silent=True)
-    told = context.meta.setdefault(f"{__name__}.told", set()) if context else set()
-    if text not in told:
-        told.add(text)
-        talk(text)
 
 
 def access_of(profile: Profile) -> Access:
@@ -191,7 +150,7 @@ def clock_of(profile: Profile) -> Callable[[], datetime]:
         talk(
             tr(
                 "The simulated world's clock tells what is due: it is {now} there.",
-                now=iso(clock()),
+                now=shown(clock()),
             )
         )
     return clock
@@ -204,107 +163,6 @@ def trust_store(profile: Profile, extra: tuple[Path, ...] = ()) -> TrustStore:
 
     given = [c for path in (*extra, *profile.anchors) for c in certificates_from_path(path)]
     return imported_store() + TrustStore.from_certificates(given)
-
-
-def token_module(settings: Settings, profile: Profile) -> Path | None:
-    """The PKCS#11 module whose token stands for the card, None to use the card."""
-    return settings.pkcs11 or profile.pkcs11
-
-
-@contextmanager
-def inserted_card(settings: Settings) -> Iterator[CpsCard]:
-    """The card of the chosen reader, for the time of a command; traced and recorded if asked."""
-    from ..card.readers import open_card
-
-    profile = profile_of(settings)
-    if token_module(settings, profile):
-        raise UsageError(
-            tr("this command talks to the card itself: a PKCS#11 token can't stand for it"),
-            advice=tr(
-                "leave out --pkcs11, or choose a profile without the key pkcs11; igc card id, "
-                "certs, sign and tls-check, and the platform's commands, take a token"
-            ),
-        )
-    name, cache = settings.reader or profile.reader, _card_cache(settings, profile)
-    with open_card(name, monitor=_monitor(settings), cache=cache, waiting=_say_waiting) as card:
-        yield card
-
-
-def _say_waiting(reader: str) -> None:
-    talk(tr("{reader}: another program is using the card; waiting…", reader=printable(reader)))
-
-
-def _card_cache(settings: Settings, profile: Profile) -> CardCache | None:
-    """Where files of the card are kept; a recording holds all that its command needs."""
-    from ..card.cache import CardCache
-
-    if settings.recorder is not None or profile.card_cache == "never":
-        return None
-    return CardCache(card_cache_directory(), without_marker=profile.card_cache == "always")
-
-
-def card_cache_directory() -> Path:
-    return cache_directory() / "cards"
-
-
-def _monitor(settings: Settings) -> Monitor | None:
-    """What looks on while the card is used."""
-    monitors: list[Monitor] = []
-    if settings.recorder is not None:
-        monitors.append(settings.recorder)
-    if settings.trace:
-        from ..card.trace import Annotator
-
-        annotate = Annotator()
-        monitors.append(lambda exchange: talk(annotate(exchange)))
-
-    def watch(exchange: Exchange) -> None:
-        for monitor in monitors:
-            monitor(exchange)
-
-    return watch if monitors else None
-
-
-def verify_pin(card: CpsCard, source: str | None, *, use_last_try: bool) -> None:
-    """Ask for the PIN and send it once; what is said before depends on the tries left."""
-    with pin_verified(card, source, use_last_try=use_last_try):
-        pass
-
-
-@contextmanager
-def pin_verified(card: CpsCard, source: str | None, *, use_last_try: bool) -> Iterator[None]:
-    """As :func:`verify_pin`; in the block no other program can make the card forget the PIN.
-
-    A PIN that is at hand is taken first, so that one reading of the counter serves. A person is
-    not asked for the PIN of a card that would refuse it, nor made to hurry: the counter is
-    then read before, and once more right before the PIN is sent.
-    """
-    at_hand = ask.secret_at_hand(source)
-    if at_hand is None:
-        _check_tries(card, use_last_try=use_last_try)
-        keypad = source is None and card.keypad_for("verify")
-        pin = ask.card_secret(keypad, source, tr("PIN of the card"), "--pin-source")
-    else:
-        pin = at_hand
-    with card.transaction():
-        if at_hand is not None:
-            _check_tries(card, use_last_try=use_last_try)
-        card.verify_pin(pin, use_last_try=use_last_try)
-        yield
-
-
-def _check_tries(card: CpsCard, *, use_last_try: bool) -> None:
-    status = card.pin_status()
-    card.check_pin_policy(use_last_try=use_last_try)
-    if status.tries_left < status.max_tries:
-        talk(
-            tr(
-                "Careful: {tries_left} of {max_tries} {name} tries left.",
-                tries_left=status.tries_left,
-                max_tries=status.max_tries,
-                name="PIN",
-            )
-        )
 
 
 def with_chain(credential: Credential, store: TrustStore) -> Credential:
@@ -344,12 +202,13 @@ def connection(
     CardError when the certificate, which is read whole here, names two holders.
     """
     from ..card.holder import check_holder
+    from ..certs.crl.store import CrlStore
     from ..certs.profile import decode
     from ..tls import client_context
     from ..ws.client import ZeepPlatform
     from ..ws.patience import Patience, PatientPlatform
+    from ..ws.server import revocation_check
     from ..ws.soap.transport import Limits
-    from .key_holder import key_holder
 
     profile = target.profile
     with key_holder(target.settings) as holder:
@@ -379,6 +238,7 @@ def connection(
             proxy=target.proxy,
             proxy_login=target.proxy_login,
             credential=credential,
+            server_check=revocation_check(target.store, CrlStore(), target.clock),
         ) as client:
             yield Connection(PatientPlatform(client, patience, told=_say_again), credential, about)
 

@@ -30,8 +30,6 @@ from .numbers import FiniteRange
 from .output import Settings, common_options, emit, print_error, say, say_pairs, talk
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from ..certs.crl.store import CrlStore
     from ..certs.crl.update import CrlUpdater, Published, Update
 
@@ -88,7 +86,9 @@ def crl_update(
     drawn once for this machine and stays the same every day: for a crontab. With a systemd
     timer, use RandomizedDelaySec and FixedRandomDelay instead.
 
-    Exit code: that of the first list that could not be had; the others are updated.
+    Exit code: that of the first list that could not be had; the others are updated. An
+    authority that nothing tells the list's address of counts too, unless a list of it is kept
+    and in force: 8 when there is none, 9 when it has ended.
 
     \b
     Examples:
@@ -106,6 +106,7 @@ def crl_update(
         _tell(update, settings.json)
     _drop_outdated_answers(at)
     if not settings.json:
+        _tell_missing(updates)
         print_updates(updates)
     return _worst(updates)
 
@@ -172,7 +173,7 @@ def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, 
     Example:
       igc crl index downloaded.crl
     """
-    updater, _ = _updater(settings, open_store(), anchors, (), quiet=True)
+    updater, _ = _updater(settings, open_store(), anchors, ())
     at = datetime.now(UTC)
     for path in files:
         stored = updater.add(_der_of(path), source=str(path), at=at)
@@ -255,18 +256,17 @@ def _updater(
     files: tuple[Path, ...],
     *,
     delta: bool = False,
-    quiet: bool = False,
 ) -> tuple[CrlUpdater, tuple[Published, ...]]:
     """The updater, and the lists that are wanted."""
     from ..certs.chain import issuers_of
     from ..certs.crl.update import (
         CrlUpdater,
-        authorities_without_address,
         lists_of_authorities,
         lists_of_certificates,
     )
     from ..certs.load import certificates_from_path
-    from .connect import access_of, profile_of, trust_store
+    from .chosen import profile_of
+    from .connect import access_of, trust_store
 
     profile = profile_of(settings)
     trust = trust_store(profile, anchors)
@@ -283,24 +283,9 @@ def _updater(
         above = [issuer for item in given for issuer in issuers_of(item, trust)]
         wanted = lists_of_certificates(dict.fromkeys((*given, *above)), delta=delta)
     else:
-        wanted = lists_of_authorities(trust)
-        if not quiet:
-            _tell_without_address(authorities_without_address(trust))
+        wanted = lists_of_authorities(trust, store.lists())
     updater = CrlUpdater(store, trust, access_of(profile), untrusted=(*untrusted, *given))
     return updater, wanted
-
-
-def _tell_without_address(authorities: Iterable[x509.Certificate]) -> None:
-    from ..certs.x509 import names
-
-    if unknown := ", ".join(dict.fromkeys(map(names.label, authorities))):
-        talk(
-            tr(
-                "Not asked for, as no address is known: the lists of {unknown}. A "
-                "certificate that such an authority issued names it: igc crl update FILE",
-                unknown=printable(unknown),
-            )
-        )
 
 
 def _update_all(
@@ -335,8 +320,24 @@ def _tell(update: Update, as_json: bool) -> None:
             },
             schema="igc.crl.update/1",
         )
-    elif update.error:
+    elif update.error and not _is_missing(update):
         print_error(update.error, as_json=False)
+
+
+def _is_missing(update: Update) -> bool:
+    return not update.published.urls and update.stored is None
+
+
+def _tell_missing(updates: Iterable[Update]) -> None:
+    """All of them at once: what helps is the same for each."""
+    missing = [update for update in updates if _is_missing(update)]
+    if missing and (error := missing[0].error):
+        unknown = ", ".join(update.published.name for update in missing)
+        message = tr(
+            "missing, as no address of them is known: the lists of {unknown}",
+            unknown=printable(unknown),
+        )
+        print_error(type(error)(message, advice=error.advice), as_json=False)
 
 
 def _worst(updates: list[Update]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..instants import iso
+from ..instants import parse_instant, shown
 from ..messages import tr
 from ..words import said
 from .output import say_pairs, say_table
@@ -46,21 +46,21 @@ def print_stored(stored: StoredCrl) -> None:
             (tr("Issuer"), stored.issuer),
             (tr("Number"), number(stored)),
             (tr("Kind"), kind),
-            (tr("Made"), iso(stored.this_update)),
-            (tr("Valid until"), iso(stored.next_update) or tr("not said")),
+            (tr("Made"), shown(stored.this_update)),
+            (tr("Valid until"), shown(stored.next_update) or tr("not said")),
             (tr("State"), state(stored, datetime.now(UTC))),
             (tr("Entries"), count(stored.entries)),
             (tr("Size"), tr("{size:,} bytes", size=stored.size)),
             (tr("SHA-256"), stored.sha256),
             (tr("From"), stored.source),
-            (tr("Fetched"), iso(stored.fetched_at) or ""),
+            (tr("Fetched"), shown(stored.fetched_at) or ""),
             (tr("Kept as"), str(stored.path)),
         ]
     )
 
 
 def entry_pairs(entry: dict[str, str | None]) -> list[tuple[str, str | None]]:
-    date = entry["date"]
+    date = entry["date"] and shown(parse_instant(entry["date"]), seconds=True)
     return [
         (tr("Serial"), entry["serial"]),
         (tr("Revoked"), date or tr("not in this list")),
@@ -96,7 +96,7 @@ def count(number: int | None) -> str:
 
 
 def day(moment: datetime | None) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment else "-"
+    return shown(moment) or "-"
 
 
 def print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
@@ -118,7 +118,7 @@ def print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
 
 
 def print_updates(updates: list[Update]) -> None:
-    """What became of each list that was to be fetched."""
+    """What became of each list; one without address that nobody brought has nothing to show."""
     say_table(
         (tr("List"), tr("Outcome"), tr("Number"), tr("Made"), tr("Valid until"), tr("Entries")),
         [
@@ -131,5 +131,6 @@ def print_updates(updates: list[Update]) -> None:
                 count(update.stored.entries if update.stored else None),
             )
             for update in updates
+            if update.published.urls or update.stored
         ],
     )

@@ -103,7 +103,8 @@ def doctor_command(
     wanted = chosen(checks)
     context = Context(lambda: _resolved(settings), at=datetime.now(UTC), online=online)
     if hosts := contacts(wanted, context):
-        insist(tr("This contacts: {hosts}", hosts=", ".join(hosts)))
+        named = [revealed(host) for host in hosts] if show_identities else hosts
+        insist(tr("This contacts: {hosts}", hosts=", ".join(named)))
     start = time.monotonic()
     found = examine(wanted, context)
     if show_identities:

@@ -11,8 +11,9 @@ import click
 from ..errors import UsageError
 from ..messages import tr
 from . import ask, completing
+from .chosen import profile_of
 from .command import command
-from .connect import open_journal, profile_of, trust_store
+from .connect import open_journal, trust_store
 from .order_keys import PLATFORM
 from .output import Settings, common_options, emit, say, talk
 

@@ -24,7 +24,7 @@ EXIT_CODES = {
     ExitCode.PIN_REFUSED: tr("PIN blocked, or not sent to protect the card"),
     ExitCode.INVALID: tr("invalid: unreadable, chain, signature or profile"),
     ExitCode.REVOKED: tr("revoked"),
-    ExitCode.UNKNOWN: tr("revocation status unknown"),
+    ExitCode.UNKNOWN: tr("revocation status unknown, or no list to tell it by"),
     ExitCode.STALE: tr("revocation data too old"),
     ExitCode.NETWORK: tr("network or TLS"),
     ExitCode.PLATFORM_REFUSED: tr("the platform refused (functional fault)"),

@@ -21,7 +21,7 @@ from ..certs.x509 import names
 from ..certs.x509.certificate_list import Crl
 from ..certs.x509.extensions import uris
 from ..certs.x509.signatures import KEY_ERRORS
-from ..instants import iso
+from ..instants import iso, shown
 from ..messages import joined, localized, plural, tr
 from ..text import printable
 from ..words import said
@@ -162,8 +162,8 @@ class View:
                 (tr("Number"), "" if crl.number is None else str(crl.number)),
                 (tr("Kind"), delta),
                 (tr("Scope"), _scope(crl)),
-                (tr("Made"), iso(crl.this_update)),
-                (tr("Valid until"), iso(crl.next_update) or tr("not said")),
+                (tr("Made"), shown(crl.this_update)),
+                (tr("Valid until"), shown(crl.next_update) or tr("not said")),
                 (tr("Entries"), f"{len(crl):,}"),
                 (tr("SHA-256"), crl.sha256),
             ]

@@ -11,7 +11,8 @@ from ..credentials import AUTHENTICATION
 from ..errors import UsageError
 from ..messages import tr
 from . import ask
-from .connect import inserted_card, pin_verified, profile_of, token_module
+from .chosen import profile_of
+from .inserted import inserted_card, pin_verified, token_module
 from .output import Settings, talk
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..credentials import Credential
     from ..identifiers import NationalId
     from ..pkcs11 import Pkcs11Token
-    from ..pkcs11.token import TokenCertificate
+    from ..pkcs11.stored import TokenCertificate
 
 
 class KeyHolder(ABC):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, IgcError, UsageError
+from ..instants import shown
 from ..messages import tr
-from ..ws.vocabulary import RevocationReason
+from ..ws.vocabulary import ProductState, RevocationReason
 from . import ask, completing
 from .command import command
 from .connect import Target, access_of, connected, open_journal, target_of
@@ -22,6 +23,7 @@ from .output import Settings, emit, platform_options, say, say_table, talk
 
 if TYPE_CHECKING:
     from ..secret import Secret
+    from ..ws.model import Product
     from ..ws.orders.journal import Entry, Journal
     from ..ws.orders.lifecycle import Revoked
     from ..ws.platform import Platform
@@ -174,21 +176,56 @@ def _check_same(entry: Entry, platform: Platform) -> None:
 
 
 def _found(platform: Platform, journal: Journal, serial: str, about: dict[str, str]) -> Entry:
-    """The certificate of that serial, which was ordered elsewhere, taken into the journal."""
+    """The certificate of that serial, which was ordered elsewhere, taken into the journal.
+
+    The serial of each product is looked at: a contract may have no place for the one that is
+    searched, or the platform may pass over it.
+    """
+    from ..ws.listing import every_product
     from ..ws.model import ProductSearch
     from ..ws.orders.reconcile import adopt
 
-    found = platform.search_products(ProductSearch(serial=serial)).products
-    if len(found) != 1:
+    search = ProductSearch(serial=serial)
+    found: dict[str, Product] = {}
+    untold: set[str] = set()
+    for product in every_product(platform, search):
+        if product.serial and int(product.serial, 16) == int(search.serial, 16):
+            found[product.product_id] = product
+        elif product.state is ProductState.ACTIF and not product.serial:
+            untold.add(product.product_id)
+    if len(found) == 1:
+        (product,) = found.values()
+        return adopt(journal, product, at=_now(), **about)
+    if found:
         raise UsageError(
             tr(
-                "neither the journal nor the platform shows a certificate of serial {serial}: "
-                "nothing was revoked",
+                "the platform shows {count} certificates of serial {serial}: nothing was revoked",
+                count=len(found),
                 serial=serial,
             ),
-            advice=tr("list them with: igc status"),
+            advice=tr("revoke the right one in the portal"),
         )
-    return adopt(journal, found[0], at=_now(), **about)
+    if untold:
+        raise UsageError(
+            tr(
+                "the platform shows no certificate of serial {serial}, and {count} whose serial "
+                "it doesn't tell: nothing was revoked",
+                serial=serial,
+                count=len(untold),
+            ),
+            advice=tr(
+                "map serial in [records.product], see igc ws check-mapping; or revoke it in "
+                "the portal"
+            ),
+        )
+    raise UsageError(
+        tr(
+            "neither the journal nor the platform shows a certificate of serial {serial}: "
+            "nothing was revoked",
+            serial=serial,
+        ),
+        advice=tr("list them with: igc status"),
+    )
 
 
 def _confirmed(entry: Entry, yes: bool, source: str | None) -> Secret:
@@ -227,17 +264,16 @@ def _published(target: Target, journal: Journal, entry: Entry) -> tuple[Publishe
 
 def _done_in_words(done: Revoked) -> str:
     told = {
-        "revoked_at": done.revoked_at,
+        "revoked_at": shown(done.revoked_at, seconds=True),
         "label": done.entry.label,
         "serial": done.entry.serial,
     }
     if done.already:
         return tr(
-            "Already revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}; "
-            "nothing was sent again",
+            "Already revoked on {revoked_at}: {label}, serial {serial}; nothing was sent again",
             **told,
         )
-    return tr("Revoked on {revoked_at:%Y-%m-%d %H:%M:%S} UTC: {label}, serial {serial}", **told)
+    return tr("Revoked on {revoked_at}: {label}, serial {serial}", **told)
 
 
 def _in_words(seen: Published) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..errors import ExitCode, IgcError
+from ..errors import ExitCode, IgcError, PlatformRefusedError, UsageError
 from ..messages import tr
 from . import ask, completing
 from .command import command
@@ -117,6 +117,7 @@ def order_command(
                 key_passphrase=asked.key_passphrase,
                 **link.about,
             )
+            _check_alive(entry)
             talk(
                 tr(
                     "Order {id} is placed: product {product_id}, {meaning}.",
@@ -127,6 +128,28 @@ def order_command(
             )
             _go_on(settings, entry, link.platform, journal, asked.delivery)
     return ExitCode.GOOD
+
+
+def _check_alive(entry: Entry) -> None:
+    """Raise unless something will come of the order, which may have been there before."""
+    from ..ws.orders.journal import OrderState
+
+    if entry.state.nothing_ordered:
+        raise PlatformRefusedError(
+            tr("order {id}: {meaning}", id=entry.id, meaning=entry.state.meaning),
+            advice=tr("see what is known of it: igc orders show {id}", id=entry.id),
+            order=entry.id,
+        )
+    if entry.state in (OrderState.CANCELLED, OrderState.REVOKED):
+        raise UsageError(
+            tr(
+                "order {id} has this reference: {meaning}; nothing was ordered now",
+                id=entry.id,
+                meaning=entry.state.meaning,
+            ),
+            advice=tr("to order it again, give it another reference: --reference"),
+            order=entry.id,
+        )
 
 
 class _Asked(NamedTuple):

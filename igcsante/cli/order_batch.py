@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ExitCode, IgcError, UsageError
-from ..messages import joined, tr
+from ..messages import joined, plural, tr
 from ..words import said
 from ..ws.orders.entries import OrderState
 from . import ask
@@ -94,6 +94,8 @@ def order_batch(
     )
     with open_journal() as journal:
         _tell_elsewhere(journal, target.endpoint, jobs)
+        if not batching["campaign"]:
+            _tell_otherwise(journal, target.endpoint, jobs)
         with connected(target, pin_source, use_last_try=use_last_try) as (client, about):
             if not unchecked:
                 _check_habilitated(client, jobs)
@@ -189,9 +191,7 @@ class Report:
                 )
             )
         if self._stuck:
-            shown: str = joined(", ", self._stuck[:STUCK_SHOWN])
-            if (more := len(self._stuck) - STUCK_SHOWN) > 0:
-                shown = tr("{shown} and {more} more", shown=shown, more=more)
+            shown = _some_of(self._stuck)
             talk(tr("Only you can bring these further, as told above: {shown}.", shown=shown))
         if begun < self._total or counts["failed"]:
             talk(tr("Run the same command again to go on: what is done is not done twice."))
@@ -286,6 +286,35 @@ def _tell_elsewhere(journal: Journal, endpoint: str, jobs: Sequence[Job]) -> Non
                 endpoint=endpoint,
             )
         )
+
+
+def _tell_otherwise(journal: Journal, endpoint: str, jobs: Sequence[Job]) -> None:
+    """Warn of rows that were corrected since they were ordered: they are ordered once more."""
+    from ..ws.orders.batch import ordered_otherwise
+
+    places = [
+        tr("{place} (order {id})", place=job.row.place, id=entry.id)
+        for job, entry in ordered_otherwise(journal, endpoint, jobs)
+    ]
+    if places:
+        talk(
+            plural(
+                "Warning: {count} row was ordered before with another cell, such as an address: "
+                "{places}. It is ordered a second time, since it asks for something else.",
+                "Warning: {count} rows were ordered before with another cell, such as an "
+                "address: {places}. They are ordered a second time, since they ask for "
+                "something else.",
+                len(places),
+                places=_some_of(places),
+            )
+        )
+
+
+def _some_of(places: Sequence[str]) -> str:
+    shown: str = joined(", ", places[:STUCK_SHOWN])
+    if (more := len(places) - STUCK_SHOWN) > 0:
+        shown = tr("{shown} and {more} more", shown=shown, more=more)
+    return shown
 
 
 def _check_habilitated(platform: Platform, jobs: Sequence[Job]) -> None:

@@ -13,7 +13,8 @@ from ..errors import UsageError
 from ..messages import tr
 from ..secret import Secret
 from . import ask
-from .connect import profile_of, token_module
+from .chosen import profile_of
+from .inserted import token_module
 from .output import Settings, grouped, talk
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ExitCode, PlatformRefusedError, UsageError
-from ..messages import plural, tr, translated
+from ..instants import shown
+from ..messages import plural, tr
 from ..ws.orders.entries import OrderState
 from . import ask, completing
+from .chosen import asked_profile
 from .command import group
-from .connect import asked_profile, connected, open_journal, target_of
+from .connect import connected, open_journal, target_of
 from .numbers import FiniteRange
 from .order_options import pin_options
 from .order_parts import SHOWN, emit_each, show_entry
@@ -130,8 +132,8 @@ def show_command(settings: Settings, order: str) -> None:
     }
     if settings.json:
         steps = [step.to_dict() for step in history]
-        shown = {**entry.to_dict(), "history": steps, "present": present, "kept": delivered}
-        emit(shown, schema="igc.order.show/1")
+        told = {**entry.to_dict(), "history": steps, "present": present, "kept": delivered}
+        emit(told, schema="igc.order.show/1")
         return
     say_pairs(
         [
@@ -140,13 +142,13 @@ def show_command(settings: Settings, order: str) -> None:
             (tr("Structure"), entry.structure),
             (tr("State"), entry.state.meaning),
             (tr("Last error"), recalled(entry.last_error)),
-            (tr("Careful"), translated(entry.unusable)),
+            (tr("Careful"), recalled(entry.unusable)),
             (tr("Product"), entry.product_id),
             (tr("Renews"), entry.renews),
             (tr("Serial"), entry.serial),
             (
                 tr("Valid"),
-                tr("until {not_after}", not_after=entry.not_after) if entry.not_after else "",
+                tr("until {not_after}", not_after=shown(entry.ends)) if entry.ends else "",
             ),
             (tr("Private key"), _with_presence(entry.key_path, present["key"])),
             (tr("Certificate"), _with_presence(entry.certificate_path, present["certificate"])),
@@ -159,8 +161,8 @@ def show_command(settings: Settings, order: str) -> None:
     for step in history:
         what = step.state.meaning
         if step.note:
-            what = tr("{meaning} ({why})", meaning=what, why=translated(step.note))
-        say_pairs([(f"{step.at.astimezone():%Y-%m-%d %H:%M:%S}", what)])
+            what = tr("{meaning} ({why})", meaning=what, why=recalled(step.note))
+        say_pairs([(shown(step.at, seconds=True), what)])
 
 
 @orders_command.command("sync")
@@ -173,17 +175,19 @@ def sync_command(
     """Ask the platform where ORDERS are, and note it. Default: all that can still change.
 
     What was in doubt is settled here: an order whose answer was lost is looked for by its
-    reference. One connection and one signature of the card serve all of them.
+    reference; by default also one that failed in the last 30 days since the platform didn't
+    show it, in case it arrived late. One connection and one signature of the card serve all.
 
     \b
     Examples:
       igc orders sync
       igc orders sync 3
     """
-    from ..ws.orders.journal import check_platform
+    from ..ws.orders.attempts import failed_lately
+    from ..ws.orders.journal import Entry, check_platform
     from ..ws.orders.reconcile import OPEN, synchronise
 
-    target = target_of(settings)
+    target, late = target_of(settings), tuple[Entry, ...]()
     with open_journal() as journal:
         if orders:
             entries = tuple(journal.get(name, target.endpoint) for name in orders)
@@ -191,12 +195,13 @@ def sync_command(
                 check_platform(entry, target.endpoint)
         else:
             entries = journal.list(states=OPEN, platform=target.endpoint)
-        if not entries:
+            late = failed_lately(journal, target.endpoint, at=_now())
+        if not entries and not late:
             talk(tr("No order is open: nothing was asked."))
             return ExitCode.GOOD
         code = ExitCode.GOOD
         with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
-            told = synchronise(client, journal, entries, at=datetime.now(UTC))
+            told = synchronise(client, journal, entries, at=_now(), late=late)
             for before, after, trouble in told:
                 code = code or (trouble.exit_code if trouble else ExitCode.GOOD)
                 if settings.json:
@@ -220,14 +225,15 @@ def sync_command(
                     say(
                         tr(
                             "Order {id} {label} stays in doubt, the platform doesn't show it yet: "
-                            "sync again after {settles:%H:%M:%S}",
+                            "sync again after {settles}",
                             id=after.id,
                             label=after.label,
-                            settles=after.settles.astimezone(),
+                            settles=shown(after.settles, seconds=True),
                         )
                     )
     if not settings.json:
-        talk(plural("{count} order looked at.", "{count} orders looked at.", len(entries)))
+        count = len(entries) + len(late)
+        talk(plural("{count} order looked at.", "{count} orders looked at.", count))
     return code
 
 
@@ -345,12 +351,12 @@ def settle_command(
 
 def _older(entry: Entry, product: Product) -> str:
     return tr(
-        "Product {product_id} was requested at {requested:%Y-%m-%d %H:%M}, before order {id} was "
-        "made, at {created:%Y-%m-%d %H:%M}. Is it that order's all the same?",
+        "Product {product_id} was requested at {requested}, before order {id} was "
+        "made, at {created}. Is it that order's all the same?",
         product_id=product.product_id,
-        requested=product.requested_at.astimezone(),
+        requested=shown(product.requested_at),
         id=entry.id,
-        created=entry.created.astimezone(),
+        created=shown(entry.created),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..instants import shown
 from ..messages import Message, tr, translated
 from .output import say_table
 
@@ -18,7 +19,7 @@ def print_entries(entries: tuple[Entry, ...]) -> None:
         [
             (
                 str(entry.id),
-                f"{entry.created.astimezone():%Y-%m-%d %H:%M}",
+                shown(entry.created),
                 f"{entry.offre} {entry.usage}",
                 entry.label,
                 _how_far(entry),
@@ -29,14 +30,16 @@ def print_entries(entries: tuple[Entry, ...]) -> None:
 
 
 def _how_far(entry: Entry) -> str:
-    why = translated(entry.unusable) or recalled(entry.last_error)
+    why = recalled(entry.unusable) or recalled(entry.last_error)
     if not why:
         return entry.state.meaning
     return tr("{meaning} ({why})", meaning=entry.state.meaning, why=why)
 
 
 def recalled(error: str) -> str:
-    """A message again, from its text in the journal, when it is of those that orders end with."""
+    """A message again, from its text in a journal of an earlier version, which kept no more."""
+    if isinstance(error, Message):
+        return error
     for known in _REFUSALS:
         if error.startswith(known):
             (value,) = known.values

@@ -24,10 +24,10 @@ import click
 
 from ..errors import IgcError
 from ..instants import iso
-from ..messages import localized, translated
+from ..messages import Message, localized, translated
 from ..steps import step
 from ..text import printable
-from . import completing, layout
+from . import completing, layout, tables
 from .commands import SHARED_OPTIONS, SHORT
 
 if TYPE_CHECKING:
@@ -178,7 +178,10 @@ def talk(text: str) -> None:
 
 def insist(text: str) -> None:
     """A line on stderr that --quiet doesn't silence: an error, or what the person must do."""
-    click.echo(localized(text), err=True, color=colour())
+    told = localized(text)
+    if isinstance(text, Message) and _has_width():
+        told = "\n".join(map(_in_lines, told.split("\n")))
+    click.echo(told, err=True, color=colour())
 
 
 def is_quiet() -> bool:
@@ -197,6 +200,12 @@ def say(text: str) -> None:
     """A line of the answer, on stdout."""
     _stdout()
     click.echo(localized(text), color=colour())
+
+
+def prose(text: str) -> str:
+    """A paragraph of the answer, to :func:`say`: on a terminal in lines, elsewhere in one."""
+    told = localized(text)
+    return _in_lines(told) if _stdout().isatty() else told
 
 
 def _stdout() -> TextIO:
@@ -256,29 +265,40 @@ def wrapped(text: str, indent: str) -> str:
     ).replace("\0", " ")
 
 
+def _in_lines(line: str) -> str:
+    """The line as it is where it fits, else in several."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return line if len(line) <= layout.columns() else wrapped(line, indent)
+
+
 def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """``name   value`` lines, aligned; without a value they are left out.
 
     A pair without a name is an empty line.
     """
-    shown = [(localized(name), localized(value)) for name, value in pairs if value or not name]
-    width = max((len(name) for name, _ in shown), default=0)
-    for name, value in shown:
-        say(f"{click.style(name.ljust(width), bold=True)}  {printable(value)}" if name else "")
+    given = [(localized(name), printable(localized(value))) for name, value in pairs]
+    shown = [(name, value) for name, value in given if value or not name]
+    for name, value in tables.pairs(shown, room()):
+        say(f"{click.style(name, bold=True)}  {value}" if name.strip() or value else "")
 
 
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of plain columns, as wide as what is in them."""
-    headers = [localized(header) for header in headers]
-    rows = [[printable(localized(cell)) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
+    """A table of plain columns: on a terminal within its width, else as wide as what is in it."""
+    headings = [localized(header) for header in headers]
+    cells = [[printable(localized(cell)) for cell in row] for row in rows]
+    if lines := tables.table([headings, *cells], room()):
+        for number, line in ((n, line) for n, row in enumerate(lines) for line in row):
+            say(line if number else click.style(line, bold=True))
+        return
+    for number, row in enumerate(cells):
+        if number and row[0]:  # else it goes on with the row before
+            say("")
+        say_pairs(zip(headings, row, strict=True))
 
-    def line(cells: Sequence[str]) -> str:
-        return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
 
-    say(click.style(line(headers), bold=True))
-    for row in rows:
-        say(line(row))
+def room() -> int:
+    """How wide an answer may be: a pipe takes whole lines."""
+    return layout.columns(sys.maxsize) if _stdout().isatty() else sys.maxsize
 
 
 def is_interactive() -> bool:

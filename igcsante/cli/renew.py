@@ -195,6 +195,8 @@ def renew_command(
 
 
 def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> int:
+    from ..ws.platform import CardTurnedAwayError
+
     code, count = ExitCode.GOOD, 0
     for product in products:
         count += 1
@@ -202,6 +204,8 @@ def _renew_all(job: Renewing, products: Iterator[Product], *, as_json: bool) -> 
             entry, issued = job.renew(product)
         except (KeyboardInterrupt, SystemExit):
             _tell_doubt(job, product)
+            raise
+        except CardTurnedAwayError:  # so would the others be
             raise
         except GOES_ON_AFTER as error:
             code = code or error.exit_code
@@ -217,7 +221,7 @@ def _due(
     platform: Platform, journal: Journal, which: dict[str, Any], today: datetime, endpoint: str
 ) -> Iterator[Product]:
     """What ends soon, listed whole before the first is renewed."""
-    from ..ws.orders.reconcile import every_product
+    from ..ws.listing import every_product
     from ..ws.orders.renewal import begun, ends_soon
 
     within = timedelta(days=which["within"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from ..errors import IgcError
+from ..errors import IgcError, UsageError
 from ..messages import Message, tr
 from .ask import prompted
 from .output import insist, print_error
 
 _EARLIEST = date(2011, 1, 1)  # the first CPS3
-_YES, _NO = ("y", "yes", "o", "oui"), ("n", "no", "non")
+YES, NO = ("y", "yes", "o", "oui"), ("n", "no", "non")
 _STOP = "q"
 
 
@@ -31,8 +31,11 @@ def yes(question: Message) -> bool:
     """A yes or a no that is typed, in either language: Enter alone is neither."""
     while True:
         answer = typed(tr("{question} [y/n]", question=question)).lower()
-        if answer in _YES or answer in _NO:
-            return answer in _YES
+        if answer in YES or answer in NO:
+            return answer in YES
+        insist(tr("Type y for yes, n for no, or q to stop here."))
+        if answer.isdigit():
+            insist(tr("A PIN is never typed here: igc asks for it apart, and does not show it."))
 
 
 def checked(question: Message, check: Callable[[str], object], default: str = "") -> str:
@@ -42,9 +45,34 @@ def checked(question: Message, check: Callable[[str], object], default: str = ""
         try:
             check(answer)
         except IgcError as error:
-            print_error(error, as_json=False)
+            if answer:
+                print_error(_as_asked(error), as_json=False)
+            else:
+                insist(tr("Nothing was typed. It is needed to go on; q stops here."))
         else:
             return answer
+
+
+def _as_asked(error: IgcError) -> IgcError:
+    """Without the name that requests have for the field: the question was in words."""
+    values = getattr(error.message, "values", {})
+    if {"name", "reason"} <= values.keys():
+        return UsageError(values["reason"], advice=error.advice)
+    return error
+
+
+def new_file(question: Message, example: str) -> str:
+    """The name of a file, or nothing: no is none, and yes is no name."""
+    while (answer := typed(question)).lower() in YES:
+        insist(tr("Then type the name of the file, such as {example}.", example=example))
+    return "" if answer.lower() in NO else answer
+
+
+def folder(question: Message, default: str) -> str:
+    """The name of a folder; yes is the one that is shown, no is another one."""
+    while (answer := typed(question, default)).lower() in NO:
+        insist(tr("Then type the name of another folder."))
+    return default if answer.lower() in YES else answer
 
 
 def day_until(today: date, since: date | None) -> date:

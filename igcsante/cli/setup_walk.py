@@ -19,7 +19,7 @@ from ..doctor import Finding
 from ..doctor.masking import revealed
 from ..errors import ExitCode, IgcError
 from ..files import require_free, write_atomic
-from ..messages import Message, localized, plural, tr
+from ..messages import Message, joined, localized, plural, tr
 from ..setup import Act, Journey, Record, Seen, Step, look
 from ..setup.form import checklist
 from ..setup.steps import needed
@@ -27,7 +27,7 @@ from ..setup.writing import ASKED, Lines, check_value, of_simulation
 from ..text import printable
 from .output import insist, print_error, talk, wrapped
 from .setup import PHASES, state_word
-from .setup_ask import Stopped, checked, day_until, typed, yes
+from .setup_ask import Stopped, checked, day_until, folder, new_file, typed, yes
 
 _AGAIN, _SKIP = "", "s"
 
@@ -111,9 +111,10 @@ class Walk:
     def _say_what_is_wrong(self, seen: Seen) -> None:
         if seen.step.act is Act.WAIT:
             insist(wrapped(localized(tr("To do: {remedy}", remedy=seen.step.todo)), "  "))
+        here = self.journey.line("setup", seen.step.id)
         for finding in seen.findings:
             if finding.status not in ("ok", "skipped"):
-                _say_finding(finding)
+                _say_finding(finding, remedied=here in revealed(finding.remedy))
 
     def _waits(self, step: Step) -> bool:
         """Whether a step that this one needs isn't behind one; it is left too, that is told.
@@ -127,8 +128,9 @@ class Walk:
             return False
         self._left[step.id] = step
         insist("")
-        names = ", ".join(left or [one.id for one in missing])
-        text = tr("{title}: later, it needs {steps}", title=step.title, steps=names)
+        first = [self._left[name] for name in left] or missing
+        named = [tr("{title} ({id})", title=one.title, id=one.id) for one in first]
+        text = tr("{title}: later. First: {steps}", title=step.title, steps=joined("; ", named))
         insist(wrapped(localized(text), ""))
         for one in missing:
             line = tr("{id}: {todo}", id=one.id, todo=one.todo)
@@ -181,11 +183,14 @@ class Walk:
         return True
 
     def _offer_checklist(self) -> None:
-        question = tr("Save a list of what to gather? Name of a new file (Enter: no)")
-        while name := typed(question):
+        question = tr("New file for the list of what to gather (Enter: none)")
+        while name := new_file(question, "F414.txt"):
             path = Path(name)
             try:
                 require_free(path)
+                if self.journey.simulation:
+                    insist(tr("Not written, as this is a simulation: {out}", out=path))
+                    return
                 write_atomic(path, checklist().encode())
             except IgcError as error:
                 print_error(error, as_json=False)
@@ -269,7 +274,7 @@ class Walk:
             tr("E-mail address that is notified (one that outlives people)"),
             lambda text: check_emails((text,), at_least=1),
         )
-        out = typed(tr("Folder of the files"), str(self.folder or Path()) + "/certs")
+        out = folder(tr("Folder of the files"), str(self.folder or Path()) + "/certs")
         wanted = (f"structure={structure}", f"service_name={service}", f"emails={email}")
         insist(tr("First the dry run: the request as it would be, sent nowhere."))
         if self._run(("ws", "dry-run", "order_product", *wanted)) != ExitCode.GOOD:
@@ -314,7 +319,7 @@ class Walk:
     def _again(self) -> str:
         question = tr("Enter: look again; s: skip it for now; q: stop here")
         while (answer := typed(question).lower()) not in (_AGAIN, _SKIP):
-            pass
+            insist(tr("Press Enter, or type s or q."))
         return answer
 
     def _kept(self) -> Message:
@@ -343,9 +348,9 @@ class Walk:
             insist(tr("Go on with: igc setup"))
 
 
-def _say_finding(finding: Finding) -> None:
-    """As it is: it is the person's own screen."""
+def _say_finding(finding: Finding, *, remedied: bool = False) -> None:
+    """As it is: it is the person's own screen. ``remedied``: what to do is being done here."""
     talk(wrapped(printable(localized(revealed(finding.seen))), "  "))
-    if finding.remedy:
+    if finding.remedy and not remedied:
         told = tr("To do: {remedy}", remedy=revealed(finding.remedy))
         talk(wrapped(printable(localized(told)), "    "))

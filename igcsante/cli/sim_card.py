@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..messages import tr
+from ..messages import tr, translated
 from . import completing
 from .command import group
 from .output import Settings, common_options, emit, say, say_table, talk
@@ -52,7 +52,10 @@ def sim_card_list(settings: Settings) -> None:
         return
     say_table(
         (tr("Name"), tr("Generation"), tr("Type"), tr("Identifier"), tr("What it is")),
-        [(p.name, p.generation, p.card_type, str(p.national_id), p.note) for p in profiles],
+        [
+            (p.name, p.generation, p.card_type, str(p.national_id), translated(p.note))
+            for p in profiles
+        ],
     )
 
 

@@ -10,14 +10,16 @@ import click
 
 from ..config import simulated_world_directory
 from ..errors import UsageError
-from ..instants import iso, parse_instant
+from ..instants import parse_instant, shown
 from ..messages import tr
 from . import completing, stopping
 from .command import command
 from .numbers import WholeRange
-from .output import Settings, common_options, emit, say, talk
+from .output import Settings, common_options, emit, say, say_table, talk
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..testing.world import SimulatedWorld
 
 
@@ -154,7 +156,7 @@ def sim_clock(settings: Settings, advance: int | None, instant: str | None, real
         ahead = round(world.clock.offset().total_seconds())
         emit({"now": now, "ahead_seconds": ahead}, schema="igc.sim.clock/1")
     else:
-        say(iso(now))
+        say(shown(now, seconds=True))
 
 
 @command("mails")
@@ -183,7 +185,7 @@ def sim_mails(settings: Settings) -> None:
                 schema="igc.sim.mail/1",
             )
         else:
-            say(f"{iso(mail.at)}  {mail.recipient}  {mail.subject}\n{mail.body}\n")
+            say(f"{shown(mail.at)}  {mail.recipient}  {mail.subject}\n{mail.body}\n")
 
 
 @command("fail")
@@ -201,11 +203,7 @@ def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
 
     known = {**FUNCTIONAL, **TECHNICAL, **INCIDENTS}
     if not kinds:
-        for kind, meaning in known.items():
-            if settings.json:
-                emit({"kind": kind, "meaning": meaning}, schema="igc.sim.fault/1")
-            else:
-                say(f"{kind.ljust(12)} {meaning}")
+        _list_faults(known, settings)
         return
     platform = _existing_world().platform
     for kind in kinds:
@@ -215,6 +213,14 @@ def sim_fail(settings: Settings, kinds: tuple[str, ...]) -> None:
             emit({"kind": kind, "meaning": known[kind]}, schema="igc.sim.fault/1")
         else:
             say(tr("planned: {kind}", kind=kind))
+
+
+def _list_faults(known: Mapping[str, str], settings: Settings) -> None:
+    if not settings.json:
+        say_table((tr("Fault"), tr("What it says")), list(known.items()))
+        return
+    for kind, meaning in known.items():
+        emit({"kind": kind, "meaning": meaning}, schema="igc.sim.fault/1")
 
 
 @command("decide")

@@ -14,16 +14,9 @@ from ..errors import ExitCode, IgcError
 from ..messages import tr
 from ..words import said
 from . import completing
+from .chosen import asked_profile, profile_of
 from .command import command
-from .connect import (
-    Target,
-    asked_profile,
-    clock_of,
-    connected,
-    open_journal,
-    profile_of,
-    target_of,
-)
+from .connect import Target, clock_of, connected, open_journal, target_of
 from .numbers import WholeRange
 from .order_options import pin_options
 from .order_parts import SHOWN, emit_each
@@ -166,7 +159,7 @@ def _online(
 
 
 def _products(target: Target, pin_source: str | None, use_last_try: bool) -> tuple[Product, ...]:
-    from ..ws.orders.reconcile import every_product
+    from ..ws.listing import every_product
 
     with connected(target, pin_source, use_last_try=use_last_try) as (client, _):
         return tuple(every_product(client))

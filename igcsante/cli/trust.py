@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CertificateInvalidError, ExitCode, IgcError, NetworkError
-from ..instants import iso
+from ..instants import shown
 from ..messages import tr
 from ..text import printable
 from ..words import said
@@ -19,6 +19,7 @@ from .output import (
     common_options,
     emit,
     print_error,
+    prose,
     say,
     say_pairs,
     say_table,
@@ -77,18 +78,22 @@ def trust_list(settings: Settings) -> None:
         if entry.pin is None and entry.certificate is not None:
             subject = printable(display_subject(entry.certificate))
             say(
-                tr(
-                    "Imported without a pin: {subject} ({certificate})",
-                    subject=subject,
-                    certificate=fingerprint(entry.certificate),
+                prose(
+                    tr(
+                        "Imported without a pin: {subject} ({certificate})",
+                        subject=subject,
+                        certificate=fingerprint(entry.certificate),
+                    )
                 )
             )
     say("")
     say(
-        tr(
-            "Pin official: equal to the list that the ANS prints. Pin observed: the same wherever\n"
-            "the certificate was found, but no official list prints it. --json adds fingerprints\n"
-            "and URLs."
+        prose(
+            tr(
+                "Pin official: equal to the list that the ANS prints. Pin observed: the same "
+                "wherever the certificate was found, but no official list prints it. --json adds "
+                "fingerprints and URLs."
+            )
         )
     )
 
@@ -161,7 +166,8 @@ def trust_fetch(settings: Settings, names: tuple[str, ...], world: str | None) -
     """
     from ..certs.anchor_fetch import fetch_anchor, require_access
     from ..certs.anchors import find_anchor, import_anchors, list_anchors
-    from .connect import access_of, profile_of
+    from .chosen import profile_of
+    from .connect import access_of
 
     named = [find_anchor(name) for name in names] if names else list_anchors()
     wanted = [(e, e.pin) for e in named if e.pin and world in (None, e.pin.world)]
@@ -225,8 +231,8 @@ def trust_show(settings: Settings, name: str) -> None:
             (tr("SHA-256"), entry.sha256),
             (tr("Published at"), entry.pin.url if entry.pin else ""),
             (tr("Its list at"), entry.pin.crl_url if entry.pin else ""),
-            (tr("Valid from"), (certificate and iso(certificate.not_valid_before_utc)) or ""),
-            (tr("Valid until"), (certificate and iso(certificate.not_valid_after_utc)) or ""),
+            (tr("Valid from"), (certificate and shown(certificate.not_valid_before_utc)) or ""),
+            (tr("Valid until"), (certificate and shown(certificate.not_valid_after_utc)) or ""),
             (tr("Imported"), imported),
         ]
     )

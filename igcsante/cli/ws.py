@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigError
-from ..messages import tr
+from ..messages import plural, tr
+from ..words import said
 from . import completing
+from .chosen import profile_of
 from .command import group
-from .connect import profile_of
 from .output import Settings, contract_options, emit, say, talk
 
 if TYPE_CHECKING:
@@ -52,7 +53,16 @@ def check_mapping_command(settings: Settings) -> None:
     """
     from ..ws.contract.conformity import Level, check_mapping
 
-    findings = check_mapping(*_files(settings))
+    wsdl, path = _files(settings)
+    own = wsdl is None and path is None
+    if own:
+        talk(
+            tr(
+                "No WSDL and no mapping file are given: this checks the contract of igcsante's "
+                "own mock, which it ships, not the ANS's."
+            )
+        )
+    findings = check_mapping(wsdl, path)
     for finding in findings:
         if settings.json:
             emit(
@@ -60,19 +70,30 @@ def check_mapping_command(settings: Settings) -> None:
                 schema="igc.ws.finding/1",
             )
         else:
-            say(f"{finding.level}: {finding.place}: {finding.message}")
+            say(
+                tr(
+                    "{level}: {place}: {message}",
+                    level=said(finding.level),
+                    place=finding.place,
+                    message=finding.message,
+                )
+            )
     errors = sum(finding.level is Level.ERROR for finding in findings)
     if errors:
         raise ConfigError(
-            tr(
-                "the mapping does not fit the WSDL: {errors} error{which}",
-                errors=errors,
-                which="s" if errors > 1 else "",
+            plural(
+                "the mapping does not fit the WSDL: {count} error",
+                "the mapping does not fit the WSDL: {count} errors",
+                errors,
             ),
             advice=tr("correct the places named above in the mapping file"),
         )
     if not settings.json:
-        say(tr("The mapping fits the WSDL."))
+        say(
+            tr("The mock's mapping fits the mock's WSDL.")
+            if own
+            else tr("The mapping fits the WSDL.")
+        )
 
 
 @ws_command.command("describe")

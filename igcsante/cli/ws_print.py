@@ -11,13 +11,15 @@ import click
 
 from ..messages import localized, tr
 from ..text import printable
-from .output import emit, say
+from . import tables
+from .output import emit, prose, room, say
 
 if TYPE_CHECKING:
     from ..ws.contract.describe import NeededField, NeededOperation, OfferedOperation, OfferedSpot
     from ..ws.soap.request import SoapRequest
 
 MAX_WORDS = 8
+_SPOT = " " * 6
 
 
 def emit_description(
@@ -39,7 +41,7 @@ def say_description(
         here = (operation.wsdl, operation.service, operation.port)
         if here != place:
             place = here
-            say(click.style(_title(operation), bold=True))
+            say(click.style(prose(_title(operation)), bold=True))
         say("")
         say(f"  {operation.name}" + (f"  = {operation.maps}" if operation.maps else ""))
         if not operation.usable:
@@ -65,7 +67,7 @@ def say_description(
     say(click.style(localized(heading), bold=True))
     lines = [line for need in needed for line in _need_lines(need, mapped=mapped)]
     for line in lines or [tr("nothing: every field has its place")]:
-        say(f"  {localized(line)}")
+        say(prose(f"  {localized(line)}"))
 
 
 def readable_request(request: SoapRequest) -> str:
@@ -99,7 +101,7 @@ def _say_spots(
     what: str, nothing: str, spots: Sequence[OfferedSpot], *, mapped: bool, sent: bool
 ) -> None:
     say(f"    {localized(what if spots else nothing)}")
-    width = max((len(spot.path) for spot in spots), default=0)
+    rows = []
     for spot in spots:
         words = ", ".join(spot.words[:MAX_WORDS]) + ("…" if len(spot.words) > MAX_WORDS else "")
         notes = [
@@ -108,12 +110,14 @@ def _say_spots(
             localized(tr("list")) if spot.repeated else "",
             f"({words})" if words else "",
         ]
-        line = f"      {spot.path.ljust(width)}  {' '.join(note for note in notes if note)}"
+        about = " ".join(note for note in notes if note)
         if spot.field:
-            line += f"  {'<-' if sent else '->'} {spot.field}"
+            about += f"  {'<-' if sent else '->'} {spot.field}"
         elif mapped and sent and spot.required:
-            line += f"  <- {localized(tr('nothing fills it'))}"
-        say(line)
+            about += f"  <- {localized(tr('nothing fills it'))}"
+        rows.append((spot.path, about))
+    for path, line in tables.pairs(rows, room() - len(_SPOT)):
+        say(_SPOT + path + "  " + line)
 
 
 def _need_lines(need: NeededOperation, *, mapped: bool) -> list[str]:

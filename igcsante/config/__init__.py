@@ -35,7 +35,7 @@ from .profile import (
     key_named,
 )
 from .resolve import Origin, OriginKind, Resolved, load_profile, profile_names, resolve
-from .variables import VARIABLES, unknown_variables
+from .variables import VARIABLES, unknown_language, unknown_variables
 
 __all__ = [
     "ANS_HTTP_HOSTS",
@@ -61,5 +61,6 @@ __all__ = [
     "profile_names",
     "resolve",
     "simulated_world_directory",
+    "unknown_language",
     "unknown_variables",
 ]

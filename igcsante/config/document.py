@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..files import read_bounded
 from ..messages import Message, tr
 from ..text import did_you_mean, printable
+from ..toml_problem import toml_problem_and_place
 from .kinds import WrongValueError, typed
 from .profile import KEYS, Key
 
@@ -26,7 +27,6 @@ MAX_NAME = 100  # characters of a profile's name
 _HIDDEN_NAME = (
     r"(^|_)(pin|puk|pwd|passwd|password|passphrase|mot_de_passe|mdp|secret|token|code)s?(_|$)"
 )
-_SYNTAX_PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 def looks_like_a_secret(key: str) -> bool:
@@ -182,7 +182,8 @@ def _parsed(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
         line = data.count(b"\n", 0, error.start) + 1
         problem, column = tr("the text is not UTF-8"), 0
     except tomllib.TOMLDecodeError as error:
-        problem, line, column = _syntax(str(error), text)
+        problem, place_line, column = toml_problem_and_place(error)
+        line = text.rstrip().count("\n") + 1 if place_line is None else place_line
     except RecursionError:
         problem, line, column = tr("brackets are nested too deeply"), 0, 0
     place = ":".join([str(path), *(str(n) for n in (line, column) if n)])
@@ -192,14 +193,6 @@ def _parsed(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
         path=str(path),
         **{name: n for name, n in (("line", line), ("column", column)) if n},
     )
-
-
-def _syntax(message: str, text: str) -> tuple[str, int, int]:
-    """tomllib's words, and where: it says so at the end of them."""
-    if not (found := re.search(_SYNTAX_PLACE, message)):
-        return Message(message, {}), 0, 0
-    line = int(found[1]) if found[1] else text.rstrip().count("\n") + 1
-    return Message(message[: found.start()], {}), line, int(found[2] or 0)
 
 
 def _permission_notice(path: Path) -> Message | None:

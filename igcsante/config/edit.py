@@ -7,16 +7,18 @@ written. Two changes at once wait for each other.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import ConfigError, StorageError, UsageError
 from ..files import lock, private_directory, write_atomic
-from ..messages import reason_of, tr
+from ..messages import Message, reason_of, tr
 from ..text import did_you_mean
 from .directories import config_path
 from .document import MAX_CONFIG_BYTES, Document, looks_like_a_secret
@@ -113,6 +115,8 @@ def _change(path: Path, place: tuple[str, ...], value: Any) -> Change:
         wanted = _with(before.content, place, value)
         previous = _at(before.content, place)
         if value is None and previous is None:
+            if len(place) > 1:
+                key_named(place[-1])
             raise UsageError(
                 tr("{key} is not set in {path}", key=place[-1], path=path),
                 advice=tr("what is set, and where: igc config show --origin"),
@@ -123,11 +127,38 @@ def _change(path: Path, place: tuple[str, ...], value: Any) -> Change:
                 tr("{path}: {key} could not be changed in this layout", path=path, key=place[-1]),
                 advice=tr("change it by hand: igc config edit"),
             )
-        require_right(path, text.encode())
+        _require_no_new_mistake(path, before.text, text)
         write_atomic(path, text.encode(), overwrite=True)
     profile = place[1] if len(place) > 1 else None
     new = bool(profile) and profile not in before.profiles and profile not in BUILT_IN
     return Change(path, profile, place[-1], value, previous, new and value is not None)
+
+
+def _require_no_new_mistake(path: Path, before: str, text: str) -> None:
+    """Raise ConfigError unless the file may become ``text``.
+
+    A mistake that was there already is told at its place; one that would be new has none in the
+    file as it is.
+    """
+    try:
+        require_right(path, text.encode())
+    except ConfigError as error:
+        try:
+            require_right(path, before.encode())
+        except ConfigError as old:
+            if _problem(old) == _problem(error):
+                raise old from None
+        raise ConfigError(
+            tr("{problem}; nothing was written", problem=_problem(error)),
+            advice=error.advice,
+            path=str(path),
+        ) from None
+
+
+def _problem(error: ConfigError) -> str:
+    """What is wrong, without where: as :meth:`.document.Document.error` says it."""
+    message = error.message
+    return message.values.get("problem", message) if isinstance(message, Message) else message
 
 
 def _edited(text: str, place: tuple[str, ...], value: Any) -> str:
@@ -148,9 +179,16 @@ def _edited(text: str, place: tuple[str, ...], value: Any) -> str:
             _set_list(table, place[-1], value)
         else:
             table[place[-1]] = value
-        return tomlkit.dumps(document)
+        return _with_ends_of(text, tomlkit.dumps(document))
     except (TOMLKitError, KeyError, TypeError, ValueError, AttributeError, IndexError):
         return text
+
+
+def _with_ends_of(old: str, new: str) -> str:
+    """``new`` with lines that end as those of ``old``, where all of them have CR LF."""
+    if "\n" not in old or re.search(r"(?<!\r)\n", old):
+        return new
+    return re.sub(r"(?<!\r)\n", "\r\n", new)
 
 
 def _set_list(table: Any, key: str, value: list[str]) -> None:
@@ -207,13 +245,40 @@ def _bytes(path: Path) -> bytes | None:
 def _alone(path: Path) -> Iterator[None]:
     """While nobody else of us changes the file."""
     private_directory(path.parent)
-    guard = path.with_name(f".{path.name}.lock")
-    try:
-        stream = guard.open("ab")
-    except OSError as error:
-        raise StorageError(
-            tr("{path}: {reason}; nothing was written", path=path, reason=reason_of(error))
-        ) from None
-    with stream:
-        lock(stream, wait=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(path, wait=True))
+        except OSError as error:
+            raise StorageError(
+                tr("{path}: {reason}; nothing was written", path=path, reason=reason_of(error))
+            ) from None
         yield
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """While the lock of ``path`` is ours; False, at once, when another has it and we don't wait.
+
+    The lock is a file beside it, which is there no longer than it is held. Raises OSError.
+    """
+    guard = path.with_name(f".{path.name}.lock")
+    while True:
+        with guard.open("ab") as stream:
+            if not lock(stream, wait=wait):
+                yield False
+                return
+            if not _is_at(guard, stream):  # whoever had it has taken the file away
+                continue
+            try:
+                yield True
+            finally:
+                with contextlib.suppress(OSError):  # Windows removes no open file
+                    guard.unlink()
+            return
+
+
+def _is_at(path: Path, stream: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False

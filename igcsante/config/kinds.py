@@ -182,7 +182,11 @@ def _seconds(key: Key, value: object) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 < value <= MAX_SECONDS:  # type: ignore[operator]
         raise WrongValueError(
-            tr("{key} is a number of seconds, {most} at most", key=key.name, most=MAX_SECONDS)
+            tr(
+                "{key} is a number of seconds, above 0 and {most} at most",
+                key=key.name,
+                most=MAX_SECONDS,
+            )
         )
     return float(value)  # type: ignore[arg-type]
 

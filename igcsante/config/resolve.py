@@ -20,7 +20,7 @@ from .directories import config_path, simulated_world_directory
 from .document import Document
 from .kinds import WrongValueError, from_variable, typed
 from .profile import BUILT_IN, DEFAULT_PROFILE, KEYS, Key, Profile
-from .variables import PREFIX, VARIABLES, unknown_variables
+from .variables import PREFIX, VARIABLES, unknown_language, unknown_variables
 
 PROFILE = "profile"  # as a key of Resolved: the profile's name
 
@@ -226,12 +226,18 @@ def _of_documents(
 
 
 def _notices(documents: tuple[Document, ...], environ: Mapping[str, str]) -> tuple[Message, ...]:
-    """Files that others can change, and variables whose name has a slip."""
+    """Files that others can change, variables whose name has a slip, an unknown language."""
     told = [document.notice for document in documents if document.notice]
     if any(name.startswith(PREFIX) and name not in VARIABLES for name in environ):
         told += [
-            tr("the variable {name} means nothing to igc: is it {near}?", name=name, near=near)
+            tr(
+                "the variable {name} means nothing to igc; perhaps {near} is meant",
+                name=name,
+                near=near,
+            )
             for name, near in unknown_variables(environ).items()
             if near
         ]
+    if unknown := unknown_language(environ):
+        told.append(tr("IGC_LANG is {name!r}, and igc speaks fr and en", name=unknown[:40]))
     return tuple(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..messages import Message, tr
+from ..messages import Message, is_spoken, tr
 from .profile import KEYS
 
 PREFIX = "IGC_"
@@ -19,6 +19,12 @@ VARIABLES: dict[str, Message] = {
     "IGC_DEBUG": tr("When set, a defect shows where it came from."),
     "IGC_WITHOUT_SYSTEM_PACKAGES": tr("When set, a checkout needs no PC/SC packages."),
 }
+
+
+def unknown_language(environ: Mapping[str, str]) -> str:
+    """What IGC_LANG names, when igc doesn't speak it; "" otherwise."""
+    named = environ.get("IGC_LANG", "")
+    return "" if is_spoken(named) else named
 
 
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:

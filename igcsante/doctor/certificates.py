@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import CertificateInvalidError, ExitCode, IgcError
+from ..instants import shown
 from ..messages import plural, tr
 from ..text import printable
-from .check import Check, Context
+from .check import Check, Context, UnusableConfigurationError
 from .finding import Finding, note, ok, problem, warning
 from .masking import place, told
 
@@ -36,6 +37,22 @@ def _of_profile(context: Context) -> list[x509.Certificate]:
     return [c for path in context.profile.anchors for c in certificates_from_path(path)]
 
 
+def _others(context: Context) -> Iterator[Finding]:
+    """The profile's other certificates, when they can't be had."""
+    from ..certs.load import certificates_from_path
+
+    untrusted = context.profile.untrusted
+    try:
+        for path in untrusted:
+            certificates_from_path(path)
+    except IgcError as error:
+        yield problem(
+            tr("the profile's other certificates can't be read: {why}", why=told(error)),
+            tr("mend the key untrusted of the profile"),
+            ExitCode.USAGE,
+        )
+
+
 def _anchors(context: Context) -> Iterator[Finding]:
     from ..certs.anchors import AnchorEntry, list_anchors
 
@@ -50,6 +67,8 @@ def _anchors(context: Context) -> Iterator[Finding]:
         return
     try:
         own = _of_profile(context)
+    except UnusableConfigurationError:
+        raise
     except IgcError as error:
         yield problem(
             tr("the profile's anchors can't be read: {why}", why=told(error)),
@@ -57,6 +76,7 @@ def _anchors(context: Context) -> Iterator[Finding]:
             ExitCode.USAGE,
         )
         own = []
+    yield from _others(context)
     if not imported and not own:
         yield warning(
             tr("no authority is trusted: nothing can be verified"),
@@ -128,10 +148,11 @@ def _lists(context: Context) -> Iterator[Finding]:
             tr("fetch those of the known authorities: igc crl update"),
         )
     for one in stored:
-        yield _freshness(one, context)
+        yield freshness(one, context)
 
 
-def _freshness(stored: StoredCrl, context: Context) -> Finding:
+def freshness(stored: StoredCrl, context: Context) -> Finding:
+    """Whether a list that is kept is whole, and holds still."""
     from ..certs.crl.kept import is_intact
 
     name, end = _issuer(stored.issuer), stored.next_update
@@ -140,22 +161,26 @@ def _freshness(stored: StoredCrl, context: Context) -> Finding:
         return warning(tr("the file of the list of {name} is damaged", name=name), update)
     if end is None:
         return warning(tr("the list of {name} has no end: no check counts it", name=name), update)
-    day, made = f"{end:%Y-%m-%d %H:%M}", f"{stored.this_update:%Y-%m-%d %H:%M}"
     if end < context.at:
         days = (context.at - end).days
         return problem(
             plural(
-                "the list of {name} ended on {end} UTC, {count} day ago",
-                "the list of {name} ended on {end} UTC, {count} days ago",
+                "the list of {name} ended on {end}, {count} day ago",
+                "the list of {name} ended on {end}, {count} days ago",
                 days,
                 name=name,
-                end=day,
+                end=shown(end),
             ),
             update,
             ExitCode.STALE,
         )
     return ok(
-        tr("the list of {name}, of {made} UTC, holds until {end}", name=name, made=made, end=day)
+        tr(
+            "the list of {name}, of {made}, holds until {end}",
+            name=name,
+            made=shown(stored.this_update),
+            end=shown(end),
+        )
     )
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 8.0
 
 
+class UnusableConfigurationError(IgcError):
+    """What a check needs of the configuration can't be had: ``configuration`` tells why."""
+
+
 class Context:
     """What is examined, and what several checks need: it is looked at once for all of them.
 
@@ -43,11 +47,11 @@ class Context:
 
     @cached_property
     def profile(self) -> Profile:
-        """The profile, or an empty one when it is wrong: ``configuration.values`` tells why."""
+        """The profile that commands work with. Raises UnusableConfigurationError."""
         try:
             return self.resolve().profile
-        except IgcError:
-            return Profile()
+        except IgcError as error:
+            raise UnusableConfigurationError(error.message) from None
 
     def readers(self) -> list[Reader]:
         """The readers of this machine. Raises PcscUnavailableError, TimeoutExceededError."""
@@ -63,8 +67,12 @@ class Context:
         return [look(reader) for reader in self.readers() if self._is_meant(str(reader))]
 
     def _is_meant(self, name: str) -> bool:
-        """A name that is a card's serial number leaves all readers: the card isn't known yet."""
-        wanted = self.profile.reader
+        """A name that is a card's serial number leaves all readers: the card isn't known yet.
+        So does a configuration that can't be used."""
+        try:
+            wanted = self.profile.reader
+        except UnusableConfigurationError:
+            return True
         return wanted is None or wanted.isdecimal() or wanted.lower() in name.lower()
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..errors import ExitCode, IgcError
-from ..instants import iso
+from ..instants import shown
 from ..messages import tr
 from . import network
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped, warning
+from .masking import place
 
 _TOLERANCE = timedelta(minutes=5)  # usual of signed dates; TLS and OCSP allow about as much
 _FAR = timedelta(hours=1)
@@ -20,13 +21,13 @@ _SET_IT = tr("set the clock, or let it be set: timedatectl set-ntp true")
 
 def _plausible(context: Context) -> Iterator[Finding]:
     at = context.at
-    yield ok(tr("this machine says {now}", now=iso(at)))
+    yield ok(tr("this machine says {now}", now=shown(at, seconds=True)))
     since, what = max(_certain())
     if at + _TOLERANCE < since:
         yield problem(
             tr(
                 "that is before {since}, {what}: the clock is wrong",
-                since=iso(since),
+                since=shown(since),
                 what=what,
             ),
             _SET_IT,
@@ -35,7 +36,7 @@ def _plausible(context: Context) -> Iterator[Finding]:
     for since in _lists():
         if at + _TOLERANCE < since:
             yield warning(
-                tr("a revocation list that is kept was made later, on {since}", since=iso(since)),
+                tr("a revocation list that is kept was made later, on {since}", since=shown(since)),
                 _SET_IT,
             )
             break
@@ -70,15 +71,32 @@ def _simulated(context: Context) -> Iterator[Finding]:
     if path is None:
         yield ok(tr("commands go by this machine's clock"))
         return
+    if not _is_of_a_world(path):
+        yield problem(
+            tr("the profile's clock is not there: {path}", path=place(path)),
+            tr("mend clock; where it is set: igc config show --origin"),
+            ExitCode.USAGE,
+        )
+        return
     from ..testing.clock import WorldClock
 
     clock = WorldClock(path)
     if clock.offset():
         yield note(
-            tr("the simulated world's clock tells what is due: it is {now} there", now=iso(clock()))
+            tr(
+                "the simulated world's clock tells what is due: it is {now} there",
+                now=shown(clock()),
+            )
         )
     else:
         yield ok(tr("the simulated world's clock, which is at the real time"))
+
+
+def _is_of_a_world(path: Path) -> bool:
+    """Whether it is there; a world has the file only while its clock is set."""
+    from ..testing.world import CLOCK_FILE
+
+    return path.exists() or (path.name == CLOCK_FILE and path.parent.is_dir())
 
 
 def _against_hosts(context: Context) -> Iterator[Finding]:

@@ -11,18 +11,29 @@ from urllib.parse import urlsplit
 from ..config import (
     KEYS,
     VARIABLES,
+    Document,
     Kind,
     OriginKind,
     config_path,
+    unknown_language,
     unknown_variables,
 )
+from ..config.variables import PREFIX
 from ..errors import ExitCode, IgcError
 from ..messages import joined, reason_of, tr
 from .check import Check, Context
-from .finding import Finding, note, ok, problem, warning
-from .masking import MASK, Masked, foreign, host, identity, place, profile, revealed
+from .finding import Finding, note, ok, problem, skipped, warning
+from .masking import MASK, Masked, foreign, host, identity, place, profile, revealed, told
 from .storage import closed_folder
 
+# Whose work it is to say that a file is missing: where it is needed.
+_LOOKED_AT_BY = {
+    "wsdl": "platform.address",
+    "mapping": "platform.address",
+    "anchors": "certificates.anchors",
+    "untrusted": "certificates.anchors",
+    "pkcs11": "card.middleware",
+}
 _PLACES = ("IGC_CONFIG_DIR", "IGC_DATA_DIR")
 
 
@@ -31,27 +42,31 @@ def _file(_: Context) -> Iterator[Finding]:
     if not path.exists():
         yield ok(tr("there is no {path}: the defaults count", path=place(path)))
         return
-    if not path.is_file():
-        yield problem(
-            tr("{path} is no regular file", path=place(path)),
-            tr("move it away, or name another folder in IGC_CONFIG_DIR"),
-            ExitCode.USAGE,
-        )
-        return
+    yield _unreadable(path) or ok(tr("{path} can be read", path=place(path)))
+
+
+def _unreadable(path: Path) -> Finding | None:
+    """Why a file can't be read as TOML; None when it can, or there is none."""
     try:
-        with path.open("rb"):
-            pass
+        if path.is_file():
+            with path.open("rb"):
+                pass
+        Document.read(path, checked=False)
     except OSError as error:
-        yield problem(
+        return problem(
             tr("{path} can't be read: {why}", path=place(path), why=reason_of(error)),
             tr("look at its owner and mode: ls -l {path}", path=place(path)),
             ExitCode.USAGE,
         )
-        return
-    yield ok(tr("{path} can be read", path=place(path)))
+    except IgcError as error:
+        return problem(told(error), foreign(error.advice), ExitCode.USAGE)
+    return None
 
 
 def _values(context: Context) -> Iterator[Finding]:
+    if not closed_folder() and _unreadable(config_path()):
+        yield skipped(tr("config.toml can't be read"), tr("see: igc doctor configuration.file"))
+        return
     try:
         found = context.resolve()
     except IgcError as error:
@@ -76,14 +91,24 @@ def _values(context: Context) -> Iterator[Finding]:
         )
     )
     for key in given:
-        yield ok(
-            tr(
-                "{key} = {value} ({origin})",
-                key=key,
-                value=shown(KEYS[key].kind, key, found.value(key)),
-                origin=foreign(found.origin(key).text),
-            )
+        setting = tr(
+            "{key} = {value} ({origin})",
+            key=key,
+            value=shown(KEYS[key].kind, key, found.value(key)),
+            origin=foreign(found.origin(key).text),
         )
+        if key in _LOOKED_AT_BY and not _is_there(found.value(key)):
+            yield note(
+                tr("{setting}: that is not there", setting=setting),
+                tr("see: igc doctor {check}", check=_LOOKED_AT_BY[key]),
+            )
+        else:
+            yield ok(setting)
+
+
+def _is_there(value: Path | tuple[Path, ...]) -> bool:
+    paths = value if isinstance(value, tuple) else (value,)
+    return all(os.access(path, os.F_OK) for path in paths)
 
 
 def _environment(_: Context) -> Iterator[Finding]:
@@ -104,7 +129,13 @@ def _environment(_: Context) -> Iterator[Finding]:
                 tr("is it {near}? Rename it, or unset it", near=near),
             )
         else:
+            name = Masked(PREFIX + MASK, name)  # a person may have called it after themselves
             yield note(tr("the variable {name} means nothing to igc", name=name))
+    if language := unknown_language(os.environ):
+        yield warning(
+            tr("IGC_LANG is {name!r}, and igc speaks fr and en", name=identity(language)),
+            tr("set IGC_LANG to fr or en, or unset it"),
+        )
     if not found and not unknown:
         yield ok(tr("no variable IGC_* is set"))
 

@@ -15,10 +15,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from ..config import BUILT_IN, KEYS
 from ..config.document import TOP_LEVEL
 from ..errors import IgcError
+from ..extras import EXTRAS
 from ..hosts import is_loopback
 from ..messages import Message, reason_of
 from ..text import did_you_mean, printable
@@ -33,7 +35,7 @@ _LINE_AND_COLUMN = re.compile(r"(?::\d+)*$")
 _OPTION_OR_VARIABLE = re.compile(r"--[a-z][a-z0-9-]*|IGC_[A-Z0-9_]+")
 _DATE_OR_FEW_DIGITS = re.compile(r"\d{4}-\d\d-\d\d[\d:.TZ UC-]*|[\d.,]{1,5}")
 # Below these the system keeps its things, and no person.
-_OF_THE_SYSTEM = re.compile(r"/(?:usr|lib|lib64|bin|etc|run|proc|dev|sys|opt/santesocial)/")
+_OF_THE_SYSTEM = re.compile(r"/(?:usr|lib|lib64|bin|etc|run|proc|dev|sys|opt/santesocial)(?:/|$)")
 _COMMON = {
     *("/", "~", "tmp", "var", "srv", "opt", "mnt", "media", "home", "root", "Users", "private"),
     *(".config", ".cache", ".local", "share", "Library", "Application Support", "Caches"),
@@ -42,7 +44,8 @@ _COMMON = {
 }
 _SUFFIXES = {".toml", ".wsdl", ".pem", ".cer", ".crt", ".der", ".crl", ".json", ".so", ".dll"}
 _WORDS = (*KEYS, *TOP_LEVEL)
-_PUBLIC_DOMAIN = "esante.gouv.fr"  # the ANS's
+_OURS = (*_WORDS, *EXTRAS)
+_PUBLIC_HOST = re.compile(r"(?:[A-Za-z0-9-]+\.)*esante\.gouv\.fr")  # the ANS's
 _PUBLIC_PROFILES = (*BUILT_IN, "sim")
 
 
@@ -85,7 +88,7 @@ def host(name: str) -> str:
     bare, colon, port = text.rpartition(":")
     if not port.isdecimal():
         bare, colon, port = text, "", ""
-    public = bare == _PUBLIC_DOMAIN or bare.endswith("." + _PUBLIC_DOMAIN)
+    public = _PUBLIC_HOST.fullmatch(bare) is not None
     shown = bare if public or is_loopback(bare.strip("[]")) else MASK
     return Masked(f"{shown}{colon}{port}", text)
 
@@ -161,15 +164,28 @@ def _value(name: str, text: str) -> str:
     if name == "key" and did_you_mean(text, _WORDS):  # one that is misspelt
         return text
     if "://" in text:
-        return identity(text)
+        return _address(text)
+    if host(text) == text:  # the ANS's, or this machine
+        return text
     if "/" in text or "\\" in text:
         return place(text)
     return identity(text)
 
 
+def _address(url: str) -> str:
+    """An address, as far as its scheme and a host that everybody knows."""
+    try:
+        parts = urlsplit(url)
+        where = host(parts.netloc)
+    except ValueError:
+        where = MASK
+    public = where != MASK and not where.startswith(f"{MASK}:")
+    return Masked(f"{parts.scheme}://{where}", url) if public else identity(url)
+
+
 def _is_of_ours(text: str) -> bool:
     words = text.split(", ")
-    return all(word in _WORDS or bool(_OPTION_OR_VARIABLE.fullmatch(word)) for word in words)
+    return all(word in _OURS or bool(_OPTION_OR_VARIABLE.fullmatch(word)) for word in words)
 
 
 def _free(text: str) -> str:

@@ -14,6 +14,11 @@ SHARED = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre"),
     *("9p", "vboxsf", "vmhgfs", "prl_fs", "virtiofs", "fuse.sshfs", "fuse.rclone", "drvfs"),
 }
+# Which the kernel makes up: nobody keeps a file there.
+VIRTUAL = {
+    *("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "bpf"),
+    *("securityfs", "configfs", "pstore", "efivarfs", "binfmt_misc", "fusectl", "autofs"),
+}
 _TABLE = Path("/proc/self/mountinfo")
 
 

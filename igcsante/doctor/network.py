@@ -6,6 +6,7 @@ check asks for one page.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -117,9 +118,31 @@ def _hosts(context: Context) -> Iterator[Finding]:
         else:
             yield problem(
                 tr("{host} can't be reached: {why}", host=name, why=why(outcome)),
-                tr("see whether a firewall is in between, or a proxy that the profile should name"),
+                remedy(outcome, proxied=bool(allowed.proxy)),
                 ExitCode.NETWORK,
             )
+
+
+def remedy(error: BaseException, *, proxied: bool) -> str:
+    """What to look at when a host was not reached."""
+    if _is_of_dns(error):
+        if proxied:
+            return tr(
+                "DNS gives no address for the proxy: see the key proxy of the profile, and which "
+                "name server this machine asks"
+            )
+        return tr(
+            "DNS gives no address for it: see which name server this machine asks, and whether "
+            "the profile should name a proxy, which looks names up itself"
+        )
+    return tr("see whether a firewall is in between, or a proxy that the profile should name")
+
+
+def _is_of_dns(error: BaseException | None) -> bool:
+    """Whether a name has no address, which an error of ours may have been made of."""
+    return error is not None and (
+        isinstance(error, socket.gaierror) or _is_of_dns(error.__context__)
+    )
 
 
 def why(error: Exception) -> str:

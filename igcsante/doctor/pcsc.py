@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import CardAbsentError, CardBusyError, ExitCode, IgcError, PcscUnavailableError
+from ..extras import how_to_install
 from ..messages import joined, plural, reason_of, tr
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped, warning
@@ -21,6 +22,7 @@ from .packages import output, package_of
 from .requirements import installed
 
 _SOCKET = Path("/run/pcscd/pcscd.comm")
+_SYSTEMD = Path("/run/systemd/system")  # there while it runs the machine: sd_booted(3)
 _SECURITY_VIOLATION = 0x8010006A  # SCARD_W_SECURITY_VIOLATION: polkit said no (pcsc-lite)
 _SBIN = ":/usr/sbin:/usr/local/sbin"
 _NO_CARDS = tr("cards can't be used; all else can")
@@ -40,8 +42,8 @@ def _library(_: Context) -> Iterator[Finding]:
             yield warning(
                 tr("pyscard is not installed: cards can't be used"),
                 tr(
-                    "pip install 'igcsante[card]'; on Debian, first: apt install "
-                    "libpcsclite-dev gcc python3-dev"
+                    "{install}; on Debian, first: apt install libpcsclite-dev gcc python3-dev",
+                    install=how_to_install("card"),
                 ),
             )
         return
@@ -74,10 +76,18 @@ def _service(context: Context) -> Iterator[Finding]:
     elif not isinstance(error.__cause__, ImportError):
         yield warning(
             tr("the PC/SC service can't be reached, so {consequence}", consequence=_NO_CARDS),
-            tr("start it: systemctl enable --now pcscd.socket"),
+            _how_to_start(),
         )
     else:
         yield skipped(tr("it can't be asked without pyscard"), tr("see: igc doctor pcsc.library"))
+
+
+def _how_to_start() -> str:
+    if not sys.platform.startswith("linux"):
+        return tr("start the system's service for smart cards")
+    if _SYSTEMD.is_dir():
+        return tr("start it: systemctl enable --now pcscd.socket")
+    return tr("start it, as root: pcscd")
 
 
 def _linux_service(*, reached: bool) -> Iterator[Finding]:
@@ -227,14 +237,16 @@ def _holder(context: Context) -> Iterator[Finding]:
         yield ok(tr("no program holds a card"))
         return
     others = programs()
+    who = _who(others)
     for name in busy:
+        what = {"reader": reader(name), "who": who}
         if held.get(name) is Sharing.EXCLUSIVE:
-            seen = tr("{reader}: another program holds its card alone", reader=reader(name))
+            seen = tr("{reader}: another program holds its card alone; {who}", **what)
         else:
-            seen = tr("{reader}: another program is using its card", reader=reader(name))
-        yield problem(seen, _who(others), ExitCode.NO_CARD)
+            seen = tr("{reader}: another program is using its card; {who}", **what)
+        yield problem(seen, tr("close that program"), ExitCode.NO_CARD)
     for name in shared:
-        yield note(tr("{reader}: shared with another program", reader=reader(name)), _who(others))
+        yield note(tr("{reader}: shared with another program; {who}", reader=reader(name), who=who))
     if not context.readers():
         yield _past_pcsc(others)
 
@@ -242,14 +254,17 @@ def _holder(context: Context) -> Iterator[Finding]:
 def _past_pcsc(others: Programs | None) -> Finding:
     """Where PC/SC sees no reader, a program may have taken it (GnuPG's scdaemon does)."""
     if others is not None and any(program.direct for program in others.found):
-        return warning(tr("a program has a USB device open, past PC/SC"), _who(others))
+        return warning(
+            tr("a program has a USB device open, past PC/SC; {who}", who=_who(others)),
+            tr("close that program"),
+        )
     return skipped(tr("there is no reader"))
 
 
 def _who(others: Programs | None) -> str:
-    """Which programs it may be, and to close them."""
+    """Which programs it may be."""
     if others is None:
-        return tr("close the other program; which one it is can't be told on this system")
+        return tr("which one can't be told on this system")
     named = [_named(program) for program in others.found]
     hidden = plural(
         "{count} process could not be looked into",
@@ -257,13 +272,13 @@ def _who(others: Programs | None) -> str:
         others.hidden,
     )
     if not named and not others.hidden:
-        return tr("close the other program; none that runs here shows that it uses readers")
+        return tr("none that runs here shows that it uses readers")
     if not named:
-        return tr("close the other program; which one it is can't be told: {hidden}", hidden=hidden)
+        return tr("which one can't be told: {hidden}", hidden=hidden)
     which = joined(", ", named)
     if others.hidden:
         return tr("programs that use readers: {which}; {hidden}", which=which, hidden=hidden)
-    return tr("close the one that it is; programs that use readers: {which}", which=which)
+    return tr("programs that use readers: {which}", which=which)
 
 
 def _named(program: Program) -> str:

@@ -14,17 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import ExitCode
+from ..errors import ExitCode, IgcError
 from ..hosts import is_loopback
-from ..messages import reason_of, tr
+from ..messages import plural, reason_of, tr
 from . import network
 from .certificates import trusted
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, skipped, warning
-from .masking import MASK, Masked, host
+from .masking import MASK, Masked, foreign, host, place, told
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptography import x509
+
+    from ..config import Profile
+    from ..ws.contract.mapping import ContractMapping
 
 _SECONDS = 4.0
 _CERTIFICATE_REQUEST = 13
@@ -46,11 +51,66 @@ def _address(context: Context) -> Iterator[Finding]:
         )
         return
     yield ok(tr("the platform is {host}", host=_host(context.profile.platform)))
-    if bool(context.profile.wsdl) != bool(context.profile.mapping):
+    found = _absent(context.profile) or _contract(context.profile)
+    if found:
+        yield from found
+    elif bool(context.profile.wsdl) != bool(context.profile.mapping):
         yield warning(
             tr("the profile names one of WSDL and mapping file, not both"),
             tr("name both, as docs/mapping.md says; then: igc ws check-mapping"),
         )
+
+
+def _absent(profile: Profile) -> list[Finding]:
+    """Which files of the contract are not there."""
+    return [
+        problem(
+            tr("the profile's {key} is not there: {path}", key=key, path=place(path)),
+            tr("mend {key}; where it is set: igc config show --origin", key=key),
+            ExitCode.USAGE,
+        )
+        for key, path in (("wsdl", profile.wsdl), ("mapping", profile.mapping))
+        if path and not path.is_file()
+    ]
+
+
+def _contract(profile: Profile) -> list[Finding]:
+    """What stands against talking as WSDL and mapping say: commands look at the same."""
+    from ..ws.contract.choice import mapping_for
+
+    try:
+        mapping = mapping_for(profile.platform or "", profile.wsdl, profile.mapping)
+        wrong = _disagreements(mapping, profile.wsdl) if profile.wsdl or profile.mapping else 0
+    except IgcError as error:
+        return [
+            problem(
+                tr("the platform's contract can't be used: {why}", why=told(error)),
+                foreign(error.advice) or tr("see: igc ws check-mapping"),
+                error.exit_code,
+            )
+        ]
+    if not wrong:
+        return []
+    return [
+        warning(
+            plural(
+                "WSDL and mapping file don't agree in {count} place",
+                "WSDL and mapping file don't agree in {count} places",
+                wrong,
+            ),
+            tr("see: igc ws check-mapping"),
+        )
+    ]
+
+
+def _disagreements(mapping: ContractMapping, wsdl: Path | None) -> int:
+    from ..ws.contract.conformity import Level, findings_of
+    from ..ws.contract.wsdl import WsdlContract
+
+    contract = WsdlContract(mapping, wsdl)
+    for name in mapping.operations:
+        contract.operation(name)
+    return sum(found.level is Level.ERROR for found in findings_of(contract))
 
 
 def _host(url: str) -> str:
@@ -104,7 +164,7 @@ def _tls(context: Context) -> Iterator[Finding]:
         why = tr("no answer in time") if isinstance(error, TimeoutError) else reason_of(error)
         yield problem(
             tr("{host} can't be reached: {why}", host=name, why=why),
-            tr("see whether a firewall or a proxy is in between"),
+            network.remedy(error, proxied=bool(context.profile.proxy)),
             ExitCode.NETWORK,
         )
         return
@@ -174,6 +234,6 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 CHECKS = (
-    Check("platform.address", tr("Whether a platform is configured"), _address),
+    Check("platform.address", tr("Whether a platform is configured"), _address, 9.0),
     Check("platform.tls", tr("The platform's part of TLS (--online)"), _tls, 6.0),
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 
 from .. import __version__
+from ..extras import how_to_install
 from ..messages import tr
 from .check import Check, Context
 from .finding import Finding, note, ok, problem, warning
@@ -43,7 +44,7 @@ def _libraries(_: Context) -> Iterator[Finding]:
     except PackageNotFoundError:
         yield note(
             tr("igcsante runs from a folder, not as an installed package: nothing to compare with"),
-            tr("install it: pip install igcsante"),
+            tr("install it, from the folder of its sources: pip install ."),
         )
         return
     needed = [library for library in wanted if not library.extra]
@@ -52,10 +53,15 @@ def _libraries(_: Context) -> Iterator[Finding]:
     yield ok(", ".join(fitting))
     for library in needed:
         if not library.fits:
-            yield problem(_misfit(library), tr("install again: pip install --upgrade igcsante"))
+            yield problem(_misfit(library), _install(library))
     for library in dict.fromkeys(o for o in optional if not o.fits):
-        remedy = tr("pip install --upgrade 'igcsante[{extra}]'", extra=library.extra)
-        yield warning(_misfit(library), remedy)
+        yield warning(_misfit(library), _install(library))
+
+
+def _install(library: Required) -> str:
+    """By its own name: whoever upgrades ours asks an index that we publish nothing on."""
+    wanted = f"{library.name}{library.operator}{library.version}"
+    return tr("pip install '{wanted}'", wanted=wanted)
 
 
 def _named(library: Required) -> str:
@@ -96,7 +102,7 @@ def _openssl(_: Context) -> Iterator[Finding]:
                 "this Python has its OpenSSL built in: TLS with a card goes through tlslite-ng, "
                 "as far as TLS 1.2"
             ),
-            tr("pip install 'igcsante[tlslite]', or use your system's Python"),
+            tr("use your system's Python, or {install}", install=how_to_install("tlslite")),
         )
 
 

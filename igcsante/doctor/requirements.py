@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from ..extras import EXTRAS
+
 PACKAGE = "igcsante"
-_FOR_USERS = {"", "card", "dask", "fast", "parquet", "pkcs11", "tlslite"}  # extras
+_FOR_USERS = {"", *EXTRAS}
 _REQUIREMENT = re.compile(r"([\w.-]+)\s*(==|>=)\s*([\w.]+)\s*(?:;\s*(.*))?")
 _EXTRA = re.compile(r"""extra == ["']([\w-]+)["']""")
 _PLATFORM = re.compile(r"""sys_platform (==|!=) ["']([\w-]+)["']""")

@@ -12,11 +12,11 @@ from ..text import did_you_mean
 from .bounds import Call
 from .card import CHECKS as CARD
 from .certificates import CHECKS as CERTIFICATES
-from .check import Check, Context
+from .check import Check, Context, UnusableConfigurationError
 from .clock import CHECKS as CLOCK
 from .configuration import CHECKS as CONFIGURATION
 from .finding import Finding, Status, problem, skipped
-from .masking import foreign, place, told
+from .masking import foreign, host, place, told
 from .network import CHECKS as NETWORK
 from .network import contacted
 from .pcsc import CHECKS as PCSC
@@ -68,12 +68,15 @@ def _means(name: str, check: Check) -> bool:
 
 
 def contacts(checks: Iterable[Check], context: Context) -> tuple[str, ...]:
-    """The hosts, ``name:port``, that these checks contact, when they are allowed to."""
+    """The hosts, ``name:port`` and masked, that these checks contact, when they are allowed to."""
     found: dict[str, None] = {}
-    for check in checks:
-        for host in contacted(check.id, context) if context.online else ():
-            found[host] = None
-    return tuple(found)
+    try:
+        for check in checks:
+            for name in contacted(check.id, context) if context.online else ():
+                found[name] = None
+    except UnusableConfigurationError:  # each of those checks is skipped
+        return ()
+    return tuple(host(name) for name in found)
 
 
 def examine(checks: Iterable[Check], context: Context) -> Iterator[Examined]:
@@ -110,11 +113,14 @@ def _unended(check: Check) -> Finding:
 
 
 def _failed(check: Check, error: Exception) -> Finding:
-    if isinstance(error, OSError | StorageError | UsageError) and (folder := closed_folder()):
+    closed = OSError | StorageError | UsageError | UnusableConfigurationError
+    if isinstance(error, closed) and (folder := closed_folder()):
         return skipped(
             tr("{path} can't be looked into", path=place(folder)),
             tr("see: igc doctor storage.folders"),
         )
+    if isinstance(error, UnusableConfigurationError):
+        return skipped(tr("the configuration can't be used"), tr("see: igc doctor configuration"))
     if isinstance(error, IgcError):
         return problem(
             tr("the check {id} could not go on: {why}", id=check.id, why=told(error)),

@@ -17,7 +17,7 @@ from ..errors import ExitCode
 from ..messages import plural, tr
 from . import mounts
 from .check import Check, Context
-from .finding import Finding, Status, note, ok, problem, warning
+from .finding import Finding, Status, note, ok, problem, skipped, warning
 from .masking import place, told
 
 _FEW_BYTES, _NO_BYTES = 200 * 1024 * 1024, 20 * 1024 * 1024  # a large list and its index; an order
@@ -28,6 +28,32 @@ _STEPS = 10_000  # of SQLite's machine between two looks at the clock
 def _nearest(path: Path) -> Path:
     """The folder, or the one above it that there is."""
     return next((p for p in (path, *path.parents) if p.is_dir()), path)
+
+
+def _first_above(path: Path) -> Path:
+    """What there is of the path: a folder, or what is in a folder's place."""
+    return next((p for p in (path, *path.parents) if p.exists()), path)
+
+
+def _unmade(path: Path) -> str:
+    """Why the folder, which isn't there, can't be made; "" when it can."""
+    above = _first_above(path)
+    shown = place(above)
+    if not above.is_dir():
+        return tr("{path} is no folder", path=shown)
+    kind = mounts.kind_of(above)
+    if kind in mounts.VIRTUAL:
+        return tr("{path} is on {kind}, which keeps no files", path=shown, kind=kind)
+    if os.name == "posix" and _is_read_only(above):
+        return tr("{path} is on a file system that is read-only", path=shown)
+    if not os.access(above, os.W_OK | os.X_OK):
+        return tr("nothing can be written in {path}", path=shown)
+    return ""
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether the folder is there, or can be made."""
+    return path.is_dir() if path.exists() else not _unmade(path)
 
 
 def closed_folder() -> Path | None:
@@ -54,12 +80,22 @@ def _folders(_: Context) -> Iterator[Finding]:
             ),
         )
         return
-    data, cache = data_directory(), cache_directory()
-    for path in dict.fromkeys((config_directory(), data, cache)):
-        if not path.exists():
-            yield ok(tr("{path}: made when it is needed", path=place(path)))
-        else:
+    config, data, cache = config_directory(), data_directory(), cache_directory()
+    in_the_way: set[Path] = set()
+    for path in dict.fromkeys((config, data, cache)):
+        if path.exists():
             yield from _folder(path, private=path == data)
+            in_the_way.add(path)
+        elif not (why := _unmade(path)):
+            yield ok(tr("{path}: made when it is needed", path=place(path)))
+        elif path == config:  # it need not be there
+            yield note(tr("{path} can't be made: {why}", path=place(path), why=why))
+        elif (above := _first_above(path)) not in in_the_way:
+            in_the_way.add(above)
+            yield problem(
+                tr("{path} can't be made: {why}", path=place(path), why=why),
+                tr("name a folder that you may write in: IGC_DATA_DIR"),
+            )
     for path in dict.fromkeys((data, cache)):
         if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
             for inner in sorted(p for p in path.iterdir() if p.is_dir() and p != cache):
@@ -69,7 +105,12 @@ def _folders(_: Context) -> Iterator[Finding]:
 def _folder(path: Path, *, private: bool) -> Iterator[Finding]:
     """``private``: others may not look in, for what is in it tells of a card or an order."""
     if not path.is_dir():
-        yield problem(tr("{path} is no folder", path=place(path)), tr("move that file away"))
+        yield problem(
+            tr("{path} is no folder", path=place(path)),
+            tr("move that file away, or name another folder: IGC_CONFIG_DIR, IGC_DATA_DIR")
+            if path.is_file()
+            else tr("name another folder: IGC_CONFIG_DIR, IGC_DATA_DIR"),
+        )
         return
     if os.name != "posix":
         yield ok(place(path))
@@ -103,9 +144,18 @@ def _is_read_only(path: Path) -> bool:
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
+def _elsewhere(path: Path) -> Finding:
+    return skipped(
+        tr("{path} can't be used", path=place(path)), tr("see: igc doctor storage.folders")
+    )
+
+
 def _space(_: Context) -> Iterator[Finding]:
     seen: set[int] = set()
     for path in (data_directory(), cache_directory()):
+        if not _is_usable(path):
+            yield _elsewhere(path)
+            continue
         folder = _nearest(path)
         device = folder.stat().st_dev
         if device in seen:
@@ -124,6 +174,9 @@ def _space(_: Context) -> Iterator[Finding]:
 
 def _locks(_: Context) -> Iterator[Finding]:
     """Orders are kept apart by locks, which some network file systems lose (flock(2))."""
+    if not _is_usable(data_directory()):
+        yield _elsewhere(data_directory())
+        return
     folder = _nearest(data_directory())
     kind = mounts.kind_of(folder)
     reason = mounts.refuses_lock(folder)
@@ -152,6 +205,12 @@ def _journal(_: Context) -> Iterator[Finding]:
     if not path.exists():
         yield ok(tr("no order was made from here yet"))
         return
+    if not path.is_file():
+        yield problem(
+            tr("{path} is no regular file", path=place(path)),
+            tr("move it away, and put the journal back if you have a backup of it"),
+        )
+        return
     if os.name == "posix" and path.stat().st_mode & 0o077:
         yield warning(
             tr("{path}: others may read the journal", path=place(path)),
@@ -161,11 +220,29 @@ def _journal(_: Context) -> Iterator[Finding]:
         yield _integrity(path)
     except (sqlite3.OperationalError, OSError) as error:
         yield problem(
-            tr("{path}: the journal can't be read: {why}", path=place(path), why=told(error)),
-            tr("look at the owner and mode of the file and of its folder: ls -la"),
+            tr("{path}: the journal can't be read: {why}", path=place(path), why=_said(error)),
+            tr("look at the owner and mode of the file and of its folder: ls -la")
+            if not os.access(path, os.R_OK)
+            else tr("see whether another program has it open, and whether the disk is sound"),
         )
     except sqlite3.DatabaseError:
         yield _damaged(path)
+
+
+def _said(error: sqlite3.OperationalError | OSError) -> str:
+    """SQLite's words name no file and nobody."""
+    return str(error) if isinstance(error, sqlite3.OperationalError) else told(error)
+
+
+def _empty(path: Path) -> Finding:
+    """As a file is that was cut off; igc makes one and fills it in a single step."""
+    from ..ws.orders.journal import DAMAGED_ADVICE
+
+    seen = tr(
+        "{path}: the journal is empty; if orders were made from here, it has lost them",
+        path=place(path),
+    )
+    return problem(seen, DAMAGED_ADVICE)
 
 
 def _damaged(path: Path) -> Finding:
@@ -180,6 +257,8 @@ def _integrity(path: Path) -> Finding:
 
     deadline = time.monotonic() + _LOOK_SECONDS
     log = path.with_name(path.name + "-wal")
+    if not path.stat().st_size and not log.exists():
+        return _empty(path)
     # An empty log means that nobody is writing: SQLite then needs no files beside.
     way = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
     with closing(sqlite3.connect(f"file:{quote(str(path))}?{way}", uri=True)) as database:
@@ -189,15 +268,23 @@ def _integrity(path: Path) -> Finding:
             return problem(tr("the journal was made by a newer igcsante"), tr("upgrade igcsante"))
         try:
             (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+            if "orders" not in tables:
+                return _damaged(path) if tables else _empty(path)
             (orders,) = database.execute("SELECT count(*) FROM orders").fetchone()
         except sqlite3.OperationalError as error:
             if time.monotonic() < deadline:
                 raise
             return note(
-                tr("the journal is too large to check in a few seconds: {why}", why=told(error))
+                tr("the journal is too large to check in a few seconds: {why}", why=_said(error))
             )
     if verdict != "ok":
         return _damaged(path)
+    if not orders:
+        return note(
+            tr("the journal is whole, and holds no order"),
+            tr("if orders were made from here, put back its last backup"),
+        )
     return ok(
         plural(
             "the journal is whole ({count} order)", "the journal is whole ({count} orders)", orders

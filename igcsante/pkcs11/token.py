@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..credentials import (
@@ -37,28 +35,17 @@ from ..errors import (
     PinWrongError,
     UsageError,
 )
+from ..extras import how_to_install
 from ..messages import tr
 from ..secret import Secret
 from ..words import said
 from .failures import errors_named
 from .signer import Pkcs11Signer
+from .stored import TokenCertificate, attribute, rsa_key
 
 MAX_CERTIFICATES = 64
 _PKCS1 = (RsaScheme.PKCS1_SHA256, RsaScheme.PKCS1_SHA384, RsaScheme.PKCS1_SHA512)
 _PSS = (RsaScheme.PSS_SHA256, RsaScheme.PSS_SHA384, RsaScheme.PSS_SHA512)
-
-
-@dataclass(frozen=True)
-class TokenCertificate:
-    """A certificate of the token. ``purpose``: ``authentication``, ``signature`` or ``other``.
-
-    ``id`` (CKA_ID) links it to its private key.
-    """
-
-    label: str
-    id: bytes
-    purpose: str
-    certificate: x509.Certificate
 
 
 def open_token(
@@ -80,7 +67,7 @@ def open_token(
     except ImportError:
         raise CardUnsupportedError(
             tr("PKCS#11 tokens can't be used: python-pkcs11 is not installed"),
-            advice=tr("pip install 'igcsante[pkcs11]'"),
+            advice=how_to_install("pkcs11"),
         ) from None
     if not module.is_file():
         raise UsageError(tr("{module}: there is no PKCS#11 module of that name", module=module))
@@ -163,8 +150,8 @@ class Pkcs11Token:
                     )
                 with suppress(ValueError):
                     certificate = x509.load_der_x509_certificate(stored[Attribute.VALUE])
-                    label = str(_attribute(stored, Attribute.LABEL) or "")
-                    identifier = bytes(_attribute(stored, Attribute.ID) or b"")
+                    label = str(attribute(stored, Attribute.LABEL) or "")
+                    identifier = bytes(attribute(stored, Attribute.ID) or b"")
                     entry = TokenCertificate(
                         label, identifier, purpose_of(certificate), certificate
                     )
@@ -250,7 +237,7 @@ class Pkcs11Token:
             for entry in self.certificates()
             if (label in (None, entry.label) and key_id in (None, entry.id))
             and (by_name or entry.purpose == purpose)
-            and _rsa_key(entry.certificate)
+            and rsa_key(entry.certificate)
         ]
         if len(fitting) != 1:
             count = tr("several certificates") if fitting else tr("no certificate with an RSA key")
@@ -267,7 +254,7 @@ class Pkcs11Token:
                 labels=[entry.label for entry in fitting],
             )
         found = fitting[0].certificate
-        public_key = _rsa_key(found)
+        public_key = rsa_key(found)
         assert public_key is not None  # noqa: S101 - chosen above
         identifier = fitting[0].id
         signer = Pkcs11Signer(
@@ -380,23 +367,5 @@ def _is_called(token: Any, name: str) -> bool:
     return name == _text(token.serial) or any(name.lower() in str(d).lower() for d in described)
 
 
-def _attribute(stored: Any, name: Any) -> Any:
-    """An attribute that objects need not have, None without it."""
-    import pkcs11
-
-    try:
-        return stored[name]
-    except pkcs11.AttributeTypeInvalid:
-        return None
-
-
 def _text(serial: bytes) -> str:
     return serial.decode("utf-8", "replace").strip("\0 ")
-
-
-def _rsa_key(certificate: x509.Certificate) -> rsa.RSAPublicKey | None:
-    try:
-        key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, rsa.RSAPublicKey) else None

@@ -6,9 +6,12 @@ Facts sheet platform.md §1 and §2 (F414 of March 2024). The form itself is the
 
 from __future__ import annotations
 
+import textwrap
+
 from ..messages import Message, localized, tr
 from .fact import Fact, official, unknown
 
+_WIDTH = 80
 ADDRESS = "monserviceclient.developpement@esante.gouv.fr"
 
 WHAT = (
@@ -98,16 +101,16 @@ def checklist() -> str:
     It holds no datum of anybody.
     """
     lines = [
-        _said(tr("F414: test cards, and cards that may order test certificates")),
+        *_lines(tr("F414: test cards, and cards that may order test certificates")),
         "",
-        _said(
+        *_lines(
             tr("What igcsante knows of it (facts of November 2026). The form itself is the ANS's.")
         ),
     ]
     for heading, facts, blanks in _sections():
-        lines += ["", _said(heading)]
-        lines += [f"- {_said(fact.line)}" for fact in facts]
-        lines += [f"[ ] {_said(blank)}: ____________________" for blank in blanks]
+        lines += ["", *_lines(heading)]
+        lines += [line for fact in facts for line in _lines(fact.line, "- ")]
+        lines += [line for blank in blanks for line in _lines(_to_fill_in(blank), "[ ] ")]
     return "\n".join(lines) + "\n"
 
 
@@ -143,5 +146,17 @@ def _sections() -> tuple[tuple[Message, tuple[Fact, ...], tuple[Message, ...]], 
     )
 
 
-def _said(text: Message) -> str:
-    return localized(text)
+def _to_fill_in(blank: Message) -> Message:
+    return tr("{blank}: ____________________", blank=blank)
+
+
+def _lines(text: Message, mark: str = "") -> list[str]:
+    """The text in lines, which go on below what follows the mark."""
+    return textwrap.wrap(
+        localized(text),
+        _WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -6,9 +6,11 @@ import shlex
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from ..config import Profile, resolve
 from ..doctor import Context, Finding, Status, chosen, examine
+from ..errors import IgcError
 from .record import Record
 from .step import Step
 
@@ -28,7 +30,7 @@ class Journey:
 
     def looked_at(self) -> Context:
         """What doctor's checks look at, anew: nothing beyond loopback is contacted."""
-        return Context(lambda: resolve(self.profile), at=self.at)
+        return _Looked(lambda: resolve(self.profile), at=self.at)
 
     def line(self, *words: str) -> str:
         """A command for this profile, as it is typed in a shell."""
@@ -37,6 +39,16 @@ class Journey:
     def today(self) -> date:
         """The day where the person is."""
         return self.at.astimezone().date()
+
+
+class _Looked(Context):
+    @cached_property
+    def profile(self) -> Profile:
+        """An empty one as long as there is none, or it is wrong: the step ``profile`` says so."""
+        try:
+            return super().profile
+        except IgcError:
+            return Profile()
 
 
 def doctor(context: Context, *names: str) -> list[Finding]:

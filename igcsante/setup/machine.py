@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config import data_directory
 from ..doctor import Context, Finding, Status
-from ..doctor.certificates import trusted
+from ..doctor.certificates import freshness, trusted
 from ..doctor.finding import ok, problem
 from ..doctor.masking import foreign
 from ..errors import ExitCode, IgcError
@@ -87,8 +87,11 @@ def profile(journey: Journey) -> Iterator[Finding]:
     yield from doctor(context, "platform.address")
     if not _is_simulated(context) and not (context.profile.wsdl and context.profile.mapping):
         yield problem(
-            tr("the profile does not name both WSDL and mapping file"),
-            tr("without them igc speaks its own mock's contract, which is not the ANS's"),
+            tr(
+                "the profile does not name both WSDL and mapping file: igc speaks its own mock's "
+                "contract then, which is not the ANS's"
+            ),
+            tr("name both, with {command}", command=foreign(journey.line("setup", "profile"))),
             ExitCode.USAGE,
         )
 
@@ -157,14 +160,23 @@ def anchors(journey: Journey) -> Iterator[Finding]:
 
 
 def lists(journey: Journey) -> Iterator[Finding]:
-    """Revocation lists that are kept and still hold."""
+    """Revocation lists of authorities that are trusted: kept, and holding still."""
     from ..certs.crl.store import CrlStore
+    from ..certs.x509 import names
 
-    if CrlStore().lists():
-        yield from doctor(journey.looked_at(), "certificates.lists")
+    context = journey.looked_at()
+    try:
+        known = trusted(context)
+    except IgcError:
+        yield from doctor(context, "certificates.anchors")  # says why
+        return
+    issuers = {names.display(one.subject) for one in (*known.roots, *known.intermediates)}
+    found = [one for one in CrlStore().lists() if one.issuer in issuers]
+    if found:
+        yield from (freshness(one, context) for one in found)
         return
     yield problem(
-        tr("no revocation list is kept"),
+        tr("no revocation list of an authority that is trusted is kept"),
         tr("fetch those of the known authorities: igc crl update"),
         ExitCode.UNKNOWN,
     )
@@ -191,7 +203,10 @@ def order(journey: Journey) -> Iterator[Finding]:
         return
     yield problem(
         tr("nothing was ordered at this platform yet"),
-        tr("igc setup order rehearses the order, then makes it"),
+        tr(
+            "rehearse an order, then make it: {command}",
+            command=foreign(journey.line("setup", "order")),
+        ),
     )
 
 

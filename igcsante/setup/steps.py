@@ -60,7 +60,7 @@ _PHASE_1 = (
             official(tr("A test card is opposed, thus useless, after 3 years."), "FAQ"),
             official(tr("For tests one logs in with the card; Pro Santé Connect won't do."), "HUB"),
         ),
-        tr("Do you hold a test card that the form names, and its PIN?"),
+        tr("Do you hold a test card that the form names, and know its PIN?"),
     ),
     Step(
         "service",

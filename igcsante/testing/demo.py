@@ -31,6 +31,7 @@ from ..config import Profile
 from ..credentials import Credential
 from ..errors import ConfigError, IgcError
 from ..files import write_atomic
+from ..instants import shown
 from ..messages import plural, tr
 from ..secret import Secret
 from ..tls import client_context, signatures_made
@@ -303,7 +304,7 @@ def _live_and_die(
     revoked_at = revoke(platform, journal, issued.entry, revocation, at=_now()).revoked_at
     yield Step(
         "revoke",
-        tr("done on {revoked_at:%Y-%m-%d %H:%M:%S} UTC; it is final", revoked_at=revoked_at),
+        tr("done on {revoked_at}; it is final", revoked_at=shown(revoked_at, seconds=True)),
         {"revoked_on": revoked_at},
     )
     verdict = _verdict(issued.certificate, store, profile)
@@ -311,8 +312,8 @@ def _live_and_die(
     yield Step(
         "recheck",
         tr(
-            "revoked on {revoked_on:%Y-%m-%d %H:%M:%S} UTC, in CRL {number}",
-            revoked_on=verdict.revoked_on,
+            "revoked on {revoked_on}, in CRL {number}",
+            revoked_on=shown(verdict.revoked_on, seconds=True),
             number=verdict.evidence[0].number,
         ),
         {

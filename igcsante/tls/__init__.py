@@ -15,6 +15,7 @@ from cryptography import x509
 
 from ..credentials import Credential
 from ..errors import TlsError
+from ..extras import how_to_install
 from ..messages import tr
 from .signing import BoundedSigner
 
@@ -55,7 +56,7 @@ def client_context(
     except ImportError:
         raise TlsError(
             tr("this Python has its OpenSSL built in where a card's key can't be plugged into it"),
-            advice=tr("use your system's Python, or: pip install 'igcsante[tlslite]'"),
+            advice=tr("use your system's Python, or {install}", install=how_to_install("tlslite")),
         ) from None
     return fallback.ClientContext(credential, signer, trusted)
 

@@ -94,6 +94,13 @@ class Connection(TLSConnection):  # type: ignore[misc] # tlslite has no types
     def selected_alpn_protocol(self) -> None:
         """None: HTTP/1.1."""
 
+    def getpeercert(self, binary_form: bool = False) -> bytes | None:
+        """The server's certificate (DER), as it was verified."""
+        if not binary_form:
+            raise ValueError("the certificate is given as DER only")
+        chain = self.session.serverCertChain if self.session else None
+        return bytes(chain.x509List[0].bytes) if chain else None
+
     def pending(self) -> int:
         """How many bytes came and are unread."""
         return len(self._readBuffer) + len(self.sock._read_buffer)

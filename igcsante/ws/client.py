@@ -17,12 +17,16 @@ from lxml import etree
 
 from ..certs.network.proxy import ProxyLogin
 from ..credentials import Credential
-from ..errors import ContractError
+from ..errors import ContractError, IgcError, PlatformRefusedError
+from ..messages import tr
 from ..secret import Secret
+from ..text import printable
 from .contract.choice import mapping_for
 from .contract.codec import decode
 from .contract.completion import DERIVED, completed
+from .contract.fault_kinds import FAULT_KINDS
 from .contract.wsdl import WsdlContract, parse_envelope
+from .listing import every_product, same_number
 from .model import (
     Habilitation,
     Offre,
@@ -45,6 +49,7 @@ from .operations import (
     ProductQuery,
 )
 from .outcome import refused_by_status
+from .server import ServerCheck
 from .soap.addressing import check_relation
 from .soap.attachments import MULTIPART, inline, unpacked
 from .soap.faults import fault_error, find_fault, status_error
@@ -52,6 +57,7 @@ from .soap.request import RequestWriter
 from .soap.transport import Answer, HttpsTransport, Limits
 from .soap.unexpected import unexpected_answer
 
+_HOW_FAR = tr("what was sent may have been carried out: igc orders says how far an order went")
 XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 
 
@@ -61,7 +67,8 @@ class ZeepPlatform:
     ``wsdl`` and ``mapping`` are files on disk, on loopback by default those of the mock,
     ``contract`` what they make when they are loaded already; ``proxy`` the host and port of an
     HTTP proxy to go through, ``proxy_login`` what it is told of who asks; ``credential`` what
-    signs requests, when the mapping wants WS-Security. One connection serves all calls; use it
+    signs requests, when the mapping wants WS-Security; ``server_check`` what speaks against the
+    server's certificate (:func:`.server.revocation_check`). One connection serves all calls; use it
     as a context manager, from one thread. Raises UsageError for a bad endpoint or an unverifying
     context, ConfigError for a bad WSDL or mapping, or none with another machine; calls raise as
     :mod:`igcsante.ws.platform` says.
@@ -79,10 +86,13 @@ class ZeepPlatform:
         proxy_login: ProxyLogin | None = None,
         credential: Credential | None = None,
         contract: WsdlContract | None = None,
+        server_check: ServerCheck | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._limits = limits or Limits()
-        self._https = HttpsTransport(endpoint, context, self._limits, proxy, proxy_login)
+        self._https = HttpsTransport(
+            endpoint, context, self._limits, proxy, proxy_login, server_check
+        )
         self._contract = contract or WsdlContract(mapping_for(endpoint, wsdl, mapping), wsdl)
         self._mapping = self._contract.mapping
         self._writer = RequestWriter(self._contract, endpoint, credential)
@@ -134,8 +144,35 @@ class ZeepPlatform:
         return page
 
     def get_product(self, product_id: str) -> Product:
+        if self._lacks("get_product") and not self._lacks("search_products"):
+            return self._looked_for(product_id)
         answer: ProductAnswer = self._call("get_product", ProductQuery(product_id))
+        if not same_number(answer.product.product_id, product_id):
+            raise ContractError(
+                tr(
+                    "asked for product {product_id}, the platform told of {found}",
+                    product_id=product_id,
+                    found=printable(answer.product.product_id),
+                ),
+                advice=tr("check where the mapping writes the number of a product"),
+            )
         return answer.product
+
+    def _lacks(self, operation: str) -> bool:
+        return operation not in self._mapping.operations
+
+    def _looked_for(self, product_id: str) -> Product:
+        """A product among all, by a contract that has no question for one."""
+        for product in every_product(self):
+            if same_number(product.product_id, product_id):
+                return product
+        raise PlatformRefusedError(
+            tr("the platform lists no product {product_id}", product_id=product_id),
+            advice=FAULT_KINDS["not_found"].advice,
+            fault="",
+            field="product_id",
+            kind="not_found",
+        )
 
     def withdraw_product(self, withdrawal: Withdrawal) -> WithdrawnProduct:
         product: WithdrawnProduct = self._call("withdraw_product", withdrawal)
@@ -150,6 +187,17 @@ class ZeepPlatform:
         return receipt
 
     def _call(self, name: str, request: Any) -> Any:
+        """One call. Its errors tell of a doubt only when it would have changed something."""
+        try:
+            return self._answered(name, request)
+        except IgcError as error:
+            if not OPERATIONS[name].changes:
+                error.fields.pop("outcome_unknown", None)
+            elif error.fields.get("outcome_unknown") and not error.advice:
+                error.advice = _HOW_FAR
+            raise
+
+    def _answered(self, name: str, request: Any) -> Any:
         sent = self._writer.write(name, request, at=datetime.now(UTC))
         answer = self._https.post(sent.body, sent.headers, target=sent.target)
         try:

@@ -60,23 +60,27 @@ class ProductAnswer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: its name in the port, its request and response records."""
+    """One operation: its name in the port, its request and response records.
+
+    ``changes``: whether it changes something at the platform, or is a question.
+    """
 
     name: str
     request: type
     response: type
+    changes: bool = False
 
 
 OPERATIONS = {
     operation.name: operation
     for operation in (
         Operation("list_habilitations", HabilitationQuery, HabilitationList),
-        Operation("order_product", ProductRequest, OrderReceipt),
+        Operation("order_product", ProductRequest, OrderReceipt, changes=True),
         Operation("search_products", ProductSearch, ProductPage),
         Operation("get_product", ProductQuery, ProductAnswer),
-        Operation("withdraw_product", Withdrawal, WithdrawnProduct),
-        Operation("revoke_product", Revocation, RevocationReceipt),
-        Operation("renew_product", Renewal, OrderReceipt),
+        Operation("withdraw_product", Withdrawal, WithdrawnProduct, changes=True),
+        Operation("revoke_product", Revocation, RevocationReceipt, changes=True),
+        Operation("renew_product", Renewal, OrderReceipt, changes=True),
     )
 }
 

@@ -12,7 +12,8 @@ not sent         an error before the request left: no connection,    nothing was
 refused          a functional fault, a fault of maintenance with     nothing was done
                  HTTP 503, an HTTP status of TURNED_AWAY
 there already    a functional fault which says that the platform     it may be done: the
-                 has the reference or the key of this order          platform is asked
+                 has the reference of this order, or its key when    platform is asked
+                 it may have been served before
 unknown          everything else once the request may have left,     it may be done: the
                  such as any other HTTP status without a fault       platform is asked
 ===============  ==================================================  ========================
@@ -46,7 +47,8 @@ TURNED_AWAY = frozenset({401, 405, 411, 413, 414, 415, 417, 421, 426, 429, 431})
 MAINTENANCE = 503
 
 # Kinds of fault (contract/fault_kinds.py) that say that what was asked is there already.
-THERE_ALREADY = ("duplicate_reference", "key_already_certified")
+_OF_THE_KEY = "key_already_certified"
+THERE_ALREADY = ("duplicate_reference", _OF_THE_KEY)
 
 
 class End(Enum):
@@ -58,11 +60,16 @@ class End(Enum):
     UNKNOWN = auto()
 
 
-def end_of(error: IgcError) -> End:
-    """What the error of an attempt says of it."""
+def end_of(error: IgcError, *, first: bool = False) -> End:
+    """What the error of an attempt says of it.
+
+    ``first``: no attempt before can have been served, so that a key that is certified already
+    was so for something else.
+    """
+    kind = error.fields.get("kind")
     if error.fields.get("outcome_unknown"):
         return End.UNKNOWN
-    if error.fields.get("kind") in THERE_ALREADY:
+    if kind in THERE_ALREADY and not (first and kind == _OF_THE_KEY):
         return End.THERE_ALREADY
     return End.REFUSED if isinstance(error, PlatformRefusedError) else End.NOT_SENT
 

@@ -1,11 +1,11 @@
 """The platform port: the seven things one does with the Plateforme de confiance.
 
 Facts sheet platform.md §7.4. Any adapter raises PlatformRefusedError (or its
-NotHabilitatedError) for a functional fault, PlatformUnavailableError for a technical one,
-ContractError for an answer that makes no sense, and NetworkError, TlsError or
-TimeoutExceededError when there is no answer. An error whose ``fields`` hold
-``outcome_unknown=True`` came after the request left: it may have been carried out
-(:mod:`igcsante.ws.outcome`).
+NotHabilitatedError) for a functional fault, CardTurnedAwayError for a card that is not let in,
+PlatformUnavailableError for a technical fault, ContractError for an answer that makes no sense,
+and NetworkError, TlsError or TimeoutExceededError when there is no answer. An error whose
+``fields`` hold ``outcome_unknown=True`` came after a request left that changes something: it
+may have been carried out (:mod:`igcsante.ws.outcome`). A question's never does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Protocol
 
+from ..errors import PlatformRefusedError
 from .model import (
     Habilitation,
     Offre,
@@ -27,6 +28,10 @@ from .model import (
     Withdrawal,
     WithdrawnProduct,
 )
+
+
+class CardTurnedAwayError(PlatformRefusedError):
+    """HTTP 401 or 403: this card is not let in, whatever it asks for."""
 
 
 class Platform(Protocol):
@@ -52,7 +57,7 @@ class Platform(Protocol):
         """Find one's products."""
 
     def get_product(self, product_id: str) -> Product:
-        """Where a product is."""
+        """Where a product is: that of this number and no other."""
 
     def withdraw_product(self, withdrawal: Withdrawal) -> WithdrawnProduct:
         """Take a product: its certificate is issued now."""

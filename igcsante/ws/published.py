@@ -23,7 +23,7 @@ from ..certs.ocsp.source import OcspSource
 from ..certs.policy import Policy, Requirement, Source
 from ..certs.revocation import CrlSource
 from ..certs.verdict import Kind, Verdict
-from ..instants import iso
+from ..instants import iso, shown
 from ..messages import joined, tr
 
 
@@ -90,17 +90,14 @@ def _told(
 def _evidence(verdict: Verdict) -> str:
     """The leaf's: which list or answer it was."""
     for item in verdict.evidence:
-        told = tr(
-            "{type} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
-            type=item.type.upper(),
-            this_update=item.this_update,
-        )
+        made = shown(item.this_update, seconds=True)
+        told = tr("{type} of {made}", type=item.type.upper(), made=made)
         if item.number is not None:
             told = tr(
-                "{type} {number} of {this_update:%Y-%m-%d %H:%M:%S} UTC",
+                "{type} {number} of {made}",
                 type=item.type.upper(),
                 number=item.number,
-                this_update=item.this_update,
+                made=made,
             )
         return told
     return ""

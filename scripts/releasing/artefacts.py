@@ -19,12 +19,6 @@ import readiness
 from running import ReleaseError, output
 
 MANUAL = "share/man"
-WRITE_PAGES = """
-import sys
-from pathlib import Path
-from igcsante.cli import manual
-manual.install(Path(sys.argv[1]))
-"""
 CIRCUMSTANCES = (("first", 0o022, "UTC"), ("the second", 0o077, "Pacific/Auckland"))
 
 
@@ -43,10 +37,7 @@ def _build(root: Path, version: str, folder: Path, umask: int, zone: str) -> lis
     before = os.umask(umask)
     try:
         clone = folder / "igcsante"
-        readiness.git(root, "clone", "--quiet", "--no-local", str(root), str(clone))
-        readiness.git(clone, "checkout", "--quiet", readiness.commit(root))
-        if not readiness.git(clone, "tag", "--list", f"v{version}"):  # a dry run
-            readiness.git(clone, "tag", f"v{version}")
+        clone_as(root, version, clone)
         moment = readiness.commit_time(root)
         environment = {**os.environ, "TZ": zone, "SOURCE_DATE_EPOCH": moment}
         build(clone, folder, environment)
@@ -55,13 +46,22 @@ def _build(root: Path, version: str, folder: Path, umask: int, zone: str) -> lis
     return sorted(folder.glob("igcsante-*"), key=lambda file: file.suffix == ".whl")
 
 
+def clone_as(root: Path, version: str, clone: Path) -> None:
+    """Clone the commit so that it is that version: a dry run may find no tag, or a wrong one."""
+    readiness.git(root, "clone", "--quiet", "--no-local", str(root), str(clone))
+    readiness.git(clone, "checkout", "--quiet", readiness.commit(root))
+    right = f"v{version}"
+    here = readiness.git(clone, "tag", "--points-at", "HEAD").split()
+    if right not in here:
+        readiness.git(clone, "tag", "--force", right)
+    for wrong in {*here} - {right}:
+        readiness.git(clone, "tag", "--delete", wrong)
+
+
 def build(source: Path, folder: Path, environment: dict[str, str]) -> None:
-    """Build in ``folder`` the sdist of ``source``, with its manual, and the wheel of that sdist."""
+    """Build in ``folder`` the sdist of ``source``, and the wheel of that sdist."""
     python = [sys.executable, "-P"]
     sdist = [*python, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
-    output([*sdist, "--hooks-only"], cwd=source, env=environment)  # the version that pages tell
-    pages = [*python, "-c", WRITE_PAGES, str(source / MANUAL)]
-    output(pages, cwd=source, env={**environment, "PYTHONPATH": str(source)})
     output(sdist, cwd=source, env=environment)
     wheel = [*python, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-index"]
     wheel += ["--no-deps", "--no-build-isolation", "--quiet", "-w", str(folder)]
@@ -73,17 +73,15 @@ def problems(files: Sequence[Path], version: str) -> Iterator[str]:
     wheel = zipfile.ZipFile(files[-1])
     names = set(wheel.namelist())
     about = f"igcsante-{version}.dist-info"
-    for part in (
-        "igcsante/py.typed",
-        f"{about}/licenses/LICENSE",
-        f"{about}/sboms/igcsante.cdx.json",
-    ):
+    bill = f"{about}/sboms/igcsante.cdx.json"
+    for part in ("igcsante/py.typed", f"{about}/licenses/LICENSE", bill):
         if part not in names:
             yield f"the wheel lacks {part}"
     for page in (f"{MANUAL}/man1/igc.1", f"{MANUAL}/fr/man1/igc.1"):
         if f"igcsante-{version}.data/data/{page}" not in names:
             yield f"the wheel lacks {page}"
-    yield from bill_errors(wheel.read(f"{about}/sboms/igcsante.cdx.json").decode())
+    if bill in names:
+        yield from bill_errors(wheel.read(bill).decode())
 
 
 def check_description(files: Sequence[Path]) -> None:

@@ -1,16 +1,20 @@
 """What a wheel gets beside the modules: manual pages, and a bill of materials.
 
-Hatchling runs this when it builds, from a checkout or from an sdist, so it needs the standard
-library only. The pages in ``share/man`` are written by ``scripts/release``; without them a
-wheel is built without. The bill (CycloneDX 1.6, in ``*.dist-info/sboms/``, PEP 770) names
-what igcsante needs, in the locked versions that it was tested with, under which licences.
+Hatchling runs this when it builds, from a checkout or from an sdist. The pages come from the help
+of the commands that are built, which takes click and cryptography: with hatchling they are what
+``pyproject.toml`` requires to build. The rest needs the standard library only. The bill
+(CycloneDX 1.6, in ``*.dist-info/sboms/``, PEP 770) names what igcsante needs, in the locked
+versions that it was tested with, under which licences.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -21,18 +25,21 @@ from hatchling.metadata.core import ProjectMetadata
 
 NOT_FOR_USERS = {"build", "check", "docs", "release", "test"}
 MANUAL = "share/man"
+_WRITE_PAGES = """
+import sys
+from pathlib import Path
+from igcsante.cli import manual
+manual.install(Path(sys.argv[1]))
+"""
 
 
 class WheelExtras(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the pages and the bill to a wheel, and to an sdist the pages that git ignores."""
+    """Adds the pages and the bill to a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Say to hatchling what there is to add."""
         root = Path(self.root)
-        if self.target_name != "wheel":
-            build_data["artifacts"].append(f"/{MANUAL}/**/*.1")
-            return
-        if version == "editable":
+        if self.target_name != "wheel" or version == "editable":
             return
         self._folder = Path(tempfile.mkdtemp())
         bill = self._folder / "igcsante.cdx.json"
@@ -40,14 +47,20 @@ class WheelExtras(BuildHookInterface):  # type: ignore[type-arg]
         bill.write_text(text, encoding="utf-8")
         bill.chmod(0o644)
         build_data["sbom_files"].append(str(bill))
-        for page in sorted((root / MANUAL).glob("**/*.1")):
-            name = page.relative_to(root).as_posix()
-            build_data["shared_data"][name] = name
+        write_pages(root, self._folder / MANUAL)
+        for page in sorted((self._folder / MANUAL).glob("**/*.1")):
+            build_data["shared_data"][str(page)] = page.relative_to(self._folder).as_posix()
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was made on the way."""
         if self.target_name == "wheel" and version != "editable":
             shutil.rmtree(self._folder)
+
+
+def write_pages(root: Path, folder: Path) -> None:
+    """Write the manual of the commands below ``root``, in another process: it imports them."""
+    command = [sys.executable, "-P", "-B", "-c", _WRITE_PAGES, str(folder)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root)}, check=True)
 
 
 def bill_of_materials(root: Path, about: ProjectMetadata) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from igcsante.card.cache import CardCache
 from igcsante.card.monitor import Exchange
 from igcsante.card.readers import open_card
 from igcsante.card.session import CpsCard
-from igcsante.cli import connect, main
+from igcsante.cli import inserted, main
 from igcsante.cli.card_info import read_info
 from igcsante.secret import Secret
 from igcsante.testing.cards import SimulatedReader
@@ -191,5 +191,5 @@ def test_a_pin_that_is_at_hand_has_its_counter_read_once(
         card.transmit = counted  # type: ignore[method-assign]
         opened.pin_lengths()  # the directories are known
         counters.clear()
-        connect.verify_pin(opened, source, use_last_try=False)
+        inserted.verify_pin(opened, source, use_last_try=False)
     assert len(counters) == expected * (2 if source.startswith("cmd") else 1)

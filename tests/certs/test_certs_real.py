@@ -249,7 +249,7 @@ def test_outdated_list_makes_the_revoked_leaf_stale_but_says_what_it_knew(
     verdict = _verdict(checker, real_certificates, "742d8553", IN_JULY_2019)
     assert verdict.kind is Kind.STALE
     assert verdict.revoked_on == datetime(2019, 6, 14, 13, 26, 24, tzinfo=UTC)
-    assert "already says revoked on 2019-06-14T13:26:24Z" in str(verdict.reasons[0])
+    assert "already says revoked on 2019-06-14 13:26:24 UTC" in str(verdict.reasons[0])
 
 
 @pytest.mark.parametrize("at", [IN_JUNE_2019, IN_JULY_2019])

@@ -35,7 +35,7 @@ from igcsante.cli.check import _FORMATS
 from igcsante.cli.check_run import Run
 from igcsante.errors import StorageError
 from igcsante.files import lock
-from igcsante.instants import iso
+from igcsante.instants import shown
 from igcsante.testing.pki.authority import CRL_LIFETIME
 
 GOOD, INVALID, REVOKED, STALE, ENDING = 0, 6, 7, 9, 14
@@ -604,9 +604,28 @@ def test_state_of_another_day_is_not_gone_on_with_unasked(
     without = tuple(word for word in fleet.offline() if word not in fleet.offline()[2:4])
     told = check("work", "--resume", state, options=without)
     assert (told.code, told.out, state.read_bytes()) == (2, "", before)
-    assert f"as of {iso(then)}, more than 24 hours ago" in told.err and "--at" in told.err
+    instant = shown(then, seconds=True)
+    assert f"as of {instant}, more than 24 hours ago" in told.err and "--at" in told.err
     told = check("work", "--resume", state, options=fleet.offline(then))
-    assert f"as of {iso(then)}: 4 were checked before" in told.err, "as it was asked for"
+    assert f"as of {instant}: 4 were checked before" in told.err, "as it was asked for"
+
+
+def test_what_was_found_before_is_told_in_the_language_of_today(
+    check: Check, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    check("work", "--resume", state, options=fleet.offline())
+    _unfinish(state)
+    found_before = state.read_bytes()
+    monkeypatch.setenv("IGC_LANG", "fr")
+    again = check("work", "--resume", state, options=fleet.offline())
+    assert again.out == check("work", options=fleet.offline()).out
+    assert "révoqué le" in again.out
+    state.write_bytes(found_before)
+    monkeypatch.setenv("IGC_LANG", "en")
+    anew = check("work", "--json", options=fleet.offline()).out
+    monkeypatch.setenv("IGC_LANG", "fr")
+    assert check("work", "--json", "--resume", state, options=fleet.offline()).out == anew
 
 
 def test_good_by_lists_that_have_ended_since_is_told(
@@ -626,7 +645,9 @@ def test_good_by_lists_that_have_ended_since_is_told(
     _unfinish(state)
     again = check(tmp_path, "--resume", state, options=options)
     assert again.out == first.out
-    assert f"2 rest on a list or answer that has ended since {iso(then)}" in again.err
+    assert (
+        f"2 rest on a list or answer that has ended since {shown(then, seconds=True)}" in again.err
+    )
 
 
 def _unfinish(state: Path) -> None:

@@ -77,11 +77,17 @@ def lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def with_address(text):
+    """Updates of lists that the store's own certificates tell the address of."""
+    return [line for line in lines(text) if line["urls"]]
+
+
 def test_lists_of_known_authorities_are_fetched_once(igc):
-    told = lines(igc("crl", "update", "--json"))
+    told = with_address(igc("crl", "update", "--json"))
     assert {line["name"] for line in told} == {"ACR-EL-TEST", "ACR-ST-TEST", "ACR-FO-TEST"}
     assert {line["outcome"] for line in told} == {"fetched"}
-    assert {line["outcome"] for line in lines(igc("crl", "update", "--json"))} == {"not due"}
+    again = with_address(igc("crl", "update", "--json"))
+    assert {line["outcome"] for line in again} == {"not due"}
     assert "TEST AC RACINE IGC-SANTE FORT SIMULATION" in igc("crl", "list")
     assert igc.code == 0
 
@@ -147,7 +153,7 @@ def test_own_hour_is_waited_for(igc, monkeypatch):
 def test_failures_are_told_and_the_others_updated(igc, served):
     config = igc.folder / "config" / "config.toml"
     config.write_text('[profiles.default]\nanchors = ["anchors"]\nhttp_hosts = ["igc.example"]\n')
-    told = lines(igc("crl", "update", "--json"))
+    told = with_address(igc("crl", "update", "--json"))
     assert (igc.code, {line["outcome"] for line in told}) == (10, {"failed"})
     assert {line["error"]["code"] for line in told} == {"network"}
 
@@ -167,14 +173,45 @@ def test_server_that_has_enough_is_left_alone(igc, monkeypatch):
     assert "not asked for" in igc.err
 
 
-def test_authorities_whose_lists_have_no_address_are_named(igc):
-    igc("crl", "update")
-    (told,) = [line for line in igc.err.splitlines() if "no address is known" in line]
-    assert "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS SIMULATION" in told
-    assert "RACINE" not in told
-    assert "igc crl update FILE" in told
+ELEMENTARY = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS SIMULATION"
+
+
+def update_of(igc, name=ELEMENTARY):
+    (told,) = [line for line in lines(igc("crl", "update", "--json")) if line["name"] == name]
+    return told
+
+
+def test_a_list_whose_address_nothing_tells_is_missing(igc):
+    """A script that watches the exit code learns it, as long as it is so."""
+    told = igc("crl", "update")
+    assert igc.code == 8
+    assert ELEMENTARY in igc.err
+    assert "RACINE" not in igc.err, "their lists are named by what they issued"
+    assert igc.err.count("igc crl update FILE") == 1
+    assert ELEMENTARY not in told, "a row without anything to show"
+    missing = update_of(igc)
+    assert (missing["outcome"], missing["urls"], missing["crl"]) == ("no address", [], None)
+    assert missing["error"]["code"] == "certificate.unknown"
+
+
+def test_an_address_that_a_certificate_told_is_remembered(igc):
     igc("crl", "update", igc.leaf)
-    assert "no address is known" not in igc.err
+    assert igc.code == 0
+    lists = lines(igc("crl", "update", "--json"))
+    (told,) = [line for line in lists if line["name"] == ORG]
+    assert (told["outcome"], told["error"]) == ("not due", None)
+    assert ELEMENTARY not in {line["name"] for line in lists}
+
+
+@pytest.mark.parametrize(("days_ago", "error"), [(0, None), (30, ("certificate.stale", 9))])
+def test_a_list_that_was_brought_is_not_missing_until_it_ends(igc, served, days_ago, error):
+    path = igc.folder / "brought.crl"
+    path.write_bytes(served.pki.crl(ORG, NOW - dt.timedelta(days=days_ago)))
+    igc("crl", "index", path)
+    told = update_of(igc)
+    assert (told["outcome"], told["crl"]["source"]) == ("no address", str(path))
+    found = told["error"] and (told["error"]["code"], told["error"]["exit_code"])
+    assert found == error
 
 
 def test_damaged_list_is_named_and_replaced(igc):
@@ -185,8 +222,8 @@ def test_damaged_list_is_named_and_replaced(igc):
     damaged.with_suffix(".idx").unlink()
     assert len(lines(igc("crl", "list", "--json"))) == len(stored) - 1
     assert (igc.code, str(damaged) in igc.err) == (0, True)
-    told = lines(igc("crl", "update", "--json"))
-    assert (igc.code, str(damaged) in igc.err) == (0, True)
+    told = with_address(igc("crl", "update", "--json"))
+    assert str(damaged) in igc.err
     assert sorted(line["outcome"] for line in told) == ["fetched", "not due", "not due"]
     assert len(lines(igc("crl", "list", "--json"))) == len(stored)
     assert igc.err == ""

@@ -16,7 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from processes import started
 
-from igcsante.cli import config_edit, connect, main
+from igcsante.cli import chosen, config_edit, main
 from igcsante.cli.output import Settings
 from igcsante.cli.schemas import schema
 from igcsante.config import KEYS, Kind, OriginKind
@@ -131,12 +131,35 @@ def test_profile_of_the_variable_is_that_of_orders_too(
         assert main.run([*flag, "orders"]) == (2 if wrong else 0)
         told = igc._capsys.readouterr().err
         assert ("IGC_PROFILE: there is no profile 'nope'" in told) == wrong
-    asked = connect.asked_profile
+    asked = chosen.asked_profile
     monkeypatch.setenv("IGC_PROFILE", "test")
     assert (asked(Settings()), asked(Settings(profile="prod"))) == ("test", "prod")
     monkeypatch.delenv("IGC_PROFILE")
     igc("set", "default_profile", "test")
     assert asked(Settings()) == ""  # nobody asked: all orders
+
+
+def test_a_slip_in_a_variable_is_one_sentence(igc: Igc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IGC_PLATFROM", "https://x/")
+    igc("get", "reader")
+    assert igc.err == (
+        "Careful: the variable IGC_PLATFROM means nothing to igc; perhaps IGC_PLATFORM is meant.\n"
+    )
+
+
+def test_an_unknown_language_is_told_once_and_english_is_spoken(
+    igc: Igc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    monkeypatch.setenv("IGC_LANG", "xx")
+    assert igc("profiles").startswith("Profile")
+    assert igc.err == "Careful: IGC_LANG is 'xx', and igc speaks fr and en.\n"
+    igc.lines("profiles")  # each line is JSON
+    assert igc.err.count("IGC_LANG") == 1
+    for language in ("french", "fr_FR.UTF-8", "C", ""):
+        monkeypatch.setenv("IGC_LANG", language)
+        igc("get", "reader")
+        assert igc.err == ""
 
 
 def test_profiles_say_which_one_counts(igc: Igc) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from igcsante.certs.fleet.report import Outcome
 from igcsante.cli import ask, main
+from igcsante.cli.check_formats import counted
 from igcsante.cli.output import wrapped
+from igcsante.errors import NotHabilitatedError
+from igcsante.identifiers import StructureId
 from igcsante.messages import localized, tr
 from igcsante.text import printable
 from igcsante.words import certificate_of
+from igcsante.ws.habilitations import check_habilitated
+from igcsante.ws.model import Habilitation, Offre, ProductRequest, Scope, Structure, Usage, World
+
+LINE = Habilitation(
+    Structure(StructureId.parse("10B0999003"), "X"), Offre.ORG, (), Scope(), World.TEST
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +94,31 @@ def test_the_demo_stays_within_the_terminal_in_aligned_columns(
     assert len(titles) == 16
     assert len(lines) > len(titles)
     assert all(len(line) <= 60 and line[column - 1] == " " != line[column] for line in lines)
+
+
+def test_words_agree_with_how_many_there_are() -> None:
+    told = [localized(counted(outcome, 3)) for outcome in Outcome]
+    assert told == [
+        *("3 illisibles", "3 invalides", "3 révoqués", "3 inconnus", "3 périmés"),
+        *("3 expirent bientôt", "3 bons"),
+    ]
+    assert localized(counted(Outcome.GOOD, 1)) == "1 bon"
+
+
+@pytest.mark.parametrize("lines", [[LINE], []])
+def test_no_space_stands_twice_where_one_message_goes_on_in_another(
+    lines: list[Habilitation],
+) -> None:
+    asked = ProductRequest(
+        offre=Offre.ORG,
+        usage=Usage.AUTH_CLI,
+        structure=StructureId.parse("10B0999009"),
+        service_name="a service",
+        emails=("a@example.org",),
+        csr=b"not looked at",
+    )
+    with pytest.raises(NotHabilitatedError) as refused:
+        check_habilitated(asked, lines)
+    told = localized(refused.value.message)
+    assert "pas habilitée pour" in told
+    assert not re.search(r"[ \xa0]{2}", told), told

@@ -49,6 +49,7 @@ ORDER: Answers = [
     ("Structure (1", "10B0999003"),
     ("Name of the service", ""),
     ("E-mail address that is notified", ""),
+    ("E-mail address that is notified", "me"),
     ("E-mail address that is notified", "team@example.org"),
     ("Folder of the files", ""),
     ("Run it?", "y"),
@@ -129,15 +130,17 @@ def test_the_whole_way_with_the_simulation(environment: dict[str, str], tmp_path
         screen = ended(terminal)
     assert "14 of 14 steps are behind you." in screen and "code=0" in screen
     assert "the platform is 127.0.0.1:" in screen
-    assert re.search(r"10B0999003 +CENTRE HOSPITALIER SIMULATION +ORG ", screen)
+    assert re.search(r"10B0999003 +CENTRE.* ORG ", screen)
     assert screen.index("<soap-env:Envelope") < screen.index("Order 1 is placed")
     assert screen.count("Behind you:") == 14
     assert PIN not in screen.partition("The card's PIN is 1234")[2].replace("12345", "")
     assert CODE not in screen
     assert "Keep them?" not in screen and "no such socket" not in screen
     assert "This is the contract of igcsante's own mock, not the ANS's." in screen
-    assert "'' is not an e-mail address" in screen and screen.count("Structure (1") == 1
-    assert (tmp_path / "work/F414.txt").stat().st_mode & 0o777 == 0o600
+    assert "Nothing was typed." in screen and screen.count("Structure (1") == 1
+    assert "Error: 'me' is not an e-mail address" in screen and "emails:" not in screen
+    assert "Not written, as this is a simulation: F414.txt" in screen
+    assert list((tmp_path / "work").iterdir()) == []
     assert not (tmp_path / "home").exists(), "the person's own files are not touched"
     assert list((tmp_path / "tmp").iterdir()) == [], "nothing of the simulation is left"
 
@@ -195,7 +198,8 @@ def test_nothing_is_written_without_a_yes(environment: dict[str, str], tmp_path:
         answer(terminal, answers)
         screen = ended(terminal)
     assert 'platform = "https://pfc.example/service"' in screen, "shown before it is asked"
-    assert "later, it needs" in screen and "1 of 14 steps are behind you." in screen
+    assert "The ANS has the form: later. First: Send the form (sent)\n" in screen
+    assert "1 of 14 steps are behind you." in screen
     assert "code=0" in screen
     after = snapshot(tmp_path)
     assert {name for name in after if name not in before} == {"tmp"}
@@ -254,10 +258,79 @@ def test_a_yes_is_understood_in_french_and_enter_is_none(
     assert kept["profiles"] == {"test": {"cards": "2026-02-03"}}
 
 
+@pytest.mark.parametrize("no", ["n", "no", "NON"])
+def test_yes_and_no_are_no_names_of_files(
+    environment: dict[str, str], tmp_path: Path, no: str
+) -> None:
+    answers = [("Enter: none", yes) for yes in ("y", "Yes", "o", "oui")]
+    with walking(environment, tmp_path, "form") as terminal:
+        answer(terminal, [("Keep them?", "n"), *answers, ("Enter: none", no)])
+        answer(terminal, [("Is the form filled in?", "n")])
+        screen = ended(terminal)
+    assert screen.count("Then type the name of the file, such as F414.txt.") == 4
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "keep", "told", "never_here"),
+    [
+        ("en", "Keep them?", "Type y for yes, n for no, or q to stop here.", "A PIN is never"),
+        (
+            "fr",
+            "Les conserver\xa0?",
+            "Taper o pour oui, n pour non, ou q",
+            "Un PIN ne se tape jamais",
+        ),
+    ],
+)
+def test_a_wrong_answer_is_told_what_is_wanted(
+    environment: dict[str, str],
+    tmp_path: Path,
+    language: str,
+    keep: str,
+    told: str,
+    never_here: str,
+) -> None:
+    environment["IGC_LANG"] = language
+    with walking(environment, tmp_path, "cards") as terminal:
+        answer(terminal, [(keep, "n"), ("PIN", "maybe")])
+        terminal.wait_for(told)
+        assert never_here not in terminal.screen
+        answer(terminal, [("PIN", PIN)])
+        terminal.wait_for(never_here)
+        answer(terminal, [(never_here, "n")])
+        screen = ended(terminal)
+    assert screen.count(told) == 2 and "code=0" in screen
+    assert "know its PIN?" in screen or "connaissez-vous son PIN" in screen
+
+
+def test_a_folder_is_asked_for_by_its_name(environment: dict[str, str], tmp_path: Path) -> None:
+    answers = [a for a in ORDER if "Folder" not in a[0]]
+    at = [question for question, _ in answers].index("Run it?")
+    answers[at:at] = [("Folder of the files", "n"), ("Folder of the files", "y")]
+    with walking(environment, tmp_path, "--simulation", "--phase", "2") as terminal:
+        answer(terminal, [*PROFILE, *LISTS, *HABILITATIONS, *answers])
+        screen = ended(terminal)
+    assert "Then type the name of another folder." in screen
+    assert re.search(r"igc-setup-\w+/certs", "".join(screen.split())) and "code=0" in screen
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_step_does_not_send_one_to_itself(environment: dict[str, str], tmp_path: Path) -> None:
+    answers = [*PROFILE, *LISTS, *HABILITATIONS, *ORDER[:-6]]
+    with walking(environment, tmp_path, "--simulation", "--phase", "2") as terminal:
+        answer(terminal, [*answers, ("Folder of the files", ""), ("Run it?", "n")])
+        screen = ended(terminal)
+    before = screen[: screen.index("steps are behind you")]
+    assert "nothing was ordered at this platform yet" in before
+    assert "setup order" not in before
+
+
 def test_lines_fit_the_terminal(environment: dict[str, str], tmp_path: Path) -> None:
     with walking(environment, tmp_path, "--phase", "1") as terminal:
         answer(terminal, [*KEEP, *PHASE_1])
         screen = ended(terminal)
+    assert (tmp_path / "work/F414.txt").stat().st_mode & 0o777 == 0o600
     path = str(tmp_path)  # cut in no language
     assert [line for line in screen.splitlines() if len(line) > 80 and path not in line] == []
     assert "\x1b[" not in screen
@@ -266,19 +339,20 @@ def test_lines_fit_the_terminal(environment: dict[str, str], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("step", "needs", "begin"),
     [
-        ("order", "card, profile, contract, anchors, habilitations", "card"),
-        ("habilitations", "card, profile, contract, anchors", "card"),
-        ("lists", "anchors", "anchors"),
-        ("sent", "form", "form"),
+        ("order", ["card", "profile", "contract", "anchors", "habilitations"], "card"),
+        ("habilitations", ["card", "profile", "contract", "anchors"], "card"),
+        ("lists", ["anchors"], "anchors"),
+        ("sent", ["form"], "form"),
     ],
 )
 def test_a_step_that_is_named_waits_for_what_it_needs(
-    environment: dict[str, str], tmp_path: Path, step: str, needs: str, begin: str
+    environment: dict[str, str], tmp_path: Path, step: str, needs: list[str], begin: str
 ) -> None:
     with walking(environment, tmp_path, step) as terminal:
         answer(terminal, [("Keep them?", "n")])
         screen = ended(terminal)
-    assert f"later, it needs {needs}" in " ".join(screen.split())
+    told = re.search(r": later\. First: (.*?\))\r? +\w+: ", " ".join(screen.split()))
+    assert told and re.findall(r"\((\w+)\)", told[1]) == needs
     assert f"Begin with: igc --profile test setup {begin}\n" in screen
     assert not any(word in screen for word in ("Structure (1", "Run it?", "sent it?", "POST"))
 

@@ -72,6 +72,42 @@ def test_the_reference_has_every_command_code_schema_key_and_check(site: Path) -
     assert "CpsCard" in text_of(reference / "api.html")
 
 
+def test_no_page_cites_what_readers_do_not_have(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        told = re.findall(r"\b(?:card|pki|platform)\.md\s+§|[Ff]acts sheet", text_of(page))
+        assert told == [], page
+
+
+def test_docstrings_keep_their_public_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    from _site.docstrings import public
+
+    for text, shown in [
+        ("Its use (RFC 5280 §4.2, card.md §4.2).", "Its use (RFC 5280 §4.2)."),
+        ("Numbers (facts sheet pki.md\n§6, TRE_G08).", "Numbers (TRE_G08)."),
+        ("Both are\ntaken (card.md\n§4): a, b", "Both are\ntaken: a, b"),
+        ("Ports.\n\nFacts sheet platform.md §7.3, §7.4. Any does.", "Ports.\n\nAny does."),
+        ("As (pki.md §1 and §2); so", "As; so"),
+        ("See docs/mapping.md and RFC 9525 §2.", "See docs/mapping.md and RFC 9525 §2."),
+    ]:
+        assert public(text) == shown
+
+
+def test_names_of_fields_are_shown_as_they_are(site: Path) -> None:
+    for page in (site / "reference").glob("*.html"):
+        assert "\\_" not in text_of(page), page
+
+
+def test_french_pages_lead_to_what_is_in_english_only(site: Path) -> None:
+    for page in ("fr/index", "fr/how-to/developer"):
+        built = html.fromstring((site / f"{page}.html").read_bytes())
+        side = {a.text_content(): a.get("href") for a in built.xpath("//a[@hreflang='en'][@class]")}
+        assert {"Exit codes and errors", "Python API", "Architecture"} <= set(side), side
+        assert side["Exit codes and errors"].endswith("../reference/exit-codes.html")
+    english = html.fromstring((site / "index.html").read_bytes())
+    assert english.xpath("//a[@hreflang='en'][@class]") == []
+
+
 def test_a_page_in_english_only_says_where_french_leads(site: Path) -> None:
     for page, words in [
         ("reference/cli", "Français\xa0: accueil (cette page n'existe qu'en anglais)"),

@@ -54,9 +54,9 @@ def examined(folders: Path) -> Examine:
 
     def run(*ids: str, at: datetime | None = None, **how: Any) -> list[Finding]:
         context = Context(
-            lambda: resolve(how.pop("profile", None), how.pop("flags", None)),
+            lambda: resolve(how.get("profile"), how.get("flags")),
             at=at or datetime.now(UTC),
-            online=how.pop("online", False),
+            online=how.get("online", False),
         )
         results: list[Examined] = list(examine(chosen(ids), context))
         return [finding for result in results for finding in result.findings]

@@ -165,7 +165,7 @@ def test_without_a_service_cards_cannot_be_used_and_all_else_can(
     monkeypatch.setattr(readers, "system_readers", unreachable(0x8010001D))
     monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(folders / "absent.comm"))
     found = examined("pcsc.service")
-    assert found[-1].status is Status.WARNING and "systemctl" in found[-1].remedy
+    assert found[-1].status is Status.WARNING and "start" in found[-1].remedy
     if sys.platform.startswith("linux"):
         assert "there is no such socket" in found[-2].seen
     assert {f.status for f in examined("pcsc.readers", "card.tries")} == {Status.SKIPPED}
@@ -179,6 +179,17 @@ def test_without_pyscard_the_doctor_works(
     found = examined("pcsc", "card")
     assert {f.status for f in found} <= {Status.OK, Status.NOTE, Status.WARNING, Status.SKIPPED}
     assert found[0].status is Status.WARNING and "apt install" in found[0].remedy
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pcsc-lite's socket")
+@pytest.mark.parametrize("systemd", [True, False])
+def test_the_service_is_started_by_what_runs_the_machine(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch, folders: Path, systemd: bool
+) -> None:
+    monkeypatch.setattr(readers, "system_readers", unreachable(0x8010001D))
+    monkeypatch.setattr(pcsc, "_SYSTEMD", folders if systemd else folders / "absent")
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", str(folders / "absent.comm"))
+    assert ("systemctl" in examined("pcsc.service")[-1].remedy) is systemd
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pcsc-lite's socket")
@@ -259,7 +270,8 @@ def test_a_reader_that_a_program_took_past_pcsc_is_told(
     scdaemon = Programs((Program("scdaemon", 7, direct=True),), 0)
     monkeypatch.setattr(pcsc, "programs", lambda: scdaemon)
     (found,) = examined("pcsc.holder")
-    assert found.status is Status.WARNING and "scdaemon" in found.remedy
+    assert found.status is Status.WARNING and "scdaemon" in found.seen
+    assert found.remedy == "close that program"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="proc(5) is Linux's")
@@ -331,7 +343,8 @@ def test_the_program_that_holds_the_card_is_found(
             (line,) = doctor(environment, "pcsc.holder")
             other.communicate("\n", timeout=SECONDS)
         assert (line["status"], told in line["seen"]) == (status, True)
-        assert f"(process {other.pid})" in line["remedy"]
+        assert f"(process {other.pid})" in line["seen"]
+        assert line["remedy"] == ("close that program" if status == "problem" else "")
 
 
 def doctor(environment: dict[str, str], *checks: str) -> list[dict[str, Any]]:

@@ -175,6 +175,13 @@ def test_the_environment_shows_no_value_but_that_of_folders(
     said = capsys.readouterr().out
     assert "IGC_PIN" in said and "https_proxy" in said
     assert "canary" not in said
+    monkeypatch.setenv("IGC_JEANDUPONT", "1")
+    main.run(["doctor", "configuration"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "DUPONT" not in said and "the variable IGC_*** means nothing to igc" in said
+    main.run(["doctor", "configuration", "--show-identities"])
+    said = capsys.readouterr().out
+    assert "IGC_JEANDUPONT" in said
     assert str(os.environ["IGC_DATA_DIR"]) in said
 
 
@@ -187,11 +194,42 @@ def test_the_environment_shows_no_value_but_that_of_folders(
         ("[::1]:80", "[::1]:80"),
         ("ocsp.esante.gouv.fr:80", "ocsp.esante.gouv.fr:80"),
         ("esante.gouv.fr.dupont.example", "***"),
+        ("jean.dupont@mail.esante.gouv.fr", "***"),
     ],
 )
 def test_hosts_of_a_house_are_masked(name: str, shown: str) -> None:
     assert masking.host(name) == shown
     assert masking.revealed(masking.host(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("ocsp.esante.gouv.fr", "ocsp.esante.gouv.fr"),
+        ("http://ocsp.esante.gouv.fr:80/dupont?x", "http://ocsp.esante.gouv.fr:80"),
+        ("http://dupont:secret@ocsp.esante.gouv.fr/", "***"),
+        ("http://crl.dupont.local:80/", "***"),
+        ("ldap://[::1/", "***"),
+        ("card", "card"),  # an extra
+        ("dupont", "***"),
+    ],
+)
+def test_of_the_values_of_others_those_that_everybody_knows_are_shown(
+    value: str, shown: str
+) -> None:
+    assert masking.foreign(tr("{what}: no", what=value)) == f"{shown}: no"
+
+
+def test_the_hosts_are_told_masked_unless_identities_are_shown(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IGC_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("IGC_HTTP_HOSTS", "crl.dupont.example:81,ocsp.esante.gouv.fr")
+    hosts = "127.0.0.1:9, {}:81, ocsp.esante.gouv.fr:80\n"
+    main.run(["doctor", "--online", "network.hosts"])
+    assert capsys.readouterr().err == "This contacts: " + hosts.format("***")
+    main.run(["doctor", "--online", "network.hosts", "--show-identities"])
+    assert capsys.readouterr().err == "This contacts: " + hosts.format("crl.dupont.example")
 
 
 def test_folders_profiles_and_hosts_name_nobody(

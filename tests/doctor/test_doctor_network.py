@@ -18,7 +18,7 @@ from doctor_support import Examine, seen
 
 from igcsante.certs.crl.store import CrlStore
 from igcsante.config import resolve
-from igcsante.doctor import Context, Status, chosen, contacts, network
+from igcsante.doctor import Context, Status, chosen, contacts, masking, network
 from igcsante.errors import ExitCode
 from igcsante.testing.pki import SimulatedPki
 from igcsante.testing.world import SimulatedWorld
@@ -146,6 +146,25 @@ def test_a_dead_host_is_a_problem_and_a_living_one_is_not(
     assert dead.exit_code is ExitCode.NETWORK and "refused" in dead.seen
 
 
+def test_a_name_that_dns_does_not_know_is_no_firewall(
+    examined: Examine, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    configured('[profiles.default]\nhttp_hosts = ["ocsp.esante.gouv.fr"]\n')
+    clock, found = examined("network.hosts", "clock.network", online=True)
+    assert found.status is Status.PROBLEM
+    assert "DNS" in found.remedy and "firewall" not in found.remedy
+    # The ANS's own hosts are no secret, wherever they are named.
+    assert "***" not in found.seen + clock.seen
+    assert "ocsp.esante.gouv.fr" in found.seen and "ocsp.esante.gouv.fr" in clock.seen
+    flags = {"proxy": "http://p.example:3128"}
+    (found,) = examined("network.hosts", online=True, flags=flags)
+    assert found.remedy.startswith("DNS gives no address for the proxy")
+
+
 def test_a_silent_host_is_given_up(
     examined: Examine, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,10 +214,14 @@ def test_the_hosts_that_will_be_contacted_are_told() -> None:
         context = Context(lambda: resolve(None, flags), at=NOW, online=online)
         return contacts(chosen(names), context)
 
-    assert told(online=True) == (
+    def revealed(*names: str, online: bool) -> tuple[str, ...]:
+        return tuple(masking.revealed(name) for name in told(*names, online=online))
+
+    assert told("platform", online=True) == ("***:443",)
+    assert revealed(online=True) == (
         "igc-sante.esante.gouv.fr:80", "ocsp.esante.gouv.fr:80", "pfc.example:443",
     )  # fmt: skip
-    assert told("platform", online=True) == ("pfc.example:443",)
+    assert revealed("platform", online=True) == ("pfc.example:443",)
     assert told("card", online=True) == told(online=False) == ()
 
 

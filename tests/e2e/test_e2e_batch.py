@@ -115,6 +115,23 @@ def test_rows_that_were_ordered_at_another_address_are_told(
     assert "3 of 3 rows were ordered before, at https://other.example/ws" in told.said
 
 
+def test_a_row_that_was_corrected_since_it_was_ordered_is_told_before_it_is_sent(
+    inserted: Insert, home: Path, services: Path
+) -> None:
+    held = inserted("cps3")
+    assert batch(services, "--order-only").code == 0
+    services.write_text(services.read_text().replace("deux;;certificats@", "deux;;pki@"))
+    held.sent.clear()
+    refused = ("--pin-source", "env:NO_SUCH_PIN")  # so that it ends before the card is used
+    told = batch(services, "--order-only", *refused)
+    assert (told.code, held.sent) == (2, [])
+    assert "1 row was ordered before with another cell" in told.said
+    assert "line 3 (order 2)" in told.said
+    assert report(batch(services, "--order-only"))["ordered"] == 1, "told, and ordered"
+    assert "ordered before" not in batch(services, "--order-only").said
+    assert "ordered before" not in batch(services, "--campaign", "2027", "--order-only").said
+
+
 def test_rows_with_one_reference_are_told_before_anything_is_asked(
     inserted: Insert, home: Path
 ) -> None:

@@ -241,6 +241,28 @@ def test_a_person_says_that_nothing_was_ordered(
     assert held.sent == [], "neither card nor network"
 
 
+def test_what_arrives_after_its_order_has_failed_is_named_and_brought_back(
+    world: SimulatedWorld, inserted: Insert, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted("cps3")
+    late = (*ORDER, "--order-only", "--unchecked", "--reference", "arrives-late")
+    with outage(world, 1, "hang-up", lasting=True):
+        assert sim(*late).code == 10
+    with monkeypatch.context() as later:
+        later.setattr(Entry, "settled", lambda entry, at: True)
+        assert sim("orders", "sync", *PIN).lines[0]["state"] == "failed"
+    assert sim("orders", "sync", *PIN).lines == [], "looked for, and not there"
+    with monkeypatch.context() as elsewhere:  # it stands for the one that was on its way
+        elsewhere.setenv("IGC_DATA_DIR", str(home / "elsewhere"))
+        product = sim(*late, "--out", str(home / "there")).lines[-1]["product_id"]
+    (line,) = status().values()
+    assert (line["order"], line["product_id"]) == (1, product)
+    assert "igc orders sync 1" in line["problems"][0]
+    assert "igc orders sync 1" in sim("retrieve", "1", *RETRIEVAL).error["advice"]
+    (line,) = sim("orders", "sync", *PIN).lines
+    assert (line["before"], line["state"], line["product_id"]) == ("failed", "ordered", product)
+
+
 def test_a_doubt_is_settled_at_the_platform_it_is_about(
     world: SimulatedWorld, inserted: Insert, home: Path
 ) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,6 +57,36 @@ def test_another_tag_stands_against_it(repository: Path) -> None:
     _git(repository, "tag", "v1.2.4")
     (problem,) = _problems(repository)
     assert "only v1.2.4" in problem
+
+
+def test_a_dry_run_builds_the_version_whatever_the_tags_are(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import artefacts
+
+    _git(repository, "tag", "--delete", "v1.2.3")
+    _git(repository, "tag", "v0.9")
+    _change_log(repository, CHANGELOG + "- More.\n")
+    _git(repository, "tag", "--delete", "v1.2.3")
+    for tags in ([], ["v1.3.0", "v2.0"], ["v1.2.3", "v3.0"]):
+        for tag in tags:
+            _git(repository, "tag", "--annotate", "--message", tag, tag)
+        clone = tmp_path_factory.mktemp("clones") / "clone"
+        artefacts.clone_as(repository, "1.2.3", clone)
+        assert artefacts.readiness.git(clone, "tag", "--points-at", "HEAD") == "v1.2.3"
+        assert artefacts.readiness.git(clone, "tag").split() == ["v0.9", "v1.2.3"]
+    assert "v3.0" in artefacts.readiness.git(repository, "tag"), "ours only"
+
+
+def test_what_a_wheel_lacks_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    import artefacts
+
+    wheel = tmp_path / "igcsante-1.2.3-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("igcsante/py.typed", "")
+    told = list(artefacts.problems([wheel], "1.2.3"))
+    assert len(told) == 4
+    assert "the wheel lacks igcsante-1.2.3.dist-info/sboms/igcsante.cdx.json" in told
 
 
 def test_changelog_without_a_date_stands_against_it(repository: Path) -> None:

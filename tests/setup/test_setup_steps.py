@@ -22,6 +22,7 @@ from igcsante.config import config_path, resolve
 from igcsante.doctor.finding import ok, problem
 from igcsante.doctor.masking import revealed
 from igcsante.errors import ConfigError, UsageError
+from igcsante.messages import localized, tr
 from igcsante.setup import STEPS, Act, Journey, Mark, Record, Seen, State, chosen, look
 from igcsante.setup import steps as module
 from igcsante.setup.form import ADDRESS, checklist
@@ -158,6 +159,9 @@ def test_lists_that_are_absent_or_old(see: See, world: SimulatedWorld, tmp_path:
     (tmp_path / "a.crl").write_bytes(world.pki.crl(code, datetime.now(UTC)))
     anchors = world.directory / "anchors"
     assert main.run(["crl", "index", str(tmp_path / "a.crl"), "--anchors", str(anchors)]) == 0
+    told = problems(see("lists"))
+    assert "no revocation list of an authority that is trusted is kept" in told, "of others only"
+    write(f'anchors = ["{anchors}"]\n')
     assert problems(see("lists")) == ""
     (step,) = chosen("lists")
     later = Journey("test", Record("test"), datetime(2030, 1, 1, tzinfo=UTC))
@@ -166,7 +170,7 @@ def test_lists_that_are_absent_or_old(see: See, world: SimulatedWorld, tmp_path:
 
 def test_nothing_ordered(see: See) -> None:
     write('platform = "https://pfc.example/s"\n')
-    assert "igc setup order" in problems(see("order"))
+    assert "igc --profile test setup order" in problems(see("order"))
     assert not (config_path().parents[1] / "data").exists(), "a journal is not made by looking"
 
 
@@ -222,13 +226,14 @@ def test_the_steps_are_known_by_name() -> None:
 
 def test_a_source_is_told_by_its_title() -> None:
     """Its key in our notes means nothing to others."""
-    text = "\n".join(fact.line for step in STEPS for fact in step.facts) + checklist()
+    gathered = " ".join(checklist().split())
+    text = "\n".join(fact.line for step in STEPS for fact in step.facts) + gathered
     told = " ".join(re.findall(r"\[official: ([^]]+)\]", text))
     assert not re.search(r"\b(G-DEM|G-RET|HUB|GNIUS)\b|(?<!form )\bF41\d|FAQ(?! des)", told)
     assert "[official: FAQ des industriels (industriels.esante.gouv.fr), form F414 §4.2]" in (
-        checklist()
+        gathered
     )
-    assert "[official: form F414 §1, §5.3]" in checklist()
+    assert "[official: form F414 §1, §5.3]" in gathered
 
 
 def test_a_step_is_not_of_another_phase() -> None:
@@ -244,6 +249,33 @@ def test_no_address_but_those_of_the_facts_sheet() -> None:
                if isinstance(n, ast.Constant) and isinstance(n.value, str)]  # fmt: skip
     assert ADDRESS in text
     assert not any("http" in s and "http_hosts" not in s for s in strings)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_list_for_the_form_is_written_as_one_prints_it(
+    monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("IGC_LANG", language)
+    lines = checklist().splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert len([line for line in lines if line.startswith("[ ] ")]) == 13
+    before = re.findall(r"(.):\s+_{20}$", checklist(), re.MULTILINE)
+    assert len(before) == 13
+    assert [char for char in before if (char == "\xa0") != (language == "fr")] == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_question_and_its_answers_stand_on_one_line(language: str) -> None:
+    for step in STEPS:
+        asked = localized(tr("{question} [y/n]", question=step.question or ""), language)
+        assert len(f"{asked}\xa0: o") <= 80, asked
+
+
+def test_every_remedy_is_something_to_do(see: See) -> None:
+    write('platform = "https://pfc.example/service"\n')
+    remedies = [f.remedy for step in STEPS for f in see(step.id).findings if f.remedy]
+    assert "name both, with igc --profile test setup profile" in map(revealed, remedies)
+    assert [remedy for remedy in remedies if "without them" in remedy] == []
 
 
 # -- what is kept -----------------------------------------------------------------------------

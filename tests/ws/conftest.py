@@ -75,6 +75,19 @@ class ThrowAwayCa:
     def issue_client(self, key: rsa.RSAPrivateKey) -> x509.Certificate:
         return _certificate("client", "TEST CA", key, self._key, ca=False)
 
+    def crl(self, revoked: dict[int, x509.ReasonFlags], at: datetime.datetime) -> bytes:
+        """A list (DER) that is good for two days."""
+        builder = x509.CertificateRevocationListBuilder(
+            self.certificate.subject, at, at + datetime.timedelta(days=2)
+        )
+        own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(own, False).add_extension(x509.CRLNumber(1), False)
+        for serial, reason in revoked.items():
+            entry = x509.RevokedCertificateBuilder(serial, at, [])
+            entry = entry.add_extension(x509.CRLReason(reason), False)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
     def client_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(

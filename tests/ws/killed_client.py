@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from killed_support import AT, FilePlatform, kill_again_and_again, wrong_with_files
+from killed_platform import AT, FilePlatform
+from killed_support import (
+    EARLY,
+    LONG_AFTER,
+    SETTLED,
+    kill_again_and_again,
+    wrong_with_files,
+    wrong_with_keys,
+)
 
 from igcsante.certs import requests
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.model import Offre, Usage
 from igcsante.ws.orders import batch, order_key
-from igcsante.ws.orders.batch import Job, Run
+from igcsante.ws.orders.batch import Job
 from igcsante.ws.orders.batch_file import Row
 from igcsante.ws.orders.enrolment import Delivery
 from igcsante.ws.orders.journal import Journal, OrderState
-from igcsante.ws.outcome import SETTLING
 
 KEYS = [requests.new_key() for _ in range(5)]
+FIRST_KEY = {AT: 0, EARLY: 1, SETTLED: 3, LONG_AFTER: 0}
 
 
-def run(folder: Path, rows: int, *, later: timedelta = timedelta(0)) -> list[batch.Outcome]:
+def run(folder: Path, at: datetime, *, rows: int) -> list[batch.Outcome]:
     """The batch, over the platform and the journal of ``folder``."""
-    keys = iter(KEYS[2:] if later else KEYS)
+    keys = iter(KEYS[FIRST_KEY[at] :])
     order_key.new_key = lambda bits: next(keys)
     lines = [Row(f"line {n}", {"service": f"s{n}"}) for n in range(2, 2 + rows)]
     jobs = [
@@ -46,20 +54,21 @@ def run(folder: Path, rows: int, *, later: timedelta = timedelta(0)) -> list[bat
     password = Secret("password") if rows > 1 else None  # deriving its key takes long
     delivery = Delivery(Secret("code"), accepted=True, p12_password=password)
     with Journal(folder / "journal.sqlite") as journal:
-        platform = FilePlatform(folder / "platform")
-        work = Run(platform, journal, delivery, lambda: AT + later, sleep=lambda _: None)
+        platform = FilePlatform(folder / "platform", at)
+        work = batch.Run(platform, journal, delivery, lambda: at, sleep=lambda _: None)
         return list(work.do(jobs, keep_going=True))
 
 
 def wrong_after(folder: Path, rows: int) -> list[str]:
-    """What is wrong once the batch was run again; ``lost`` for what can't be had again."""
-    outcomes = run(folder, rows, later=SETTLING)
+    """What is wrong at the end; ``lost`` for what can't be had again."""
+    sent = FilePlatform(folder / "platform").sent
+    outcomes = run(folder, LONG_AFTER, rows=rows)
     platform = FilePlatform(folder / "platform")
-    found = []
+    found = wrong_with_keys(folder)
     if len(list((folder / "certs").glob("*.key.pem"))) != rows:
-        found.append("a key was left behind, or lost")
-    if len(platform.products) != rows:
-        found.append(f"{len(platform.products)} products were ordered")
+        found.append("a key too many")  # one that was sent is used again
+    if platform.sent != sent or len(platform.products) != rows:
+        found.append(f"{len(platform.products)} products, {len(platform.sent)} requests")
     for outcome in outcomes:
         entry = outcome.entry
         if entry is None:
@@ -74,10 +83,10 @@ def wrong_after(folder: Path, rows: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[3])
+    every_point, count = sys.argv[2] == "every", int(sys.argv[3])
     kill_again_and_again(
         Path(sys.argv[1]),
-        int(sys.argv[2]),
         partial(run, rows=count),
         partial(wrong_after, rows=count),
+        every_point=every_point,
     )

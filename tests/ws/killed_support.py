@@ -1,130 +1,77 @@
 """For programs that kill a client with SIGKILL at every point where it wrote or sent something.
 
-Each runs alone in its process, so that it may fork, and prints what it found as JSON. The
-platform is a file, so that what it did outlives the client that was killed.
+Each runs alone in its process, so that it may fork, and prints what it found as JSON. After each
+death the journal is looked at; then the client runs again, before and after the doubt may end,
+and what was on its way is lost, or arrives in between.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
-import pickle
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from killed_platform import AT, Call, FilePlatform
 
 from igcsante.certs import requests
-from igcsante.errors import PlatformRefusedError
-from igcsante.ws.model import (
-    KeyMode,
-    OrderReceipt,
-    Product,
-    ProductPage,
-    ProductState,
-    Structure,
-    WithdrawnProduct,
-)
-from igcsante.ws.orders.journal import Entry, Journal
+from igcsante.ws import outcome
+from igcsante.ws.model import ProductRequest, ProductState
+from igcsante.ws.orders.journal import Entry, Journal, OrderState
 
-AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
-CA_KEY = ec.generate_private_key(ec.SECP256R1())
-NAME = x509.Name([])
+SETTLED = AT + FilePlatform.longest_attempt + outcome.SETTLING  # a doubt of AT may end
+EARLY = SETTLED - timedelta(seconds=1)
+LONG_AFTER = SETTLED + timedelta(days=1)
 
+Run = Callable[[Path, datetime], object]  # in that folder, at that time
 
-class FilePlatform:
-    """Orders, renews and withdraws; its products are in a file that is replaced in one step."""
-
-    keeps_references = True
-    longest_attempt = timedelta(0)
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.products: list[tuple[Product, bytes]] = []
-        if file.exists():
-            self.products = pickle.loads(file.read_bytes())  # noqa: S301 - our own
-
-    def save(self) -> None:
-        draft = self._file.with_suffix(".new")
-        draft.write_bytes(pickle.dumps(self.products))
-        draft.rename(self._file)
-
-    def order_product(self, request: Any) -> OrderReceipt:
-        if any(p.client_reference == request.client_reference for p, _ in self.products):
-            raise PlatformRefusedError("this reference is known", field="client_reference")
-        product = Product(
-            f"P-{len(self.products) + 1}",
-            request.offre,
-            request.usage,
-            Structure(request.structure, "X"),
-            request.label,
-            ProductState.A_RETIRER,
-            AT,
-            KeyMode.CSR,
-            renewable=False,
-            client_reference=request.client_reference,
-        )
-        return self._add(product, request.csr)
-
-    def renew_product(self, renewal: Any) -> OrderReceipt:
-        number = int(renewal.product_id[2:]) - 1
-        source, csr = self.products[number]
-        if source.renewed_by:
-            raise PlatformRefusedError("it is renewed already")
-        successor = replace(
-            source,
-            product_id=f"P-{len(self.products) + 1}",
-            state=ProductState.A_RETIRER,
-            client_reference="",
-            renews=source.product_id,
-            serial="",
-            not_after=None,
-        )
-        self.products[number] = replace(source, renewed_by=successor.product_id), csr
-        return self._add(successor, renewal.csr)
-
-    def _add(self, product: Product, csr: bytes) -> OrderReceipt:
-        self.products.append((product, csr))
-        self.save()
-        return OrderReceipt(product.product_id, product.state)
-
-    def withdraw_product(self, withdrawal: Any) -> WithdrawnProduct:
-        number = int(withdrawal.product_id[2:]) - 1
-        product, csr = self.products[number]
-        if product.state is not ProductState.A_RETIRER:
-            raise PlatformRefusedError("it was withdrawn before")
-        end = AT + timedelta(days=1095)
-        certificate = (
-            x509.CertificateBuilder(NAME, NAME, x509.load_pem_x509_csr(csr).public_key())
-            .serial_number(1000 + number)
-            .not_valid_before(AT)
-            .not_valid_after(end)
-            .sign(CA_KEY, hashes.SHA256())
-        )
-        der = certificate.public_bytes(Encoding.DER)
-        issued = replace(
-            product, state=ProductState.ACTIF, serial=f"{1000 + number:X}", not_after=end
-        )
-        self.products[number] = issued, csr
-        self.save()
-        return WithdrawnProduct("c.cer", "application/pkix-cert", der, der, (der,))
-
-    def search_products(self, search: Any) -> ProductPage:
-        return ProductPage(tuple(product for product, _ in self.products), len(self.products))
-
-    def get_product(self, product_id: str) -> Product:
-        return self.products[int(product_id[2:]) - 1][0]
+# What the journal notes before such a request leaves, and what it may say of an order while the
+# platform has that product of it. Whoever was killed can't know more; less would be untrue.
+NOTED_BEFORE = {
+    "order": OrderState.SENT,
+    "renew": OrderState.SENT,
+    "withdraw": OrderState.WITHDRAWING,
+}
+MAY_SAY = {
+    None: (OrderState.PREPARED, OrderState.SENT),
+    ProductState.A_RETIRER: (OrderState.SENT, OrderState.ORDERED, OrderState.WITHDRAWING),
+    ProductState.ACTIF: (OrderState.WITHDRAWING, OrderState.WITHDRAWN),
+}
 
 
-def die_at(number: int) -> None:
+def _lose_no_time() -> None:
+    """The clock is given and stands still; keys are our own and known to be good; and what a
+    process wrote stays when it is killed, so nothing waits until it is on the disk.
+    """
+    opened = Journal.__init__
+
+    def open_quickly(journal: Journal, *arguments: Any) -> None:
+        opened(journal, *arguments)
+        journal._database.execute("PRAGMA synchronous = OFF")
+
+    Journal.__init__ = open_quickly  # type: ignore[method-assign]
+    os.fsync = lambda fd: None
+    outcome.seconds = lambda: 0.0
+    requests.load_pem_private_key = functools.partial(  # type: ignore[attr-defined]
+        load_pem_private_key, unsafe_skip_rsa_key_validation=True
+    )
+
+
+_lose_no_time()
+
+
+# -- killing -------------------------------------------------------------------------------
+
+
+def die_at(number: int, *, every_point: bool) -> None:
     """From now on: SIGKILL at the ``number``-th point, before or after something is done."""
     left = [number]
 
@@ -142,53 +89,181 @@ def die_at(number: int) -> None:
 
         return wrapped
 
-    os.fsync = pointed(os.fsync)
-    for owner, name in (
-        (Path, "hardlink_to"),
-        (Path, "unlink"),
+    around: list[tuple[Any, str]] = [
         (Journal, "record"),
         (Journal, "_change"),
-        *((FilePlatform, name) for name in vars(FilePlatform) if name.endswith("_product")),
-        (FilePlatform, "search_products"),
-    ):
+        (FilePlatform, "serve"),
+    ]
+    if every_point:
+        around += [
+            (os, "fsync"),
+            (Path, "hardlink_to"),
+            (Path, "unlink"),
+            (FilePlatform, "search_products"),
+            (FilePlatform, "get_product"),
+        ]
+    for owner, name in around:
         setattr(owner, name, pointed(getattr(owner, name)))
 
 
-def killed(run: Callable[[], object], number: int) -> bool:
+def killed(run: Callable[[], object], number: int, *, every_point: bool) -> bool:
     """Run it in a child that dies at that point; whether it did."""
     child = os.fork()
     if child == 0:
-        die_at(number)
-        run()
-        os._exit(0)
-    return os.waitpid(child, 0)[1] == signal.SIGKILL
+        status = 1
+        try:
+            die_at(number, every_point=every_point)
+            run()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), f"it ended with {status}"
+    return status == signal.SIGKILL
 
 
 def kill_again_and_again(
     folder: Path,
-    stride: int,
-    run: Callable[[Path], object],
+    run: Run,
     wrong_after: Callable[[Path], list[str]],
     *,
+    every_point: bool,
     begin: Callable[[Path], object] = lambda place: None,
 ) -> None:
-    """Print what ``wrong_after`` finds, for each point (each ``stride``-th) of ``run``.
+    """Print what was wrong, for each point of ``run`` and each way it may go on from there.
 
-    What both find in their folder at first, ``begin`` makes there.
+    The points are those around what the journal notes and what the platform serves, and with
+    ``every_point`` those around each file and question too. What all find in their folder at
+    first, ``begin`` makes there; ``wrong_after`` looks at the folder once it was run to its end.
     """
-    start = folder / "begin"
-    start.mkdir(parents=True)
-    begin(start)
+    start, dead, place = folder / "begin", folder / "dead", folder / "place"
+    place.mkdir(parents=True)  # always that one: the journal knows where files are
+    begin(place)
+    place.rename(start)
     told: list[list[str]] = []
-    number, dead = 1, True
-    while dead:
-        place = folder / "place"
+    for number in itertools.count(1):
         shutil.copytree(start, place)
-        dead = killed(lambda: run(place), number)  # noqa: B023 - it runs right here
-        told.append(wrong_after(place))
-        shutil.rmtree(place)
-        number += stride
+        died = killed(lambda: run(place, AT), number, every_point=every_point)
+        place.rename(dead)
+        for way in ways_on(dead):
+            shutil.copytree(dead, place)
+            found = untrue(place, first=True) + go_on(place, run, *way) + wrong_after(place)
+            told.append([f"{number} {way}: {what}" for what in found])
+            shutil.rmtree(place)
+        shutil.rmtree(dead)
+        if not died:
+            break
     print(json.dumps(told))
+
+
+def ways_on(place: Path) -> list[tuple[bool, bool]]:
+    """Whether it is run before the doubt ends, and whether what was on its way then arrives."""
+    with Journal(place / "journal.sqlite") as journal:
+        doubtful = any(entry.state.in_doubt for entry in journal.list())
+    ways = [(False, False)]
+    if doubtful:
+        ways.append((True, False))
+    if FilePlatform(place / "platform").on_its_way:
+        ways.append((True, True))
+    return ways
+
+
+def go_on(place: Path, run: Run, early: bool, late: bool) -> list[str]:
+    """What is wrong when it is run again, and once more when the doubt may end."""
+    file, found = place / "platform", []
+    before = FilePlatform(file)
+    if early:
+        run(place, EARLY)
+        found += untrue(place) + sent_again(before.sent, place, ())
+    platform = FilePlatform(file, EARLY)
+    lost = () if late else tuple(platform.on_its_way)
+    platform.receive() if late else platform.lose()
+    run(place, SETTLED)
+    return found + sent_again(before.sent, place, lost)
+
+
+# -- what is wrong -------------------------------------------------------------------------
+
+
+def untrue(place: Path, *, first: bool = False) -> list[str]:
+    """What the journal doesn't say of what was sent, or says wrongly of an order."""
+    platform = FilePlatform(place / "platform")
+    found = []
+    with Journal(place / "journal.sqlite") as journal:
+        for call in platform.sent:
+            found += [f"{call.operation}: {what}" for what in _unnoted(journal, call)]
+        for entry in journal.list():
+            product = product_of(platform, entry)
+            state = product.state if product else None
+            if entry.state not in MAY_SAY[state]:
+                found.append(f"order {entry.id} says {entry.state}, its product is {state}")
+            if entry.product_id and (not product or entry.product_id != product.product_id):
+                found.append(f"order {entry.id} says that it is product {entry.product_id}")
+            if first and entry.state.in_doubt and entry.settles != SETTLED:
+                found.append(f"order {entry.id} stays in doubt until {entry.settles}")
+    return found
+
+
+def _unnoted(journal: Journal, call: Call) -> list[str]:
+    """What should have been on disk before that request left, and isn't."""
+    entry = next((e for e in journal.list() if _asks(e, call)), None)
+    if entry is None:
+        return ["the journal doesn't know of it"]
+    found = []
+    if NOTED_BEFORE[call.operation] not in (step.state for step in journal.history(entry)):
+        found.append("the journal noted nothing before it left")
+    if call.request is not None:
+        keys = [_public(key) for key in Path(entry.key_path).parent.glob("*.key.pem")]
+        if _requested(call.request.csr) not in keys:
+            found.append("its key is not on disk")
+    return found
+
+
+def _asks(entry: Entry, call: Call) -> bool:
+    """Whether it is the order of that request."""
+    if call.operation == "withdraw":
+        return entry.product_id == call.subject
+    if isinstance(call.request, ProductRequest):
+        return entry.reference == call.request.client_reference
+    return entry.renews == call.subject
+
+
+def sent_again(before: list[Call], place: Path, lost: tuple[Call, ...]) -> list[str]:
+    """What was sent a second time, of all that was sent ``before`` and is not known to be lost."""
+    sent = FilePlatform(place / "platform").sent[len(before) :]
+    known = {(call.operation, call.subject) for call in before}
+    allowed = [(call.operation, call.subject) for call in lost]
+    found = []
+    for call in sent:
+        name = (call.operation, call.subject)
+        if name in allowed:
+            allowed.remove(name)
+        elif name in known:
+            found.append(f"{call.operation} {call.subject} was sent twice")
+    return found
+
+
+def product_of(platform: FilePlatform, entry: Entry) -> Any:
+    """The platform's product of an order, or None."""
+    for product, _ in platform.products:
+        by_reference = product.client_reference and product.client_reference == entry.reference
+        if by_reference or (entry.renews and product.renews == entry.renews):
+            return product
+    return None
+
+
+def wrong_with_keys(place: Path) -> list[str]:
+    """A key that nobody can have seen the request of stays behind, or that of a product is lost."""
+    platform = FilePlatform(place / "platform")
+    there = {_public(path) for path in (place / "certs").glob("*.key.pem")}
+    asked = [call.request for call in platform.sent if call.request]
+    needed = {_requested(csr) for _, csr in platform.products}
+    with Journal(place / "journal.sqlite") as journal:
+        steps = [step for entry in journal.list() for step in journal.history(entry)]
+    claimed = sum(step.state is OrderState.SENT for step in steps)
+    unseen = len(there - {_requested(request.csr) for request in asked})
+    found = ["a key was left behind"] if unseen > claimed - len(asked) else []
+    return found if needed <= there else [*found, "a key was lost"]
 
 
 def wrong_with_files(entry: Entry) -> list[str]:
@@ -201,3 +276,19 @@ def wrong_with_files(entry: Entry) -> list[str]:
     if not Path(entry.certificate_path.replace(".cert.pem", ".chain.pem")).is_file():
         found.append("a file is missing")
     return found
+
+
+def _public(path: Path) -> Any:
+    return _public_of(path.read_bytes())
+
+
+@functools.cache
+def _public_of(pem: bytes) -> Any:
+    key: Any = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    return key.public_key().public_numbers()
+
+
+def _requested(csr: bytes | None) -> Any:
+    assert csr is not None
+    key: Any = x509.load_pem_x509_csr(csr).public_key()
+    return key.public_numbers()

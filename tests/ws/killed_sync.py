@@ -2,124 +2,202 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import shutil
 import sys
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from killed_support import AT, FilePlatform, kill_again_and_again
+from killed_platform import AT, FilePlatform
+from killed_support import EARLY, SETTLED, killed
 
 from igcsante.identifiers import StructureId
 from igcsante.ws.model import Offre, ProductRequest, ProductState, Renewal, Usage
-from igcsante.ws.orders.journal import Journal, OrderState
+from igcsante.ws.orders.journal import Entry, Journal, OrderState
 from igcsante.ws.orders.reconcile import FEW, OPEN, synchronise
-from igcsante.ws.outcome import SETTLING
 
-LATER = AT + SETTLING
 END = AT + timedelta(days=1095)
-# How far the journal says that an order went, and what became of it on the platform, if anything.
+FAILED = OrderState.FAILED
+
+
+class Case(NamedTuple):
+    """What the journal says of an order, what became of it on the platform, if anything, and
+    what the journal has to say before and after the doubt may end.
+    """
+
+    said: OrderState
+    there: ProductState | None
+    early: OrderState
+    settled: OrderState
+    renewal: bool = False
+
+
 CASES = (
-    (OrderState.SENT, ProductState.A_RETIRER),
-    (OrderState.SENT, None),
-    (OrderState.UNKNOWN, ProductState.EN_COURS),
-    (OrderState.UNKNOWN, None),
-    (OrderState.PENDING, ProductState.ANNULE),
-    (OrderState.PENDING, ProductState.REFUSE),
-    (OrderState.ORDERED, ProductState.ACTIF),
-    (OrderState.WITHDRAWING, ProductState.A_RETIRER),
-    (OrderState.WITHDRAWING, ProductState.ACTIF),
-    (OrderState.WITHDRAWN, ProductState.REVOQUE),
-    (OrderState.REVOKING, ProductState.ACTIF),
-    (OrderState.REVOKING, ProductState.REVOQUE),
+    Case(OrderState.SENT, ProductState.A_RETIRER, OrderState.ORDERED, OrderState.ORDERED),
+    Case(OrderState.SENT, None, OrderState.SENT, FAILED),
+    Case(OrderState.UNKNOWN, ProductState.EN_COURS, OrderState.PENDING, OrderState.PENDING),
+    Case(OrderState.UNKNOWN, None, OrderState.UNKNOWN, FAILED),
+    Case(OrderState.PENDING, ProductState.ANNULE, OrderState.CANCELLED, OrderState.CANCELLED),
+    Case(OrderState.PENDING, ProductState.REFUSE, OrderState.REFUSED, OrderState.REFUSED),
+    Case(OrderState.ORDERED, ProductState.ACTIF, OrderState.WITHDRAWN, OrderState.WITHDRAWN),
+    Case(
+        OrderState.WITHDRAWING, ProductState.A_RETIRER, OrderState.WITHDRAWING, OrderState.ORDERED
+    ),
+    Case(OrderState.WITHDRAWING, ProductState.ACTIF, OrderState.WITHDRAWN, OrderState.WITHDRAWN),
+    Case(OrderState.WITHDRAWN, ProductState.REVOQUE, OrderState.REVOKED, OrderState.REVOKED),
+    Case(OrderState.REVOKING, ProductState.ACTIF, OrderState.REVOKING, OrderState.WITHDRAWN),
+    Case(OrderState.REVOKING, ProductState.REVOQUE, OrderState.REVOKED, OrderState.REVOKED),
+    Case(OrderState.UNKNOWN, ProductState.A_RETIRER, OrderState.ORDERED, OrderState.ORDERED, True),
+    Case(OrderState.SENT, None, OrderState.SENT, FAILED, True),
 )
-BEFORE_THE_ANSWER = (OrderState.SENT, OrderState.UNKNOWN)
+MORE = Case(OrderState.PENDING, ProductState.A_RETIRER, OrderState.ORDERED, OrderState.ORDERED)
+UNANSWERED = (OrderState.SENT, OrderState.UNKNOWN)
+ISSUED = (ProductState.ACTIF, ProductState.REVOQUE)
 
 
-def begin(folder: Path, more: int) -> None:
-    """An order of each case, a renewal in doubt, and more orders, for one listing of all."""
+# -- the orders ----------------------------------------------------------------------------
+
+
+def begin(folder: Path, cases: tuple[Case, ...]) -> None:
+    """An order of each case; what has no product is on its way."""
+    folder.mkdir(parents=True)
     platform = FilePlatform(folder / "platform")
     with Journal(folder / "journal.sqlite") as journal:
-        cases = (*CASES, *[(OrderState.PENDING, ProductState.A_RETIRER)] * more)
-        for number, (state, there) in enumerate(cases):
-            request = ProductRequest(
-                offre=Offre.ORG,
-                usage=Usage.AUTH_CLI,
-                structure=StructureId.parse("10B0999003"),
-                emails=("pki@exemple.fr",),
-                service_name=f"s{number}",
-                csr=b"csr",
-                client_reference=f"r{number}",
-            )
-            about = {
-                "offre": "ORG",
-                "usage": "AUTH_CLI",
-                "structure": str(request.structure),
-                "label": request.label,
-            }
-            entry = journal.record(request.client_reference, at=AT, **about)
-            known: dict[str, str] = {}
-            if there is not None:
-                receipt = platform.order_product(request)
-                product, csr = platform.products[-1]
-                platform.products[-1] = _become(product, there, number), csr
-                if state not in BEFORE_THE_ANSWER:
-                    known["product_id"] = receipt.product_id
-            journal.update(entry, at=AT, state=state, **known)
-        renewed = next(p for p, _ in platform.products if p.state is ProductState.ACTIF)
-        platform.renew_product(Renewal(renewed.product_id, csr=b"csr"))
-        entry = journal.record("renewal", at=AT, renews=renewed.product_id, label=renewed.label)
-        journal.update(entry, at=AT, state=OrderState.UNKNOWN)
+        for number, case in enumerate(cases):
+            _begin_one(platform, journal, number, case)
     platform.save()
 
 
+def _begin_one(platform: FilePlatform, journal: Journal, number: int, case: Case) -> None:
+    request = ProductRequest(
+        offre=Offre.ORG,
+        usage=Usage.AUTH_CLI,
+        structure=StructureId.parse("10B0999003"),
+        emails=("pki@exemple.fr",),
+        service_name=f"s{number}",
+        csr=b"csr",
+        client_reference=f"r{number}",
+    )
+    about = {
+        "offre": "ORG",
+        "usage": "AUTH_CLI",
+        "structure": str(request.structure),
+        "label": request.label,
+    }
+    if case.renewal:
+        older = replace(request, client_reference=f"older-{number}")
+        about["renews"] = renewed = platform.order_product(older).product_id
+        platform.products[-1] = _become(platform.products[-1][0], ProductState.ACTIF, number), b""
+    entry = journal.record(request.client_reference, at=AT, **about)
+    doubt_until = SETTLED.isoformat()
+    entry = journal.claim(entry, OrderState.SENT, at=AT, doubt_until=doubt_until)
+    if case.renewal:
+        platform.renew_product(Renewal(renewed, csr=b"csr"))
+    else:
+        platform.order_product(request)
+    product, csr = platform.products[-1]
+    if case.there is None:
+        platform.products.pop()
+        platform.on_its_way.append(platform.sent[-1])
+        if case.renewal:
+            platform.products[-1] = replace(platform.products[-1][0], renewed_by=""), b""
+    else:
+        platform.products[-1] = _become(product, case.there, number), csr
+    if case.said is not OrderState.SENT:
+        known = {} if case.said in UNANSWERED else {"product_id": product.product_id}
+        journal.update(entry, at=AT, state=case.said, **known)
+
+
 def _become(product: Any, state: ProductState, number: int) -> Any:
-    issued = state in (ProductState.ACTIF, ProductState.REVOQUE)
-    facts = {"serial": f"{1000 + number:X}", "not_after": END} if issued else {}
+    facts = {"serial": f"{1000 + number:X}", "not_after": END} if state in ISSUED else {}
     return replace(product, state=state, **facts)
 
 
-def run(folder: Path, *, at: datetime = LATER) -> list[str]:
+# -- the command ---------------------------------------------------------------------------
+
+
+def run(folder: Path, at: datetime) -> list[str]:
     """The command, as it goes on once it is connected; what went wrong."""
     with Journal(folder / "journal.sqlite") as journal:
-        platform = FilePlatform(folder / "platform")
+        platform = FilePlatform(folder / "platform", at)
         told = synchronise(platform, journal, journal.list(states=OPEN), at=at)
         return [trouble.message for _, _, trouble in told if trouble]
 
 
-def wrong_after(folder: Path, expected: list[Any]) -> list[str]:
-    """What is otherwise, once it was run again, than after a run that nobody killed."""
+def wrong(folder: Path, cases: tuple[Case, ...], at: datetime, *, arrived: bool = False) -> Any:
+    """What is otherwise than it has to be once it was run to its end at that time."""
     before = (folder / "platform").read_bytes()
-    found = run(folder)
-    if _known(folder) != expected:
-        found.append("the journal says something else")
+    found = run(folder, at)
     if (folder / "platform").read_bytes() != before:
         found.append("the platform was made to do something")
+    platform = FilePlatform(folder / "platform")
+    with Journal(folder / "journal.sqlite") as journal:
+        for number, case in enumerate(cases):
+            entry = journal.find(f"r{number}")
+            assert entry is not None
+            state = case.early if at == EARLY else case.settled
+            late = arrived and case.there is None
+            expected = OrderState.ORDERED if late else state
+            steps = [step.state for step in journal.history(entry)]
+            way = [OrderState.PREPARED, OrderState.SENT, case.said, expected]
+            if steps != [state for state, _ in itertools.groupby(way)]:
+                found.append(f"{case}: {'; '.join(steps)}")
+            found += _wrong_facts(platform, case, entry, number, late)
     return found
 
 
-def _known(folder: Path) -> list[Any]:
-    with Journal(folder / "journal.sqlite") as journal:
-        return [(astuple(entry), journal.history(entry)) for entry in journal.list()]
+def _wrong_facts(
+    platform: FilePlatform, case: Case, entry: Entry, number: int, late: bool
+) -> list[str]:
+    """What an entry says otherwise of its product than that is."""
+    there = [
+        product
+        for product, _ in platform.products
+        if (product.renews == entry.renews if case.renewal else product.label == entry.label)
+        and bool(product.renews) == case.renewal
+    ]
+    if bool(there) != bool(case.there or late):
+        return [f"{case}: {there}"]
+    serial = f"{1000 + number:x}" if case.there in ISSUED else ""
+    known = (entry.product_id, entry.serial, bool(entry.not_after))
+    if known != (there[0].product_id if there else "", serial, bool(serial)):
+        return [f"{case}: {known}"]
+    return []
+
+
+# -- killing -------------------------------------------------------------------------------
+
+
+def undisturbed(start: Path, place: Path, cases: tuple[Case, ...]) -> list[list[str]]:
+    """Nobody kills it: run before the doubt may end, and after, with what was late, and without."""
+    told = []
+    for arrived in (False, True):
+        shutil.copytree(start, place)
+        told.append(wrong(place, cases, EARLY))
+        if arrived:
+            FilePlatform(place / "platform", EARLY).receive()
+        told.append(wrong(place, cases, SETTLED, arrived=arrived))
+        shutil.rmtree(place)
+    return told
 
 
 def main(folder: Path, stride: int, more: int) -> None:
-    undisturbed = folder / "undisturbed"
-    undisturbed.mkdir(parents=True)
-    begin(undisturbed, more)
-    before = _known(undisturbed)
-    trouble = run(undisturbed)
-    expected = _known(undisturbed)
-    changed = sum(one != other for one, other in zip(before, expected, strict=True))
-    if trouble or changed < len(CASES):
-        sys.exit(f"{changed} orders changed; {trouble}")
-    kill_again_and_again(
-        folder / "killed",
-        stride,
-        run,
-        lambda place: wrong_after(place, expected),
-        begin=lambda place: begin(place, more),
-    )
+    cases = (*CASES, *[MORE] * more)
+    start, place = folder / "begin", folder / "place"
+    begin(start, cases)
+    told = undisturbed(start, place, cases)
+    for at in (EARLY, SETTLED):
+        for number in itertools.count(1, stride):
+            shutil.copytree(start, place)
+            died = killed(lambda: run(place, at), number, every_point=True)  # noqa: B023 - now
+            told.append([f"{number} {at}: {what}" for what in wrong(place, cases, at)])
+            shutil.rmtree(place)
+            if not died:
+                break
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
@@ -19,7 +20,13 @@ from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
 from igcsante.ws.model import Offre, ProductRequest, ProductState, Structure, Usage
 from igcsante.ws.orders import order_key
-from igcsante.ws.orders.batch import Job, Run, StuckError, ordered_elsewhere
+from igcsante.ws.orders.batch import (
+    Job,
+    Run,
+    StuckError,
+    ordered_elsewhere,
+    ordered_otherwise,
+)
 from igcsante.ws.orders.batch_file import Row, read_rows
 from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.enrolment import Delivery
@@ -28,6 +35,7 @@ from igcsante.ws.orders.journal import Journal, OrderState
 from igcsante.ws.orders.restore import restorable, restore
 from igcsante.ws.orders.settle import settle_as_nothing, settle_as_product
 from igcsante.ws.outcome import SETTLING
+from igcsante.ws.platform import CardTurnedAwayError
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LOST = NetworkError("hung up", outcome_unknown=True)
@@ -162,6 +170,66 @@ def test_what_another_platform_has_is_told_and_ordered(platform, journal, tmp_pa
     assert ordered_elsewhere(journal, here["platform"], wanted[0]) is None
 
 
+def corrected(job, fingerprint="corrected", **fields):
+    return replace(job, fields={**job.fields, **fields}, fingerprint=fingerprint)
+
+
+def otherwise(journal, wanted, platform=""):
+    return [
+        (job.row.place, entry.id) for job, entry in ordered_otherwise(journal, platform, wanted)
+    ]
+
+
+def test_a_row_that_was_corrected_since_it_was_ordered_is_told(platform, journal, tmp_path):
+    a, b = jobs(tmp_path, "a", "b")
+    assert otherwise(journal, [a, b]) == []
+    run(platform, journal, [a, b], delivery=None)
+    assert otherwise(journal, [a, b]) == []
+    again = corrected(a, emails=("new@exemple.fr",))
+    assert otherwise(journal, [again, b]) == [("line 2", 1)]
+    run(platform, journal, [again, b], delivery=None)
+    assert otherwise(journal, [again, b]) == [], "told before it is ordered, not each time"
+
+
+def test_as_many_rows_are_told_as_were_ordered_before(platform, journal, tmp_path):
+    a, b = jobs(tmp_path, "a", "b")
+    twins = [a, corrected(b, "twin", service_name="a")]
+    run(platform, journal, twins, delivery=None)
+    mail = {"emails": ("new@exemple.fr",)}
+    third = corrected(a, "third", **mail)
+    assert otherwise(journal, [*twins, third]) == [], "one more, beside those"
+    both = [corrected(a, "x", **mail), corrected(b, "y", service_name="a", **mail)]
+    assert [place for place, _ in otherwise(journal, both)] == ["line 2", "line 3"]
+
+
+@pytest.mark.parametrize("change", [{"usage": Usage.SIGN}, {"client_reference": "mine"}])
+def test_a_row_for_something_else_or_of_its_own_reference_is_not(
+    platform, journal, tmp_path, change
+):
+    (a,) = jobs(tmp_path, "a")
+    run(platform, journal, [a], delivery=None)
+    assert otherwise(journal, [corrected(a, **change)]) == []
+
+
+@pytest.mark.parametrize("state", [OrderState.REVOKED, OrderState.CANCELLED, OrderState.REFUSED])
+def test_a_row_whose_order_came_to_nothing_is_corrected_in_silence(
+    platform, journal, tmp_path, state
+):
+    (a,) = jobs(tmp_path, "a")
+    run(platform, journal, [a], delivery=None)
+    journal.update(journal.list()[0], at=AT, state=state)
+    assert otherwise(journal, [corrected(a)]) == []
+
+
+def test_an_order_that_is_no_row_or_of_another_platform_is_not_told(platform, journal, tmp_path):
+    (a,) = jobs(tmp_path, "a")
+    run(platform, journal, [a], delivery=None, about={"platform": "https://a.example/ws"})
+    assert otherwise(journal, [corrected(a)], "https://b.example/ws") == []
+    assert otherwise(journal, [corrected(a)], "https://A.example:443/ws") == [("line 2", 1)]
+    journal.update(journal.list()[0], at=AT, batch_row="")
+    assert otherwise(journal, [corrected(a)], "https://a.example/ws") == []
+
+
 def test_a_row_in_doubt_is_done_last_once_the_platform_can_tell(platform, journal, tmp_path):
     wanted = jobs(tmp_path, "a", "b")
     platform.error, platform.works, platform.reachable = LOST, False, False
@@ -194,6 +262,19 @@ def test_without_a_network_the_other_rows_are_not_tried(platform, journal, tmp_p
     platform.error, platform.works = NetworkError("unreachable"), False
     told = run(platform, journal, jobs(tmp_path, "a", "b", "c"))
     assert len(told) == 1 and told[0].entry.state is OrderState.FAILED
+
+
+def test_with_a_card_that_is_turned_away_the_other_rows_are_not_tried(
+    platform, journal, tmp_path, monkeypatch
+):
+    turned_away = CardTurnedAwayError("HTTP 403", outcome_unknown=True)
+    platform.error, platform.works = turned_away, False
+    wanted = jobs(tmp_path, "a", "b", "c")
+    (told,) = run(platform, journal, wanted)
+    assert told.error is turned_away and told.entry.state is OrderState.UNKNOWN
+    monkeypatch.setattr(platform, "search_products", Mock(side_effect=turned_away))
+    (again,) = run(platform, journal, wanted)
+    assert again.error is turned_away and not again.stuck
 
 
 def test_what_a_row_alone_has_wrong_does_not_stop_the_others(platform, journal, tmp_path):

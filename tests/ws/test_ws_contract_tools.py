@@ -543,6 +543,14 @@ def test_checking_with_no_mapping_says_whose_mapping_the_wsdl_does_not_fit(igc):
     assert "own mock" not in igc("ws", "check-mapping", *both)[2]
 
 
+def test_checking_neither_file_says_that_it_checks_the_mock(igc):
+    code, out, err = igc("ws", "check-mapping")
+    assert code == 0
+    assert "own mock" in err and "not the ANS's" in err
+    assert "mock" in out
+    assert "not the ANS's" not in igc("ws", "check-mapping", *contract_options("split"))[2]
+
+
 def test_describe_says_of_an_rpc_wsdl_that_it_can_not_be_used(igc, tmp_path):
     wsdl = tmp_path / "rpc.wsdl"
     text = SHAPES[0].read_text()

@@ -29,6 +29,7 @@ from igcsante.secret import Secret
 from igcsante.ws.model import Offre, Usage
 from igcsante.ws.orders import delivered as module
 from igcsante.ws.orders import enrolment
+from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.enrolment import Delivery, prepare, retrieve, submit
 from igcsante.ws.orders.journal import Journal, OrderState
 from igcsante.ws.orders.overview import Overview
@@ -157,7 +158,7 @@ def test_the_key_of_an_order_that_was_killed_is_tidied_up_by_the_next(tmp_path, 
 def test_the_key_of_an_order_in_doubt_survives_a_second_attempt(tmp_path, platform, journal):
     wanted = {**WANTED, "client_reference": "igc-" + "5" * 32}  # it names the same files again
     platform.error, platform.works = NetworkError("hung up", outcome_unknown=True), False
-    for expected in (NetworkError, StorageError):
+    for expected in (NetworkError, InDoubtError):
         with pytest.raises(expected):
             submit(prepare(tmp_path / "out", **wanted), platform, journal, at=AT)
     entry = journal.list()[0]
@@ -174,6 +175,17 @@ def test_order_in_doubt_keeps_its_key_and_is_found_again(tmp_path, platform, jou
     platform.error, platform.reachable = None, True
     issued = withdraw(entry, platform, journal)
     assert issued.entry.state is OrderState.WITHDRAWN
+
+
+def test_an_order_that_may_not_be_there_is_not_withdrawn(tmp_path, platform, journal):
+    platform.error, platform.works = NetworkError("hung up", outcome_unknown=True), False
+    with pytest.raises(NetworkError):
+        order(platform, journal, tmp_path / "out")
+    platform.error, platform.works = None, True
+    with pytest.raises(InDoubtError, match="order 1 is in doubt") as caught:
+        withdraw(journal.list()[0], platform, journal)
+    assert caught.value.exit_code == 12 and "try again in" in caught.value.advice
+    assert journal.list()[0].state is OrderState.UNKNOWN
 
 
 def test_unwritable_folder_stops_before_the_order(tmp_path, platform, journal):

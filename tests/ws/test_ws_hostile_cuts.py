@@ -22,7 +22,7 @@ from igcsante.ws.orders.journal import Entry, Journal, OrderState
 from igcsante.ws.orders.lifecycle import place_order, revoke, withdraw
 from igcsante.ws.orders.reconcile import refresh
 
-AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
+AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)  # when product_xml was requested
 SERIAL = "0AFF"
 ISSUED = (
     f"<dateRetrait>2026-11-22T08:31:00Z</dateRetrait><numeroSerie>{SERIAL}</numeroSerie>"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 from processes import started
 
 from igcsante.errors import StorageError, UsageError
+from igcsante.messages import localized, tr
 from igcsante.ws.orders.journal import Journal, OrderState
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -89,6 +91,7 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
+from igcsante.messages import localized, tr
 from igcsante.ws.orders.journal import Journal, OrderState
 journal = Journal(Path(sys.argv[1]))
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -112,6 +115,7 @@ MANY = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
+from igcsante.messages import localized, tr
 from igcsante.ws.orders.journal import Journal, OrderState
 at = datetime(2026, 11, 22, 9, tzinfo=UTC)
 for number in range(10):
@@ -227,6 +231,43 @@ def test_a_journal_of_the_first_version_is_taken_over(path):
         assert journal.certificates(kept) == (b"certificate", b"issuer")
 
 
+def test_an_error_is_told_in_the_language_of_who_reads_it(path):
+    refused = tr("the platform refuses: {shown}", shown=tr("{code}: {text}", code="F03", text="no"))
+    with Journal(path) as journal:
+        sent = journal.claim(journal.record("a", at=AT), OrderState.SENT, at=AT)
+        journal.update(sent, at=AT, state=OrderState.FAILED, last_error=refused)
+    with Journal(path) as journal:
+        entry = journal.get("a")
+        noted = journal.history(entry)[-1].note
+    for text in (entry.last_error, noted):
+        assert (str(text), json.dumps(text)) == (str(refused), json.dumps(str(refused)))
+        assert localized(text, "fr") == localized(refused, "fr") != str(refused)
+
+
+def test_an_error_keeps_nothing_that_it_does_not_tell(path):
+    with Journal(path) as journal:
+        told = tr("the platform refuses: {shown}", shown="no", code="code-never-kept")
+        journal.update(journal.record("a", at=AT), at=AT, last_error=told)
+        assert journal.get("a").last_error == "the platform refuses: no"
+    assert not [f for f in path.parent.iterdir() if b"code-never-kept" in f.read_bytes()]
+
+
+def test_a_journal_of_the_version_before_keeps_its_errors(path):
+    with Journal(path) as journal:
+        journal.update(journal.record("a", at=AT), at=AT, last_error="the platform refuses: no")
+    database = sqlite3.connect(path)
+    database.executescript("DROP TABLE wordings; PRAGMA user_version = 3;")
+    database.close()
+    with Journal(path) as journal:
+        entry = journal.get("a")
+        assert entry.last_error == "the platform refuses: no"
+        told = tr("the platform refuses: {shown}", shown="still no")
+        entry = journal.update(entry, at=AT, last_error=told)
+        notes = [step.note for step in journal.history(entry)]
+    assert notes == ["", "the platform refuses: no", "the platform refuses: still no"]
+    assert localized(entry.last_error, "fr") == "la plateforme refuse\xa0: still no"
+
+
 def test_each_step_of_an_order_is_remembered(journal):
     entry = journal.record("a", at=AT)
     entry = journal.claim(entry, OrderState.SENT, at=AT + timedelta(seconds=1))
@@ -254,6 +295,7 @@ HOLDING = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
+from igcsante.messages import localized, tr
 from igcsante.ws.orders.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 with journal.hold(journal.get("held")), journal.hold_name("a row"):

@@ -121,7 +121,7 @@ def test_an_order_that_a_gateway_hid_is_found_whatever_it_said(journal, throw_aw
         TlsServer(throw_away_ca.server_file, answer) as server,
         ZeepPlatform(server.url, throw_away_ca.client_context()) as client,
     ):
-        entry = place(client, journal, wanted)
+        entry = place(client, journal, wanted, at=AT - timedelta(minutes=30))  # when P-1 was made
     assert (entry.state, entry.product_id) == (OrderState.ORDERED, "P-1")
 
 
@@ -293,11 +293,26 @@ def test_a_person_who_settles_too_soon_is_told_when(platform, journal):
     assert "in 2 minutes" in caught.value.advice
 
 
-def test_how_long_a_doubt_lasts_is_true_on_a_clock_that_was_set_back(platform, journal):
-    lost(platform, journal)
-    with pytest.raises(InDoubtError, match="nothing was sent again") as caught:
-        place(platform, journal, at=AT - timedelta(hours=5))
-    assert "in 6 hours" in caught.value.advice  # and two minutes
+@pytest.mark.parametrize("look", ["order", "settle", "sync"])
+def test_a_doubt_that_began_on_a_clock_that_was_ahead_ends_all_the_same(platform, journal, look):
+    platform.longest_attempt = timedelta(seconds=390)
+    entry = lost(platform, journal, at=AT + timedelta(days=365))
+    for _ in range(2):  # it is bounded once, not put off each time
+        if look == "sync":
+            ((_, entry, _),) = synchronise(platform, journal, [entry], at=AT)
+        else:
+            with pytest.raises(InDoubtError) as caught:
+                if look == "order":
+                    place(platform, journal, at=AT)
+                else:
+                    settle_as_nothing(journal, entry, at=AT)
+            assert "in 9 minutes, after 2026-11-22 09:08:30" in caught.value.advice
+        assert journal.list()[0].settles == AT + timedelta(seconds=390) + SETTLING
+    end = AT + timedelta(seconds=390) + SETTLING
+    if look == "settle":
+        assert settle_as_nothing(journal, entry, at=end).state is OrderState.FAILED
+    else:
+        assert refresh(platform, journal, entry, at=end).state is OrderState.FAILED
 
 
 # -- whose order it is -----------------------------------------------------------------------

@@ -19,6 +19,7 @@ from asn1crypto import pem
 from cryptography import x509
 
 from ...errors import UnreadableError, UsageError
+from ...extras import how_to_install
 from ...instants import iso
 from ...messages import tr
 from ...text import spreadsheet_cell
@@ -83,7 +84,7 @@ def parquet_octets(table: Iterable[Row]) -> bytes:
     except ImportError:
         raise UsageError(
             tr("Parquet files need pyarrow, which is not installed"),
-            advice=tr("install it with: pip install 'igcsante[parquet]'; or use --format csv"),
+            advice=tr("{install}; or use --format csv", install=how_to_install("parquet")),
         ) from None
     schema = pa.schema(
         [

@@ -13,7 +13,7 @@ from functools import cached_property
 from cryptography import x509
 
 from ...errors import UnreadableError
-from ...instants import iso
+from ...instants import shown
 from ...messages import tr
 from ..verdict import Evidence, Kind, Reason, RevocationStatus
 from ..x509 import names
@@ -162,7 +162,7 @@ def _revoked(who: _Who, entry: Revocation, lists: Iterable[Telling]) -> Revocati
     why = f" ({entry.reason})" if entry.reason else ""
     reason = Reason(
         "revocation.revoked",
-        tr("{who}: revoked on {date}{why}", who=who, date=iso(entry.date), why=why),
+        tr("{who}: revoked on {date}{why}", who=who, date=shown(entry.date, seconds=True), why=why),
     )
     return RevocationStatus(
         Kind.REVOKED,
@@ -186,7 +186,7 @@ def _stale(
                 "{who}: its CRL {why}; that outdated list already says revoked on {date}",
                 who=who,
                 why=why,
-                date=iso(entry.date),
+                date=shown(entry.date, seconds=True),
             )
         reasons.append(Reason("revocation.stale", message))
     found = next((entry for _, entry in outdated if entry), None)

@@ -32,7 +32,7 @@ from ...errors import (
     UsageError,
 )
 from ...files import MAX_INPUT_BYTES, private_directory, read_bounded, write_atomic
-from ...instants import iso, parse_instant
+from ...instants import iso, parse_instant, shown
 from ...messages import reason_of, tr
 from ..x509 import names
 from ..x509.certificate_list import Crl, RevocationList
@@ -353,7 +353,7 @@ def _order(crl: RevocationList) -> tuple[int, datetime]:
 
 
 def _edition(crl: RevocationList) -> str:
-    date = iso(crl.this_update)
+    date = shown(crl.this_update, seconds=True)
     if crl.number is None:
         return tr("no number, of {date}", date=date)
     return tr("number {number}, of {date}", number=crl.number, date=date)

@@ -15,7 +15,14 @@ from urllib.parse import unquote
 
 from cryptography import x509
 
-from ...errors import CertificateInvalidError, IgcError, UnreadableError
+from ...errors import (
+    CertificateInvalidError,
+    IgcError,
+    StatusStaleError,
+    StatusUnknownError,
+    UnreadableError,
+)
+from ...instants import shown
 from ...messages import tr
 from ..anchors import TrustStore, pinned_entry
 from ..chain import bearers, build_chain, by_subject
@@ -33,14 +40,22 @@ from .scan import outline
 from .store import CrlStore, StoredCrl
 
 LIST_SECONDS = 300.0
+_BRING = tr(
+    "a certificate that it issued names the address: igc crl update FILE, which is remembered; "
+    "or bring the list: igc crl index FILE"
+)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A list: a name for people, and the addresses where it is, any of which will do."""
+    """A list: a name for people, and the addresses where it is, any of which will do.
+
+    Without one, somebody else has to bring the list of that ``issuer``.
+    """
 
     name: str
     urls: tuple[str, ...]
+    issuer: str = ""
 
 
 class Outcome(StrEnum):
@@ -50,6 +65,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     NOT_DUE = "not due"
     FAILED = "failed"
+    NO_ADDRESS = "no address"
 
 
 @dataclass(frozen=True)
@@ -62,26 +78,35 @@ class Update:
     error: IgcError | None = None
 
 
-def lists_of_authorities(store: TrustStore) -> tuple[Published, ...]:
-    """The lists of the authorities of a store, and those that their certificates name."""
-    authorities = (*store.roots, *store.intermediates)
-    pinned = [(pin.name, (pin.crl_url,)) for item in authorities if (pin := pinned_entry(item))]
-    return _distinct([*pinned, *_named_by(authorities, delta=False)])
+def lists_of_authorities(
+    store: TrustStore, kept: Iterable[StoredCrl] = ()
+) -> tuple[Published, ...]:
+    """The lists of the authorities of a store: by their pins, by the certificates that they
+    issued to each other, or else where one that is ``kept`` came from.
 
-
-def authorities_without_address(store: TrustStore) -> tuple[x509.Certificate, ...]:
-    """Those whose own lists nothing in the store says where to fetch: neither a pin, nor a
-    certificate that they issued.
+    One that nothing tells the address of has none.
     """
     authorities = (*store.roots, *store.intermediates)
+    pinned = [(pin.name, (pin.crl_url,)) for item in authorities if (pin := pinned_entry(item))]
+    addresses = {item.issuer: item.source for item in kept if _scheme(item.source) in _SCHEMES}
+    unknown = {names.display(item.subject): item for item in _without_address(authorities)}
+    again = [(_short(url), (url,)) for issuer in unknown if (url := addresses.get(issuer))]
+    missing = [
+        Published(names.label(item), (), issuer)
+        for issuer, item in unknown.items()
+        if issuer not in addresses
+    ]
+    return (*_distinct([*pinned, *_named_by(authorities, delta=False), *again]), *missing)
+
+
+def _without_address(authorities: tuple[x509.Certificate, ...]) -> Iterator[x509.Certificate]:
+    """Those whose own lists neither a pin nor a certificate that they issued tells of."""
     known = {
         names.comparable(item.issuer) for item in authorities if [*_named_by([item], delta=False)]
     }
-    return tuple(
-        item
-        for item in authorities
-        if pinned_entry(item) is None and names.comparable(item.subject) not in known
-    )
+    for item in authorities:
+        if pinned_entry(item) is None and names.comparable(item.subject) not in known:
+            yield item
 
 
 def lists_of_certificates(
@@ -98,13 +123,17 @@ def _named_by(
         extensions = Extensions(certificate)
         kinds = (extensions.crl_urls, extensions.delta_crl_urls if delta else ())
         for urls in kinds:
-            known = [url for url in urls if url.partition("://")[0].lower() in _SCHEMES]
+            known = [url for url in urls if _scheme(url) in _SCHEMES]
             known.sort(key=lambda url: url.lower().startswith("ldap"))  # HTTP first
             if known:
                 yield _short(known[0]), tuple(known)
 
 
 _SCHEMES = {"http", "https", "ldap"}
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
 
 
 def _short(url: str) -> str:
@@ -156,6 +185,8 @@ class CrlUpdater:
 
     def update(self, published: Published, *, at: datetime, force: bool = False) -> Update:
         """Fetch a list if it is due at ``at``. The error of a failure is in the result."""
+        if not published.urls:
+            return self._brought(published, at)
         failure: Update | None = None
         for url in published.urls:
             try:
@@ -164,9 +195,32 @@ class CrlUpdater:
             except IgcError as error:
                 held = self._held(url)
                 failure = failure or Update(published, Outcome.FAILED, held, error)
-        if failure is None:
-            raise ValueError("a list without an address")
+        assert failure is not None  # noqa: S101
         return failure
+
+    def _brought(self, published: Published, at: datetime) -> Update:
+        """Of a list without address, what was kept otherwise, which must be in force."""
+        name, issuer = published.name, published.issuer
+        kept = [c for c in self._store.lists() if c.issuer == issuer and c.base_number is None]
+        whole = [item for item in kept if item.next_update and is_intact(item)]
+        newest = max(whole, key=lambda item: item.next_update or at, default=None)
+        if newest is None:
+            error: IgcError = StatusUnknownError(
+                tr("no list of {name} is kept, and no address of one is known", name=name),
+                advice=_BRING,
+            )
+        elif newest.next_update and newest.next_update < at:
+            error = StatusStaleError(
+                tr(
+                    "the list of {name} ended on {end}, and no address of a newer one is known",
+                    name=name,
+                    end=shown(newest.next_update),
+                ),
+                advice=_BRING,
+            )
+        else:
+            return Update(published, Outcome.NO_ADDRESS, newest)
+        return Update(published, Outcome.NO_ADDRESS, newest, error)
 
     def add(self, octets: bytes, *, source: str, at: datetime) -> StoredCrl:
         """Verify a list that came another way (DER), and store it.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ... import __version__
 from ...errors import IgcError, NetworkError, StorageError, UsageError
+from ...extras import how_to_install
 from ...messages import reason_of, tr
 from .bulk import BulkChecker, Record, Subject, bulk_checker, check_batch
 from .snapshot import Snapshot
@@ -119,7 +120,7 @@ def check_on_cluster(
     except ImportError:
         raise UsageError(
             tr("a Dask cluster needs distributed, which is not installed"),
-            advice=tr("install it with: pip install 'igcsante[dask]'"),
+            advice=how_to_install("dask"),
         ) from None
     connect: Any = distributed.Client
     try:

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from ...errors import StorageError, UsageError
 from ...files import lock
 from ...messages import reason_of, tr
+from ...wording import recipes, reworded
 from ..policy_text import policy_toml
 from .snapshot import Snapshot
 
@@ -141,12 +142,14 @@ class CheckState:
         place = self._places[key]
         self._stream.seek(place.offset)
         payload, _ = self._authentic(self._stream.readline(), place.before)
-        document: dict[str, Any] = json.loads(payload)["document"]
+        kept = json.loads(payload)
+        document: dict[str, Any] = reworded(kept["document"], kept.get("wordings", {}))
         return document
 
     def put(self, key: str, document: Mapping[str, Any]) -> None:
         """Keep a finding. Raises StorageError."""
-        line = json.dumps({"key": key, "document": document}, default=str).encode()
+        kept = {"key": key, "document": document, "wordings": recipes(document)}
+        line = json.dumps(kept, default=str).encode()
         before = self._mac
         self._places[key] = _Place(self._add(line), before)
 

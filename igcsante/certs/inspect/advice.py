@@ -15,12 +15,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from ...instants import iso
+from ...instants import shown
 from ...messages import joined, plural, tr
 from ..anchors import pinned_entry
 from ..nomenclatures import PRODUCTION_POLICY_USAGES, TEST_POLICY
 from ..policy import ANY_POLICY
-from ..profile import CUT, CertificateProfile
+from ..profile import CertificateProfile
+from ..profile_checks import CUT
 from ..x509 import names
 from ..x509.certificate_list import Crl
 from ..x509.signatures import KEY_ERRORS, AlgorithmPolicy
@@ -126,13 +127,15 @@ def about_crl(crl: Crl, at: datetime) -> tuple[Advice, ...]:
     if weakness := crl.weakness(AlgorithmPolicy()):
         found.append(_weak(weakness))
     if crl.this_update > at:
-        message = tr("made later than {at}: it says nothing of that time", at=iso(at))
+        message = tr(
+            "made later than {at}: it says nothing of that time", at=shown(at, seconds=True)
+        )
         found.append(Advice("crl.later", Level.PROBLEM, message, Basis.STANDARD))
     if crl.next_update is None:
         message = tr("it doesn't say until when it holds")
         found.append(Advice("crl.no_end", Level.WARNING, message, Basis.STANDARD))
     elif crl.next_update < at:
-        message = tr("outdated since {next_update}", next_update=iso(crl.next_update))
+        message = tr("outdated since {next_update}", next_update=shown(crl.next_update))
         found.append(Advice("crl.outdated", Level.PROBLEM, message, Basis.STANDARD))
     return _worst_first(found)
 
@@ -142,17 +145,17 @@ def about_crl(crl: Crl, at: datetime) -> tuple[Advice, ...]:
 
 def _validity(start: datetime, end: datetime, at: datetime) -> Iterator[Advice]:
     if at > end:
-        message = tr("expired on {end}, {at} ago", end=iso(end), at=_days(at - end))
+        message = tr("expired on {end}, {at} ago", end=shown(end), at=_days(at - end))
         yield Advice("validity.expired", Level.PROBLEM, message)
     elif at < start:
         message = tr(
-            "not valid before {start}, in {start_2}", start=iso(start), start_2=_days(start - at)
+            "not valid before {start}, in {start_2}", start=shown(start), start_2=_days(start - at)
         )
         yield Advice("validity.not_yet", Level.PROBLEM, message)
     elif end - at <= SOON:
         message = tr(
             "expires on {end}, in {end_2}: time to order the next one",
-            end=iso(end),
+            end=shown(end),
             end_2=_days(end - at),
         )
         yield Advice("validity.soon", Level.WARNING, message)

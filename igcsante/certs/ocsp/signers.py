@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ...instants import iso
+from ...instants import shown
 from ...messages import tr
 from ..policy import Policy, Requirement
 from ..revocation import RevocationSource
@@ -48,7 +48,7 @@ class OcspSigners:
             return None, tr("{weakness} is not accepted", weakness=weakness)
         if response.produced_at > at + SKEW:
             return None, tr(
-                "it was made later, on {produced_at}", produced_at=iso(response.produced_at)
+                "it was made later, on {produced_at}", produced_at=shown(response.produced_at)
             )
         if response.is_by(issuer) and _signed_by(response, issuer):
             return issuer, ""
@@ -75,7 +75,7 @@ class OcspSigners:
             if weakness := algorithms.hash_weakness(signer.signature_hash_algorithm):
                 return tr("bears {weakness}, which is not accepted", weakness=weakness)
             if not signer.not_valid_before_utc <= at <= signer.not_valid_after_utc:
-                return tr("is not valid on {at}", at=iso(at))
+                return tr("is not valid on {at}", at=shown(at, seconds=True))
             if why := _unfit(signer):
                 return why
         except KEY_ERRORS as error:

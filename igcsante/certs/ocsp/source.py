@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ...errors import NetworkError, TimeoutExceededError, UnreadableError
-from ...instants import iso
+from ...instants import shown
 from ...messages import tr
 from ..freshness import Freshness, freshness
 from ..policy import Policy, RevocationPolicy
@@ -255,13 +255,15 @@ class OcspSource:
                 message = tr(
                     "{message}; that outdated response already says revoked on {date}",
                     message=message,
-                    date=iso(answer.revoked_on),
+                    date=shown(answer.revoked_on, seconds=True),
                 )
             return _as(status, Kind.STALE, "revocation.stale", message)
         if answer.kind == "revoked":
             message = tr("{who}: revoked", who=who)
             if answer.revoked_on:
-                message = tr("{who}: revoked on {date}", who=who, date=iso(answer.revoked_on))
+                message = tr(
+                    "{who}: revoked on {date}", who=who, date=shown(answer.revoked_on, seconds=True)
+                )
             if answer.reason:
                 message = tr("{message} ({why})", message=message, why=answer.reason)
             return _as(status, Kind.REVOKED, "revocation.revoked", message)

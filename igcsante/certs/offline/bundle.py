@@ -35,6 +35,7 @@ from ..revocation import CrlSource
 from ..verdict import Verdict
 from ..x509.certificate_list import Crl
 from .archive import archive, members_of
+from .differences import differences
 
 FORMAT = "igcsante-bundle/1"
 MAX_BUNDLE_BYTES = MAX_INPUT_BYTES
@@ -92,7 +93,7 @@ class Bundle:
         if not roots:
             return self
         smaller = replace(self, store=TrustStore(roots, intermediates))
-        same = not _differences(_documents(told), _documents(smaller.verdicts()))
+        same = not differences(_documents(told), _documents(smaller.verdicts()))
         return smaller if same else self
 
     def ordered(self) -> Bundle:
@@ -187,7 +188,7 @@ def examine(
         bundle,
         hashlib.sha256(data).hexdigest(),
         told,
-        _differences(recorded, _documents(told)),
+        differences(recorded, _documents(told)),
         tuple(root for root in bundle.store.roots if not known(root)),
         is_shipped(bundle.policy) if policy is None else same(bundle.policy, policy),
     )
@@ -311,51 +312,6 @@ def _from_json(members: Mapping[str, bytes], name: str) -> Any:
         return json.loads(members[name])
     except (ValueError, RecursionError):
         raise UnreadableError(tr("{name} is no JSON", name=name)) from None
-
-
-# -- comparing ---------------------------------------------------------------------------------
-
-
-def _differences(recorded: list[Any], today: list[Any]) -> tuple[str, ...]:
-    """Where two lists of verdicts differ in what they mean; how it is worded may change."""
-    if len(recorded) != len(today):
-        return (
-            tr(
-                "{count} verdicts are recorded, the check gives {count_2}",
-                count=len(recorded),
-                count_2=len(today),
-            ),
-        )
-    found = []
-    for number, (before, after) in enumerate(zip(recorded, today, strict=True), 1):
-        if not isinstance(before, dict):
-            found.append(tr("verdict {number} is not one", number=number))
-            continue
-        for key in sorted({*before, *after}):
-            if _meaning(before.get(key)) != _meaning(after.get(key)):
-                was, now = _shown(before.get(key)), _shown(after.get(key))
-                found.append(
-                    tr(
-                        "verdict {number}: {key} was recorded as {was}, today {now}",
-                        number=number,
-                        key=key,
-                        was=was,
-                        now=now,
-                    )
-                )
-    return tuple(found)
-
-
-def _meaning(value: Any) -> Any:
-    """Without the messages."""
-    if isinstance(value, dict):
-        return {key: _meaning(inner) for key, inner in value.items() if key != "message"}
-    return [_meaning(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 _Told = TypeVar("_Told", Crl, OcspResponse)

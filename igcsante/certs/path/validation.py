@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtensionOID
 
 from ...errors import UnreadableError
-from ...instants import iso
+from ...instants import shown
 from ...messages import joined, tr
 from .. import profile
 from ..anchors import pinned_entry
@@ -257,12 +257,12 @@ class PathRules:
 
     def _own_reasons(self, certificate: x509.Certificate, who: names.Label) -> Iterator[Reason]:
         if self.at < certificate.not_valid_before_utc:
-            since = iso(certificate.not_valid_before_utc)
+            since = shown(certificate.not_valid_before_utc, seconds=True)
             yield Reason(
                 "validity.not_yet", tr("{who}: not valid before {since}", who=who, since=since)
             )
         if self.at > certificate.not_valid_after_utc:
-            until = iso(certificate.not_valid_after_utc)
+            until = shown(certificate.not_valid_after_utc, seconds=True)
             yield Reason("validity.expired", tr("{who}: expired on {until}", who=who, until=until))
         if weakness := self.policy.algorithms.key_weakness(certificate.public_key()):
             yield Reason(

@@ -21,6 +21,7 @@ from ...files import read_bounded
 from ...identifiers import NationalId, StructureId
 from ...messages import tr
 from ...text import did_you_mean
+from ...toml_problem import toml_problem
 
 MAX_PROFILE_BYTES = 64 * 1024
 MAX_ACTIVITIES = 16
@@ -212,7 +213,7 @@ def parse_profile(text: str, origin: str) -> CardProfile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            tr("{origin}: not a TOML file: {error}", origin=origin, error=error)
+            tr("{origin}: not a TOML file: {error}", origin=origin, error=toml_problem(error))
         ) from None
     try:
         return _profile(table)

@@ -12,7 +12,7 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlencode
 
-from ...instants import iso
+from ...instants import iso, shown
 from ...text import printable
 from ...ws.model import Habilitation, Product, ProductPage, ProductSearch
 from ...ws.vocabulary import Offre, ProductState, ScopeKind
@@ -325,7 +325,7 @@ def _product_link(product_id: str) -> str:
 def _time(moment: datetime | None) -> str:
     if moment is None:
         return ""
-    return f'<time datetime="{iso(moment)}">{moment:%d/%m/%Y %H:%M} UTC</time>'
+    return f'<time datetime="{iso(moment)}">{shown(moment)}</time>'
 
 
 def _shown(value: object) -> str:

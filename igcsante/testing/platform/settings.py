@@ -16,6 +16,7 @@ from ...errors import ConfigError
 from ...files import read_bounded
 from ...messages import tr
 from ...text import did_you_mean
+from ...toml_problem import toml_problem
 from .habilitations import HabilitationRegister, read_register
 from .options import Options
 
@@ -39,7 +40,9 @@ def load_settings(path: Path) -> PlatformSettings:
     try:
         return _settings(read_bounded(path, MAX_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(tr("{path}: not a TOML file: {error}", path=path, error=error)) from None
+        raise ConfigError(
+            tr("{path}: not a TOML file: {error}", path=path, error=toml_problem(error))
+        ) from None
     except ConfigError as error:
         raise ConfigError(
             tr("{path}: {message}", path=path, message=error.message), advice=error.advice

@@ -90,13 +90,12 @@ class _Check:
     def _operation(self, operation: Operation) -> Iterator[Finding]:
         place = f"operations.{operation.name}"
         if operation.name not in self.mapping.operations:
-            yield Finding(Level.WARNING, place, tr("is not mapped, so it can't be used"))
+            yield Finding(Level.WARNING, place, self._unmapped(operation.name))
             return
         try:
             bound = self.contract.operation(operation.name)
         except ConfigError as error:
-            advice = f" ({error.advice})" if error.advice else ""
-            yield Finding(Level.ERROR, tr("{place}.name", place=place), error.message + advice)
+            yield Finding(Level.ERROR, f"{place}.name", error.in_one_line)
             return
         spelled = self.mapping.operations[operation.name]
         sent, received = bound.input.body.type, bound.output.body.type
@@ -113,6 +112,11 @@ class _Check:
             response, operation.response, spelled.response, received, spelled.defaults
         )
         yield from self._defaults(f"{place}.defaults", operation.response, spelled.defaults)
+
+    def _unmapped(self, operation: str) -> str:
+        if operation == "get_product" and "search_products" in self.mapping.operations:
+            return tr("is not mapped: a product is looked for among all that search_products lists")
+        return tr("is not mapped, so it can't be used")
 
     def _record(
         self,

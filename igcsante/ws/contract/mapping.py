@@ -22,6 +22,7 @@ from ...errors import ConfigError
 from ...files import read_bounded
 from ...identifiers import StructureId
 from ...messages import tr
+from ...toml_problem import toml_problem
 from ..operations import OPERATIONS, domain_enums, nested_records, record_fields
 from .paths import ElementPath
 from .toml_table import TomlTable
@@ -183,7 +184,9 @@ def load_mapping(path: Path | None = None) -> ContractMapping:
     try:
         content = tomllib.loads(read_bounded(path, MAX_MAPPING_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(tr("{path}: not a TOML file: {error}", path=path, error=error)) from None
+        raise ConfigError(
+            tr("{path}: not a TOML file: {error}", path=path, error=toml_problem(error))
+        ) from None
     return _mapping(TomlTable(content, str(path)), path)
 
 

@@ -24,19 +24,20 @@ from ...messages import tr
 from ...secret import Secret
 from ..model import ProductRequest
 from ..outcome import SETTLING
-from ..platform import Platform
+from ..platform import CardTurnedAwayError, Platform
 from ..rules import MAX_COMMON_NAME
 from .batch_file import Row
 from .doubts import InDoubtError
 from .enrolment import Delivery, Issued, abandon, draft, prepare, submit
 from .fingerprint import same_platform
 from .journal import Entry, Journal, OrderState
-from .lifecycle import place_order
+from .lifecycle import place_order, wanted_of
 from .locks import AtWorkError
 from .order_key import NewKey
 from .reconcile import refresh
 from .restore import bring_home, check_within_reach, restorable
 
+_OVER = (OrderState.CANCELLED, OrderState.REVOKED)
 OF_THE_ROW_ALONE = (UsageError, PlatformRefusedError, StorageError)
 
 
@@ -87,8 +88,8 @@ class Run:
         """Each row once, its outcome as soon as it is known.
 
         After an error the others are not begun; with ``keep_going`` they are, unless the
-        error is not that row's alone: no network, no card. A row that was stuck before
-        (StuckError) never keeps the others waiting. Rows in doubt come last, once the
+        error is not that row's alone: no network, a card that is turned away. A row that was stuck
+        before (StuckError) never keeps the others waiting. Rows in doubt come last, once the
         platform had time to tell. An interruption leaves the journal right.
         """
         for outcome in self._each(jobs):
@@ -140,7 +141,7 @@ class Run:
         if entry.state.in_doubt or entry.state is OrderState.PENDING or self._is_lost(entry):
             try:
                 entry = refresh(self.platform, self.journal, entry, at=at)
-            except AtWorkError:
+            except (AtWorkError, CardTurnedAwayError):
                 raise
             except (UsageError, PlatformRefusedError) as error:
                 raise StuckError(error.message, advice=error.advice) from None
@@ -221,9 +222,38 @@ def ordered_elsewhere(journal: Journal, platform: str, job: Job) -> Entry | None
     return next(iter(made), None)
 
 
+def ordered_otherwise(
+    journal: Journal, platform: str, jobs: Sequence[Job]
+) -> Iterator[tuple[Job, Entry]]:
+    """The rows that are to be ordered for the first time, though an earlier row was, for the same.
+
+    That one asked for the same offer, usage, structure and name, is none of these rows any more,
+    and lives: an address or another cell was corrected since. Rows that have a reference are
+    ordered once for each.
+    """
+    new: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        if not job.fields.get("client_reference") and not _of_row(journal, job):
+            new.setdefault(_asked_for(job), []).append(job)
+    rows = {job.fingerprint for job in jobs}
+    for entry in journal.each(platform=platform) if new else ():
+        wanted = (entry.offre, entry.usage, entry.structure, entry.label)
+        earlier = entry.batch_row and entry.batch_row not in rows
+        over = entry.state.nothing_ordered or entry.state in _OVER
+        if new.get(wanted) and earlier and not over:
+            yield new[wanted].pop(0), entry
+
+
+def _asked_for(job: Job) -> tuple[str, ...]:
+    wanted = wanted_of(draft(job.directory, **job.fields))
+    return wanted["offre"], wanted["usage"], wanted["structure"], wanted["label"]
+
+
 def _of_row(journal: Journal, job: Job) -> tuple[Entry, ...]:
     return journal.list(batch_row=job.fingerprint)
 
 
 def _lets_go_on(error: IgcError, keep_going: bool) -> bool:
+    if isinstance(error, CardTurnedAwayError):  # so would the other rows be
+        return False
     return isinstance(error, StuckError) or (keep_going and isinstance(error, OF_THE_ROW_ALONE))

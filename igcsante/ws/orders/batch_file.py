@@ -18,6 +18,7 @@ from typing import Any
 from ...errors import UsageError
 from ...files import read_bounded
 from ...messages import tr
+from ...toml_problem import toml_problem
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_ROWS = 20_000
@@ -140,7 +141,9 @@ def _toml_rows(path: Path, text: str) -> Iterator[tuple[str, Cells]]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(
+            tr("{path}: not a TOML file: {error}", path=path, error=toml_problem(error))
+        ) from None
     defaults, orders = content.pop("defaults", {}), content.pop("order", [])
     tables = [defaults, *orders] if isinstance(orders, list) else [None]
     if content or not all(isinstance(table, dict) for table in tables):

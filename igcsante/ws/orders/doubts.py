@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -18,30 +17,12 @@ from ...errors import (
     StorageError,
     TimeoutExceededError,
 )
+from ...instants import shown
 from ...messages import Message, joined, plural, tr
 from ..model import Product
+from ..platform import CardTurnedAwayError
 from .entries import Entry
 from .journal import Journal
-
-# The clocks of platform and machine, and the zone that a mapping says, differ by less.
-CLOCKS = timedelta(days=1)
-_OWN_REFERENCE = re.compile(r"igc-[0-9a-f]{32}")  # of model.new_client_reference
-
-
-def is_chosen(reference: str) -> bool:
-    """Whether a person may have chosen a reference, so that another one could have it too."""
-    return not _OWN_REFERENCE.fullmatch(reference)
-
-
-def is_contested(entry: Entry, product: Product) -> bool:
-    """Whether a product of an order's reference may be that of somebody who chose the same.
-
-    It was found so when the order was refused; or it was there long before the order was.
-    """
-    if entry.product_id or entry.renews:
-        return False
-    older = product.requested_at < entry.created - CLOCKS
-    return product.product_id == entry.contested or (older and is_chosen(entry.reference))
 
 
 class InDoubtError(PlatformUnavailableError):
@@ -69,35 +50,65 @@ class InDoubtError(PlatformUnavailableError):
         super().__init__(
             message,
             advice=tr(
-                "try again in {wait}, after {settles:%Y-%m-%d %H:%M:%S}",
+                "try again in {wait}, after {settles}",
                 wait=_in_words(self.wait),
-                settles=entry.settles.astimezone(),
+                settles=shown(entry.settles, seconds=True),
             ),
         )
 
 
 class ContestedError(PlatformRefusedError):
-    """The platform has a product of an order's reference, and nobody can tell whose it is."""
+    """The platform has what an order may have made, and nobody can tell whose it is."""
 
     def __init__(self, entry: Entry, product: Product) -> None:
-        super().__init__(
-            tr(
-                "order {id} stays in doubt: the platform has product {product_id} of its "
-                "reference {reference} since {requested:%Y-%m-%d %H:%M}, which may be somebody "
-                "else's; it was left as it is",
-                id=entry.id,
-                product_id=product.product_id,
-                reference=entry.reference,
-                requested=product.requested_at.astimezone(),
-            ),
-            advice=tr(
-                "look at it in the portal. Yours: igc orders settle {id} --product {product_id}; "
-                "if not: igc orders settle {id} --nothing-ordered, then order with another "
-                "--reference",
-                id=entry.id,
-                product_id=product.product_id,
-            ),
+        super().__init__(_contested(entry, product), advice=_whose(entry, product))
+
+
+def _contested(entry: Entry, product: Product) -> Message:
+    requested = shown(product.requested_at)
+    if not entry.state.in_doubt:
+        return tr(
+            "order {id} counts as failed, but the platform has product {product_id} since "
+            "{requested}, which may be what came of it, or somebody else's; it was left as it is",
+            id=entry.id,
+            product_id=product.product_id,
+            requested=requested,
         )
+    if entry.renews:
+        return tr(
+            "order {id} stays in doubt: {renews} was renewed as product {product_id} on "
+            "{requested}, perhaps by somebody else; it was left as it is",
+            id=entry.id,
+            renews=entry.renews,
+            product_id=product.product_id,
+            requested=requested,
+        )
+    return tr(
+        "order {id} stays in doubt: the platform has product {product_id} of its "
+        "reference {reference} since {requested}, which may be somebody "
+        "else's; it was left as it is",
+        id=entry.id,
+        product_id=product.product_id,
+        reference=entry.reference,
+        requested=requested,
+    )
+
+
+def _whose(entry: Entry, product: Product) -> Message:
+    if entry.renews:
+        return tr(
+            "look at it in the portal. Yours: igc orders settle {id} --product {product_id}; "
+            "if not: igc orders settle {id} --nothing-ordered",
+            id=entry.id,
+            product_id=product.product_id,
+        )
+    return tr(
+        "look at it in the portal. Yours: igc orders settle {id} --product {product_id}; "
+        "if not: igc orders settle {id} --nothing-ordered, then order with another "
+        "--reference",
+        id=entry.id,
+        product_id=product.product_id,
+    )
 
 
 @contextmanager
@@ -121,8 +132,9 @@ def doubt_told(journal: Journal, entry: Entry) -> Iterator[None]:
 
 def _tell_doubt(error: IgcError, entry: Entry) -> None:
     told = later(entry)
-    wrong_address = isinstance(error, ContractError) and error.advice
-    error.advice = joined(". ", [error.advice, told]) if wrong_address else told
+    # Whoever is at a wrong address, or turned away there, has to know it before anything else.
+    first = isinstance(error, (ContractError, CardTurnedAwayError)) and error.advice
+    error.advice = joined(". ", [error.advice, told]) if first else told
     error.fields["order"] = entry.id
 
 

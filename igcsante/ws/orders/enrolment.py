@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
-import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...certs.export import KEY_SUFFIX, write_key
+from ...certs.requests import build_csr, csr_pem, read_key
 from ...errors import ConfigError, IgcError, UsageError
 from ...files import write_atomic
 from ...messages import tr
@@ -29,11 +27,13 @@ from ..model import ProductRequest, Withdrawal, new_client_reference
 from ..outcome import SETTLING, Stopwatch
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME, check_secret
+from .attempts import is_chosen, may_arrive_late, times_sent
 from .delivered import CSR_SUFFIX, keeper_of
-from .doubts import is_chosen
+from .doubts import InDoubtError
 from .entries import UNSETTLED
+from .file_names import stem_of
 from .journal import Entry, Journal, OrderState, is_of
-from .lifecycle import place_order, record_order, times_sent, wanted_of, withdraw
+from .lifecycle import place_order, record_order, wanted_of, withdraw
 from .order_key import KeyPlace, KeySource, NewKey, OrderKey
 from .reconcile import check_same, refresh
 
@@ -176,7 +176,8 @@ def submit(
     Raises UsageError while another order of the same is in doubt, unless a reference was chosen.
 
     The journal knows of the order and its key before that is written, so that no key is left
-    behind without an order. One that was stopped before it was sent is tidied up first.
+    behind without an order. One that was stopped before it was sent is tidied up first. An order
+    that is sent once more has the key of the first time, if that is there.
     """
     reference = enrolment.request.client_reference
     with journal.hold_name(tr("the order {reference}", reference=reference)):
@@ -189,19 +190,49 @@ def submit(
             journal, enrolment.request, at=at, **enrolment.where(), **about
         )
         sent, written_here = times_sent(journal, entry), before is None
+        earlier = _with_key_of(before, enrolment, key_passphrase)
+        request = (earlier or enrolment).request
         try:
-            kept = enrolment.keep(key_passphrase)
-            written_here = True
-            entry = place_order(platform, journal, enrolment.request, at=at, **kept, **about)
+            kept = earlier.where() if earlier else enrolment.keep(key_passphrase)
+            written_here = earlier is None
+            kept = {"key_path": "", **kept}
+            entry = place_order(platform, journal, request, at=at, **kept, **about)
         except BaseException as error:
             entry = note_unsent(journal, entry, error, at=at)
             unused = entry.state.nothing_ordered or sent == times_sent(journal, entry)
-            if written_here and unused:
+            if written_here and (unused or not _is_named(enrolment, entry)):
                 enrolment.discard()
             raise
-        if sent == times_sent(journal, entry):  # it was ordered before, with another key
+        if written_here and not _is_named(enrolment, entry):  # ordered before, with another key
             enrolment.discard()
         return entry
+
+
+def _with_key_of(
+    before: Entry | None, enrolment: Enrolment, passphrase: Secret | None
+) -> Enrolment | None:
+    """The same with the key of an earlier attempt, which may still arrive, if it is there.
+
+    None when that key has another size, or is kept under another passphrase.
+    """
+    if before is None or enrolment.key is None or not before.key_path:
+        return None
+    with contextlib.suppress(IgcError):
+        key = read_key(Path(before.key_path), passphrase)
+        if key.key_size == enrolment.key.key_size:
+            request, base = enrolment.request, Path(before.file_base)
+            name = request.label[:MAX_COMMON_NAME]
+            csr = csr_pem(build_csr(key, name, dns_names=request.fqdns))
+            request = replace(request, csr=csr)
+            return replace(
+                enrolment, request=request, key=key, directory=base.parent, stem=base.name
+            )
+    return None
+
+
+def _is_named(enrolment: Enrolment, entry: Entry) -> bool:
+    """Whether the entry's key is that of the enrolment."""
+    return entry.file_base == enrolment.where()["file_base"]
 
 
 def check_no_twin(journal: Journal, request: ProductRequest, /, **about: str) -> None:
@@ -267,8 +298,8 @@ def retrieve(
     written, or else the error says where it is; a private key is never shown. ``again`` asks
     for one that was issued and did not arrive, which a platform may refuse. Raises UsageError
     when the entry can't be withdrawn, its key is not there, or the platform has something else
-    under its number (nothing was withdrawn), and as
-    :func:`igcsante.ws.orders.lifecycle.withdraw`.
+    under its number (nothing was withdrawn), InDoubtError while nobody can tell whether it can,
+    and as :func:`igcsante.ws.orders.lifecycle.withdraw`.
     """
     watch = Stopwatch(at)
     lost = entry.state is OrderState.WITHDRAWN and not entry.certificate_path
@@ -299,10 +330,15 @@ def retrieve(
 
 
 def _ready(entry: Entry, platform: Platform, journal: Journal, at: datetime) -> Entry:
-    """The entry, up to date, once it can be withdrawn. Raises UsageError when it can't."""
+    """The entry, up to date, once it can be withdrawn.
+
+    Raises UsageError when it can't, InDoubtError while nobody can tell.
+    """
     check_retrievable(entry)
     if entry.state is not OrderState.ORDERED or not entry.product_id:
         entry = refresh(platform, journal, entry, at=at)
+        if entry.state in UNSETTLED:
+            raise InDoubtError(entry, at)
         check_retrievable(entry)
     elif at - entry.updated >= SETTLING:  # by now its number may be another product's
         with contextlib.suppress(ConfigError):
@@ -335,6 +371,8 @@ def check_retrievable(entry: Entry) -> None:
 
 
 def _what_now(entry: Entry) -> str:
+    if may_arrive_late(entry):
+        return tr("if the platform has it all the same: igc orders sync {id}", id=entry.id)
     if entry.state is not OrderState.WITHDRAWN:
         return ""
     if entry.certificate_path:
@@ -354,20 +392,3 @@ def _check_writable(directory: Path) -> None:
             tr("nothing can be written to {directory}", directory=directory),
             advice=tr("choose another folder: --out DIR"),
         )
-
-
-def stem_of(label: str, reference: str) -> str:
-    """What the files of an order are named after."""
-    return f"{_plain(label)}-{_short(reference)}"
-
-
-def _plain(label: str) -> str:
-    """A label as a file name that any system takes."""
-    ascii_text = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", ascii_text).strip("-.")[:48] or "certificate"
-
-
-def _short(reference: str) -> str:
-    """What tells the files of an attempt from all others: our own references are random."""
-    own = re.fullmatch(r"igc-([0-9a-f]{32})", reference)
-    return own[1][:8] if own else f"{_plain(reference)[:24]}-{secrets.token_hex(4)}"

@@ -47,7 +47,7 @@ class OrderState(StrEnum):
 _MEANINGS = {
     OrderState.PREPARED: tr("prepared, never sent"),
     OrderState.SENT: tr("sent, no answer recorded: it may have been ordered"),
-    OrderState.UNKNOWN: tr("sent, the answer was lost: it may have been ordered"),
+    OrderState.UNKNOWN: tr("sent, and no answer told what came of it: it may have been ordered"),
     OrderState.PENDING: tr("ordered, the platform is still at work on it"),
     OrderState.ORDERED: tr("ordered, to be withdrawn"),
     OrderState.REFUSED: tr("refused by the platform: nothing was ordered"),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
@@ -19,6 +20,7 @@ from typing import Any, Self, TypedDict, Unpack
 from ...errors import StorageError, UsageError
 from ...files import private_directory
 from ...messages import reason_of, tr
+from ...wording import recipe, remade
 from .entries import TEXTS, Entry, OrderState, Step
 from .fingerprint import same_platform
 from .journal_schema import prepare
@@ -96,6 +98,7 @@ class Journal:
         try:
             with self._storage_errors(), self._transaction():
                 added = self._database.execute(query, row).lastrowid
+                self._keep_wordings(values)
                 self._add_step(added, at, OrderState.PREPARED, "")
         except sqlite3.IntegrityError:
             raise UsageError(
@@ -235,7 +238,8 @@ class Journal:
         """The orders of a query, from its WHERE on, read one by one."""
         query = f"SELECT {', '.join(_COLUMNS)} FROM orders {clause}"  # noqa: S608 - our own
         with self._storage_errors():
-            yield from map(_entry, self._database.execute(query, values))
+            for row in self._database.execute(query, values):
+                yield self._reworded(_entry(row))
 
     def rows(self, query: str, values: _Values = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, read one by one."""
@@ -248,7 +252,7 @@ class Journal:
         with self._storage_errors():
             rows = self._database.execute(query, (entry.id,)).fetchall()
             return tuple(
-                Step(datetime.fromisoformat(at), OrderState(state), note)
+                Step(datetime.fromisoformat(at), OrderState(state), self._said(note))
                 for at, state, note in rows
             )
 
@@ -276,11 +280,30 @@ class Journal:
         keep = "INSERT OR REPLACE INTO certificates VALUES (?, ?, ?)"
         with self._storage_errors(), self._transaction():
             changed = self._database.execute(query, row).rowcount == 1
+            self._keep_wordings(values)
             if changed and (state is not entry.state or note not in ("", entry.last_error)):
                 self._add_step(entry.id, at, state, note)
             for position, der in enumerate(certificates if changed else ()):
                 self._database.execute(keep, (entry.id, position, der))
             return changed
+
+    def _keep_wordings(self, texts: Iterable[str]) -> None:
+        """What lets the messages among the texts be said in another language than English."""
+        made = [(str(text), found) for text in texts if (found := recipe(text))]
+        self._database.executemany("INSERT OR REPLACE INTO wordings VALUES (?, ?)", made)
+
+    def _reworded(self, entry: Entry) -> Entry:
+        if not entry.last_error and not entry.unusable:
+            return entry
+        return replace(
+            entry, last_error=self._said(entry.last_error), unusable=self._said(entry.unusable)
+        )
+
+    def _said(self, text: str) -> str:
+        """The message again that a text was."""
+        query = "SELECT recipe FROM wordings WHERE text = ?"
+        found = self._database.execute(query, (text,)).fetchone() if text else None
+        return remade(text, found[0]) if found else text
 
     def _add_step(self, number: int | None, at: datetime, state: OrderState, note: str) -> None:
         row = (number, _stamp(at), state.value, note)
@@ -357,7 +380,9 @@ def _columns(texts: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if name not in TEXTS or not isinstance(value, str):
             raise TypeError(f"the journal has no text column {name!r}")
     if "last_error" in texts:
-        texts = {**texts, "last_error": texts["last_error"][:MAX_ERROR_CHARACTERS]}
+        error = texts["last_error"]
+        short = error if len(error) <= MAX_ERROR_CHARACTERS else error[:MAX_ERROR_CHARACTERS]
+        texts = {**texts, "last_error": short}
     return tuple(texts), tuple(texts.values())
 
 

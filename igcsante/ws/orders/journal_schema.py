@@ -9,7 +9,7 @@ from ...errors import StorageError
 from ...messages import tr
 from .entries import TEXTS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _ORDERS = f"""
     CREATE TABLE orders (
@@ -33,6 +33,10 @@ _OTHERS = (
         position INTEGER NOT NULL,
         der BLOB NOT NULL,
         PRIMARY KEY (order_id, position)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS wordings (
+        text TEXT PRIMARY KEY,
+        recipe TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS steps_of_order ON steps (order_id)",
     "CREATE INDEX IF NOT EXISTS orders_by_product ON orders (product_id)",

@@ -24,7 +24,7 @@ from ...errors import (
     StorageError,
     UsageError,
 )
-from ...instants import iso
+from ...instants import iso, shown
 from ...messages import tr
 from ..model import (
     OrderReceipt,
@@ -37,9 +37,11 @@ from ..model import (
 )
 from ..outcome import SETTLING, End, Stopwatch, end_of
 from ..platform import Platform
-from .doubts import ContestedError, InDoubtError, doubt_told, is_chosen, is_contested
+from .attempts import is_first, may_arrive_late
+from .doubts import ContestedError, InDoubtError, doubt_told
 from .journal import Entry, Journal, OrderState, is_of
-from .reconcile import STATES, difference, find_product, note_product, refresh
+from .reconcile import STATES, refresh
+from .there_already import TakenError, already_there, made_by_now
 
 _KEY = ("key_mode", "file_base", "key_path")
 
@@ -113,13 +115,14 @@ def _place(
     watch = Stopwatch(at)
     with journal.hold(entry), doubt_told(journal, entry):
         entry = journal.get(str(entry.id))
-        if entry.state.in_doubt:
+        late = may_arrive_late(entry) and platform.keeps_references
+        if entry.state.in_doubt or late:
             entry = refresh(platform, journal, entry, at=watch.now())
         if entry.state.in_doubt:
             raise InDoubtError(entry, watch.now())
         if not entry.state.nothing_ordered:
             return entry
-        about = {**about, "last_error": ""}
+        about = {**about, "last_error": _key_left(entry, about)}
         sent = _claim(platform, journal, entry, OrderState.SENT, watch.now(), about)
         try:
             receipt = call()
@@ -127,6 +130,14 @@ def _place(
             return _not_answered(platform, journal, entry, sent, watch.now(), error)
         state, number = STATES[receipt.state], receipt.product_id
         return journal.update(sent, at=watch.now(), state=state, product_id=number, last_error="")
+
+
+def _key_left(before: Entry, about: dict[str, str]) -> str:
+    """What the journal says of the key of an earlier attempt that is sent with another one now."""
+    old = before.key_path
+    if not old or about.get("key_path", old) == old or not Path(old).is_file():
+        return ""
+    return tr("the key of the attempt before stays in {path}", path=old)
 
 
 def _claim(
@@ -158,69 +169,34 @@ def _not_answered(
     """The order, when it turns out to be there all the same. Raises ``error``, or what tells more.
 
     One that is there already, and had been sent before, was made with the key of that time,
-    which the entry names again. Nobody removes a key here.
+    which the entry names again, as it does when nothing came of it. Nobody removes a key here.
     """
-    end, told = end_of(error), {"last_error": error.message}
+    first = is_first(journal, sent, platform.longest_attempt)
+    end, told = end_of(error, first=first), {"last_error": error.message}
+    if end is not End.UNKNOWN and before.key_path:
+        told |= {name: getattr(before, name) for name in _KEY}
     if end in (End.NOT_SENT, End.REFUSED):
+        if end_of(error) is End.THERE_ALREADY and (
+            made := made_by_now(platform, journal, sent, at)
+        ):
+            return made
         state = OrderState.REFUSED if end is End.REFUSED else OrderState.FAILED
+        told["doubt_until"] = before.doubt_until
         journal.update(sent, at=at, state=state, **told)
         raise error
     told["doubt_until"] = _doubt_until(sent, at)
-    if end is End.THERE_ALREADY and before.key_path:
-        told |= {name: getattr(before, name) for name in _KEY}
     doubt = journal.update(sent, at=at, state=OrderState.UNKNOWN, **told)
     try:
         if end is End.THERE_ALREADY:
-            return _already_there(platform, journal, doubt, at, error)
+            return already_there(platform, journal, doubt, at, error)
         entry = refresh(platform, journal, doubt, at=at)
-    except (_TakenError, ContestedError):
+    except (TakenError, ContestedError):
         raise
     except IgcError:
         raise error from None
     if entry.state.in_doubt or not entry.product_id:
         raise error
     return entry
-
-
-class _TakenError(PlatformRefusedError):
-    """Another order has the reference: nothing was ordered."""
-
-
-def _already_there(
-    platform: Platform, journal: Journal, doubt: Entry, at: datetime, error: IgcError
-) -> Entry:
-    """The order that the platform says it has. Raises ``error`` while it doesn't show it.
-
-    A reference that a person chose may be somebody else's too: a product of it that was not
-    asked for here is another's (_TakenError, the order is REFUSED), and one that was there
-    when this order was sent for the first time may be (ContestedError, only a person can tell).
-    """
-    product = find_product(platform, journal, doubt)
-    if product is None:
-        raise error
-    if difference(doubt, product) or product.product_id == doubt.contested:
-        journal.update(doubt, at=at, state=OrderState.REFUSED)
-        raise _TakenError(
-            tr(
-                "another order has the reference {reference}: product {product_id}, {label}; "
-                "nothing was ordered, and it was left as it is",
-                reference=doubt.reference,
-                product_id=product.product_id,
-                label=product.label,
-            ),
-            advice=tr("give another reference: --reference"),
-            **error.fields,
-        )
-    by_reference = error.fields["kind"] == "duplicate_reference" and not doubt.renews
-    first = by_reference and is_chosen(doubt.reference) and times_sent(journal, doubt) == 1
-    if first or is_contested(doubt, product):
-        raise ContestedError(journal.update(doubt, at=at, contested=product.product_id), product)
-    return note_product(journal, doubt, product, at=at)
-
-
-def times_sent(journal: Journal, entry: Entry) -> int:
-    """How often an order was sent, as far as the journal knows."""
-    return sum(step.state is OrderState.SENT for step in journal.history(entry))
 
 
 def withdraw(
@@ -276,7 +252,7 @@ def _deliver(
                 started,
                 at=at,
                 state=OrderState.WITHDRAWN,
-                last_error=str(error) or tr("the certificate was issued, but not saved"),
+                last_error=_why(error) or tr("the certificate was issued, but not saved"),
                 **facts,
             )
         raise
@@ -341,12 +317,16 @@ def revoke(
             tr(
                 "the certificate is revoked since {revoked_at}, but the journal could "
                 "not note it: {message}",
-                revoked_at=iso(receipt.revoked_at),
+                revoked_at=shown(receipt.revoked_at, seconds=True),
                 message=error.message,
             ),
             advice=tr("nothing more is to be done, but to make room for the journal"),
         ) from None
     return Revoked(done, receipt.revoked_at, already=False)
+
+
+def _why(error: BaseException) -> str:
+    return error.message if isinstance(error, IgcError) else str(error)
 
 
 def _note_failure(

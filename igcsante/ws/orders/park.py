@@ -22,6 +22,7 @@ from ...instants import iso
 from ...messages import tr
 from ..model import Product
 from ..vocabulary import ProductState
+from .attempts import may_arrive_late
 from .entries import Entry, OrderState
 
 NOTICE_DAYS = 60
@@ -117,17 +118,25 @@ def survey(
 ) -> tuple[Line, ...]:
     """Every product, the most urgent first; ``products`` is None when nobody was asked.
 
-    Orders of which nothing came are left out. ``found`` are certificate files by serial
+    Orders of which nothing came are left out, unless the platform shows a product of theirs:
+    that is a problem of it. ``found`` are certificate files by serial
     (lower-case hexadecimal), for products whose files the journal doesn't know.
     """
-    kept = [entry for entry in entries if not entry.state.nothing_ordered]
+    every = tuple(entries)
+    kept = [entry for entry in every if not entry.state.nothing_ordered]
     successors = {e.renews: e.product_id or f"order {e.id}" for e in kept if e.renews}
     view = View(at, within, products is not None, successors, found or {})
     by_product, by_reference = _indexed(kept)
+    late = _late(every)
+    shown = {product.product_id: product for product in products or ()}
+    renewed = {product.renewed_by: product.product_id for product in shown.values()}
     lines: list[Line] = []
     seen: set[int] = set()
-    for product in {product.product_id: product for product in products or ()}.values():
+    for product in shown.values():
         entry = by_product.get(product.product_id) or by_reference.get(product.client_reference)
+        if entry is None:
+            source = product.renews or renewed.get(product.product_id)
+            entry = late.get(product.client_reference) or late.get(f"of {source}")
         if entry is not None:
             seen.add(entry.id)
         lines.append(view.line(_of_product(product), entry, product))
@@ -214,6 +223,12 @@ class View:
     def _problems(self, line: Line, entry: Entry | None, product: Product | None) -> Iterable[str]:
         if entry is None:
             return
+        if entry.state.nothing_ordered:
+            yield tr(
+                "order {id} asked for it, and counts as failed: if it is that one, "
+                "igc orders sync {id}",
+                id=entry.id,
+            )
         if product is None and self.asked and entry.product_id:
             yield tr("the platform does not show it to this card")
         if product is not None and entry.serial and line.serial and entry.serial != line.serial:
@@ -261,6 +276,12 @@ def _indexed(entries: Iterable[Entry]) -> tuple[dict[str, Entry], dict[str, Entr
         else:
             by_reference[entry.reference] = entry
     return by_product, by_reference
+
+
+def _late(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """What failed, though it may have arrived since: by reference, renewals by what they renew."""
+    failed = (entry for entry in entries if may_arrive_late(entry))
+    return {f"of {e.renews}" if e.renews else e.reference: e for e in failed}
 
 
 def _start_of(path: str) -> bytes:

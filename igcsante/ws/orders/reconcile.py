@@ -11,30 +11,32 @@ import hashlib
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ...errors import (
+    ConfigError,
     ContractError,
     IgcError,
-    PlatformRefusedError,
+    NetworkError,
+    PlatformError,
     TimeoutExceededError,
     UsageError,
 )
 from ...identifiers import StructureId
 from ...instants import iso
 from ...messages import tr
+from ..listing import every_product
 from ..model import Offre, Product, ProductSearch, ProductState, Usage
-from ..platform import Platform
-from ..rules import MAX_PAGE_SIZE
+from ..outcome import SETTLING
+from ..platform import CardTurnedAwayError, Platform
+from .attempts import bounded, is_contested, may_arrive_late
 from .delivered import file_of, written
-from .doubts import ContestedError, is_contested
+from .doubts import ContestedError
 from .journal import Entry, Journal, OrderState
 from .locks import AtWorkError
 
 FEW = 20  # orders: asked for one by one, more are found by listing all products
 MAX_PAGES = 1_000
-MAX_PAGES_OF_ALL = 20_000
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -72,28 +74,42 @@ def refresh(
     """Ask the platform where an order is, and note it: as the journal has it by now.
 
     ``at`` is a time before it is asked. An order in doubt that it does not show has FAILED
-    once the doubt may end. Raises AtWorkError while another command is at work on it, what the
-    platform raises, ContestedError, and UsageError when its product is something else than was
-    ordered; the journal stays as it is.
+    once the doubt may end; one that FAILED and is there all the same is brought back. Raises
+    AtWorkError while another command is at work on it, what the platform raises, ContestedError,
+    and UsageError when its product is something else than was ordered; the journal then stays
+    as it is.
     """
     with journal.hold(entry):
-        entry = journal.get(str(entry.id))
+        lasting = platform.longest_attempt + SETTLING
+        entry = bounded(journal, journal.get(str(entry.id)), at, lasting)
         product = find_product(platform, journal, entry)
         if product is not None:
-            return _note_found(journal, entry, product, at)
+            return _note_found(platform, journal, entry, product, at)
         if not entry.state.in_doubt or not entry.settled(at):
             return entry
         why = entry.last_error or tr("the platform has no order of this reference")
         return journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
 
 
-def _note_found(journal: Journal, entry: Entry, product: Product, at: datetime) -> Entry:
+def _note_found(
+    platform: Platform, journal: Journal, entry: Entry, product: Product, at: datetime
+) -> Entry:
     check_same(entry, product)
-    if not is_contested(entry, product):
+    longest = platform.longest_attempt
+    if not is_contested(journal, entry, product, longest):
+        entry = bounded(journal, entry, at, longest + SETTLING)
         return note_product(journal, entry, product, at=at)
-    if entry.state.in_doubt:
+    if entry.state.in_doubt or may_arrive_late(entry):
         raise ContestedError(entry, product)
     return entry
+
+
+def _note_late(
+    platform: Platform, journal: Journal, entry: Entry, product: Product | None, at: datetime
+) -> Entry:
+    if product is None or difference(entry, product):
+        return entry
+    return _note_found(platform, journal, entry, product, at)
 
 
 def check_same(entry: Entry, product: Product) -> None:
@@ -233,45 +249,52 @@ def find_by_reference(platform: Platform, entry: Entry) -> Product | None:
     return None
 
 
-def every_product(
-    platform: Platform, search: ProductSearch | None = None, *, pages: int = MAX_PAGES_OF_ALL
-) -> Iterator[Product]:
-    """What a search finds, page after page; a product may come twice while others are ordered.
-
-    Raises what the platform raises, and ContractError after that many ``pages``.
-    """
-    search = replace(search or ProductSearch(), page_size=MAX_PAGE_SIZE)
-    for number in range(1, pages + 1):
-        page = platform.search_products(replace(search, page=number))
-        yield from page.products
-        if not page.products or number * MAX_PAGE_SIZE >= page.total:
-            return
-    raise ContractError(tr("the platform lists too many products to look through"))
-
-
 def synchronise(
-    platform: Platform, journal: Journal, entries: Sequence[Entry], *, at: datetime
+    platform: Platform,
+    journal: Journal,
+    entries: Sequence[Entry],
+    *,
+    at: datetime,
+    late: Sequence[Entry] = (),
 ) -> Iterator[tuple[Entry, Entry, IgcError | None]]:
     """Bring many orders up to date: (before, after, what went wrong with it) for each.
 
     One that another command is at work on stays as it is. Few are asked for one by one; for
     more, all products are listed once, and what changed in the journal meanwhile is asked for.
-    ``at`` is a time before anything is asked. Raises what ends all of it: no network, no answer.
+    Orders that failed and may have arrived ``late`` are only looked for among those products,
+    and given only when one is there.
+    ``at`` is a time before anything is asked. Raises what ends all of it: a card that is turned
+    away, and no network or no answer for two orders in a row, since one of them may be to blame.
     """
     products = _by_name(platform) if len(entries) > FEW else None
-    for entry in entries:
-        after, trouble = entry, None
+    silent = False
+    for number, entry in enumerate((*entries, *late)):
+        is_late = number >= len(entries)
+        if is_late and products is None:
+            products = _by_name(platform) or {}
+        after = entry
+        trouble: IgcError | None = None
         try:
             with journal.hold(entry):
                 after = journal.get(str(entry.id))
-                listed = _listed(products, entry) if after == entry else None
-                if listed is not None:
-                    after = _note_found(journal, after, listed, at)
+                listed = _listed(products, journal, entry) if after == entry else None
+                if is_late:
+                    after = _note_late(platform, journal, after, listed, at)
+                elif listed is not None:
+                    after = _note_found(platform, journal, after, listed, at)
                 elif products is None or after != entry or entry.renews or not entry.product_id:
                     after = refresh(platform, journal, after, at=at)
-        except (UsageError, PlatformRefusedError) as error:
+        except CardTurnedAwayError:
+            raise
+        except (UsageError, ConfigError, PlatformError) as error:
             trouble = error
-        yield entry, after, trouble
+        except (NetworkError, TimeoutExceededError) as error:
+            if silent:
+                raise
+            trouble = error
+        silent = isinstance(trouble, (NetworkError, TimeoutExceededError))
+        if not is_late or trouble or after != entry:
+            yield entry, after, trouble
 
 
 def wait_until_made(
@@ -313,17 +336,26 @@ def _too_long(entry: Entry, why: str) -> TimeoutExceededError:
     )
 
 
-def _by_name(platform: Platform) -> dict[str, Product]:
-    """All products by identifier and by client reference."""
+def _by_name(platform: Platform) -> dict[str, Product] | None:
+    """All products by identifier and by client reference; None when they can't be listed."""
     found: dict[str, Product] = {}
-    for product in every_product(platform):
-        found[product.product_id] = product
-        if product.client_reference:
-            found[f"reference {product.client_reference}"] = product
+    try:
+        for product in every_product(platform):
+            found[product.product_id] = product
+            if product.client_reference:
+                found[f"reference {product.client_reference}"] = product
+    except (ConfigError, ContractError):  # one that can't be read hides all of its page
+        return None
     return found
 
 
-def _listed(products: dict[str, Product] | None, entry: Entry) -> Product | None:
+def _listed(products: dict[str, Product] | None, journal: Journal, entry: Entry) -> Product | None:
+    """As :func:`find_product`, among products that were listed."""
     if products is None:
         return None
-    return products.get(entry.product_id or f"reference {entry.reference}")
+    if entry.product_id or not entry.renews:
+        return products.get(entry.product_id or f"reference {entry.reference}")
+    renewed = products.get(entry.renews)
+    if renewed is None or journal.of_product(renewed.renewed_by, entry.platform):
+        return None
+    return products.get(renewed.renewed_by)

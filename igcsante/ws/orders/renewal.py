@@ -19,7 +19,8 @@ from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
 from .doubts import InDoubtError
-from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key, stem_of
+from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key
+from .file_names import stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
 from .order_key import KeySource, NewKey, OrderKey

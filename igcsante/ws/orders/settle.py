@@ -9,27 +9,37 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ...errors import UsageError
+from ...instants import shown
 from ...messages import tr
 from ..model import Product
 from . import reconcile
-from .doubts import CLOCKS, InDoubtError
+from .attempts import CLOSE, bounded, is_chosen, lasted
+from .doubts import InDoubtError
 from .entries import UNSETTLED
 from .journal import Entry, Journal, OrderState
 
-CLOSE = timedelta(minutes=5)  # clocks that are set right differ by less
+# The clocks of platform and machine, and the zone that a mapping says, differ by less.
+CLOCKS = timedelta(days=1)
 
 
 def check_unsettled(entry: Entry) -> None:
-    """Raise UsageError for an order of which it is known whether it was ordered."""
-    if entry.state not in UNSETTLED:
-        raise UsageError(
-            tr(
-                "order {id} is not in doubt of having been ordered: {meaning}",
-                id=entry.id,
-                meaning=entry.state.meaning,
-            ),
-            advice=tr("ask the platform: igc orders sync") if entry.state.in_doubt else "",
-        )
+    """Raise UsageError for an order of which it is known whether it was ordered.
+
+    Of one that failed, a person may have found that it arrived all the same.
+    """
+    if entry.state not in (*UNSETTLED, OrderState.FAILED):
+        raise _no_doubt(entry)
+
+
+def _no_doubt(entry: Entry) -> UsageError:
+    return UsageError(
+        tr(
+            "order {id} is not in doubt of having been ordered: {meaning}",
+            id=entry.id,
+            meaning=entry.state.meaning,
+        ),
+        advice=tr("ask the platform: igc orders sync") if entry.state.in_doubt else "",
+    )
 
 
 def seems_older(entry: Entry, product: Product) -> bool:
@@ -64,23 +74,31 @@ def settle_as_product(journal: Journal, entry: Entry, product: Product, *, at: d
 def settle_as_nothing(journal: Journal, entry: Entry, *, at: datetime) -> Entry:
     """Nothing was ordered: FAILED. The key stays, so that nothing is lost by a mistake.
 
+    What the platform shows of it later counts all the same if it can be of nobody else.
     Raises InDoubtError while the request may still be on its way, UsageError when there is no
     doubt.
     """
     with journal.hold(entry):
         entry = journal.get(str(entry.id))
         check_unsettled(entry)
-        if not entry.settled(at):
+        entry = bounded(journal, entry, at, lasted(journal, entry))
+        if entry.state.in_doubt and not entry.settled(at):
             raise InDoubtError(entry, at, asked=False)
-        why = tr("nothing was ordered, says a person who looked")
-        return journal.update(entry, at=at, state=OrderState.FAILED, last_error=why)
+        ours_alone = not entry.renews and not is_chosen(entry.reference)
+        if entry.state is OrderState.FAILED and (ours_alone or not entry.doubt_until):
+            raise _no_doubt(entry)
+        told = {
+            "last_error": tr("nothing was ordered, says a person who looked"),
+            "doubt_until": entry.doubt_until if ours_alone else "",
+        }
+        return journal.update(entry, at=at, state=OrderState.FAILED, **told)
 
 
 def _check_same(entry: Entry, product: Product) -> None:
     """All of it, and its reference: it is a person who says which product it is."""
     told = reconcile.difference(entry, product)
     for name, asked, found in (
-        (tr("reference"), entry.reference, product.client_reference),
+        (tr("reference"), entry.reference, "" if entry.renews else product.client_reference),
         (tr("renewed product"), entry.renews, product.renews),
     ):
         if told is None and found and found != asked:
@@ -102,12 +120,12 @@ def _check_same(entry: Entry, product: Product) -> None:
     if not product.client_reference and product.requested_at < entry.created - CLOCKS:
         raise UsageError(
             tr(
-                "product {product_id} was requested on {requested:%Y-%m-%d}, before order {id} "
-                "was made, on {created:%Y-%m-%d}: the order stays in doubt",
+                "product {product_id} was requested on {requested}, before order {id} "
+                "was made, on {created}: the order stays in doubt",
                 product_id=product.product_id,
-                requested=product.requested_at.astimezone(),
+                requested=shown(product.requested_at),
                 id=entry.id,
-                created=entry.created.astimezone(),
+                created=shown(entry.created),
             ),
             advice=tr("look once more in the portal"),
         )

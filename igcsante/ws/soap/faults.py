@@ -21,7 +21,9 @@ from ...messages import tr
 from ..contract.fault_kinds import FAULT_KINDS
 from ..contract.mapping import ContractMapping
 from ..contract.paths import ElementPath, local_name
+from ..operations import OPERATIONS
 from ..outcome import refused_by_fault, refused_by_status
+from ..platform import CardTurnedAwayError
 
 MAX_MESSAGE_CHARACTERS = 500
 MIN_MASKED_CHARACTERS = 4  # a shorter one would be betrayed by the holes that it leaves
@@ -56,7 +58,10 @@ def fault_error(
     shown = message[:MAX_MESSAGE_CHARACTERS] or tr("no reason given")
     if code:
         shown += f" ({code[:MAX_CODE_CHARACTERS]})"
+    question = not OPERATIONS[operation].changes
     error, advice = FAULT_KINDS[kind].error, FAULT_KINDS[kind].advice
+    if question and kind == "timeout":  # nothing may have been carried out
+        advice = FAULT_KINDS["unavailable"].advice
     refused = issubclass(error, PlatformRefusedError)
     said = error(
         tr("the platform refuses: {shown}", shown=shown)
@@ -85,7 +90,7 @@ def status_error(status: int, retry_after: int | None = None) -> PlatformError:
 
 def _status_error(status: int, retry_after: int | None) -> PlatformError:
     if status in (401, 403):
-        return PlatformRefusedError(
+        return CardTurnedAwayError(
             tr("the platform refuses this card (HTTP {status})", status=status),
             advice=tr("it may be expired, opposed or not known there"),
         )

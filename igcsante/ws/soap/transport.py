@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+
 from ...certs.network.proxy import ProxyLogin
 from ...errors import (
     ContractError,
@@ -31,6 +33,7 @@ from ...errors import (
 from ...messages import reason_of, tr
 from ...steps import step
 from ...tls import signing_failure
+from ..server import ServerCheck
 from .route import Deadline, Route
 
 DEFAULT_PORT = 443
@@ -72,8 +75,9 @@ class HttpsTransport:
     """POSTs to one ``https://`` endpoint, one call at a time. Close it after use.
 
     ``proxy`` is the host and port of an HTTP proxy to go through, ``proxy_login`` what it is told
-    when it wants to know who asks. An error raised once the
-    request may have left carries ``outcome_unknown=True``.
+    when it wants to know who asks; ``server_check`` raises what speaks against the host's
+    certificate, once for each connection and before anything is sent on it. An error raised once
+    the request may have left carries ``outcome_unknown=True``.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class HttpsTransport:
         limits: Limits,
         proxy: tuple[str, int] | None = None,
         proxy_login: ProxyLogin | None = None,
+        server_check: ServerCheck | None = None,
     ) -> None:
         if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
             raise UsageError(tr("the TLS context does not verify the server, so it is not used"))
@@ -93,6 +98,7 @@ class HttpsTransport:
             self._target += f"?{url.query}"
         self._context = context
         self._limits = limits
+        self._server_check = server_check
         route = Route(self.host, url.port or DEFAULT_PORT, proxy, proxy_login)
         self._connection = _Connection(route, context, limits)
 
@@ -144,6 +150,25 @@ class HttpsTransport:
                 ),
                 advice=tr("is that the address of a platform, and of its TLS port?"),
             ) from None
+        if self._server_check is not None:
+            try:
+                self._server_check(self.host, self._server_certificate())
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _server_certificate(self) -> x509.Certificate:
+        try:
+            der = self._connection.sock.getpeercert(binary_form=True)
+            return x509.load_der_x509_certificate(der)
+        except ValueError as error:
+            raise TlsError(
+                tr(
+                    "the certificate of {host} can't be read: {why}; nothing was sent",
+                    host=self.host,
+                    why=reason_of(error),
+                )
+            ) from None
 
     def _exchange(self, body: bytes, headers: dict[str, str], target: str) -> Answer:
         try:
@@ -163,9 +188,7 @@ class HttpsTransport:
                 return answer
         except TimeoutError:
             raise TimeoutExceededError(
-                tr("{host} did not answer in time", host=self.host),
-                advice=_HOW_FAR,
-                outcome_unknown=True,
+                tr("{host} did not answer in time", host=self.host), outcome_unknown=True
             ) from None
         except ssl.SSLError as error:
             # With TLS 1.3 the server refuses our certificate after the handshake. Any other alert,
@@ -224,9 +247,7 @@ def _checked_endpoint(endpoint: str) -> Any:
 
 def _broken(host: str) -> NetworkError:
     return NetworkError(
-        tr("{host} hung up in the middle of a call", host=host),
-        advice=_HOW_FAR,
-        outcome_unknown=True,
+        tr("{host} hung up in the middle of a call", host=host), outcome_unknown=True
     )
 
 
@@ -270,7 +291,6 @@ def _refuses_certificate(error: ssl.SSLError) -> bool:
     )
 
 
-_HOW_FAR = tr("what was sent may have been carried out: igc orders says how far an order went")
 # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL's x509_vfy.h)
 _OTHER_NAME = {62, 64}
 
