@@ -19,7 +19,6 @@ from ..instants import shown
 from ..messages import plural, tr
 from ..text import printable
 from .chosen import profile_of
-from .key_holder import key_holder
 from .output import Settings, talk
 
 if TYPE_CHECKING:
@@ -209,6 +208,7 @@ def connection(
     from ..ws.patience import Patience, PatientPlatform
     from ..ws.server import revocation_check
     from ..ws.soap.transport import Limits
+    from .key_holder import key_holder
 
     profile = target.profile
     with key_holder(target.settings) as holder:
