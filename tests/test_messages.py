@@ -212,7 +212,7 @@ _NOT_FOR_PEOPLE = {
     "cli/card.py": "help: looked up when it is printed",
     "cli/commands.py": "help: looked up when it is printed",
     "cli/front.py": "help: looked up when it is printed",
-    "cli/help.py": "help: looked up when it is printed",
+    "cli/topics.py": "help: looked up when it is printed",
     "cli/help_texts.py": "names of click's words",
     "cli/check_html.py": "a report with its own French",
     "card/trace.py": "a trace in the words of ISO 7816-4",

@@ -10,8 +10,8 @@ from typing import Any
 from igcsante import errors
 from igcsante.certs.policy import shipped_policies
 from igcsante.certs.policy_text import policy_toml
-from igcsante.cli.help import EXIT_CODES
 from igcsante.cli.schemas import names, schema
+from igcsante.cli.topics import EXIT_CODES
 from igcsante.config import KEYS, VARIABLES, Key
 from igcsante.doctor.run import CHECKS
 from igcsante.ws.orders.entries import OrderState

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from ..certs.fleet.report import Finding, Outcome, Survey, common_name
+from ..certs.fleet.report import Finding, Outcome, Survey
+from ..certs.x509.names import common_name
 from ..instants import iso, parse_instant, shown
 from ..messages import Message, localized, plural, tr
 from ..text import printable

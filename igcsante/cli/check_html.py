@@ -15,7 +15,8 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from ..certs.fleet.report import Finding, Outcome, Survey, common_name
+from ..certs.fleet.report import Finding, Outcome, Survey
+from ..certs.x509.names import common_name
 from ..instants import iso, shown
 from ..text import printable
 

@@ -150,9 +150,10 @@ def kept_lists() -> Values:
     from pathlib import PurePosixPath
 
     from ..certs.crl.store import CrlStore
-    from .crl_print import common_name
+    from ..certs.x509.names import common_name
 
-    found = [(PurePosixPath(item.source).stem, common_name(item)) for item in CrlStore().lists()]
+    lists = CrlStore().lists()
+    found = [(PurePosixPath(item.source).stem, common_name(item.issuer)) for item in lists]
     return [*(pair for pair in found if pair[0]), *((issuer, short) for short, issuer in found)]
 
 
@@ -251,7 +252,7 @@ def topics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     import click as with_click
     from click.shell_completion import CompletionItem
 
-    from .help import TOPICS
+    from .topics import TOPICS
 
     words: tuple[str, ...] = ctx.params.get(param.name or "") or ()
     above = ctx.parent or ctx

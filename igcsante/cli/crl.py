@@ -18,10 +18,10 @@ from . import completing
 from .command import group
 from .crl_kept import lookup, matching, none_is_whole, open_store, the_one
 from .crl_print import (
-    common_name,
     count,
     described,
     entry_pairs,
+    issuer_name,
     print_kept,
     print_stored,
     print_updates,
@@ -184,7 +184,7 @@ def crl_index(settings: Settings, files: tuple[Path, ...], anchors: tuple[Path, 
             say(
                 tr(
                     "kept: {stored}, {entries} entries",
-                    stored=printable(common_name(stored)),
+                    stored=printable(issuer_name(stored)),
                     entries=entries,
                 )
             )

@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..instants import iso
 from ..messages import tr
 from ..text import printable
-from .crl_print import common_name
+from .crl_print import issuer_name
 from .output import talk
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def the_one(store: CrlStore, name: str) -> StoredCrl:
     """The only list of that name. Raises UsageError."""
     found = matching(store, name)
     if len(found) > 1:
-        several = "; ".join(common_name(item) for item in found)
+        several = "; ".join(issuer_name(item) for item in found)
         raise UsageError(
             tr(
                 "{count} lists have {name!r} in their name: {several}",

@@ -68,9 +68,11 @@ def entry_pairs(entry: dict[str, str | None]) -> list[tuple[str, str | None]]:
     ]
 
 
-def common_name(stored: StoredCrl) -> str:
+def issuer_name(stored: StoredCrl) -> str:
     """The CN of the issuer, or else its whole name."""
-    return stored.issuer.rpartition("CN=")[2] or stored.issuer
+    from ..certs.x509.names import common_name
+
+    return common_name(stored.issuer)
 
 
 def number(stored: StoredCrl | None) -> str:
@@ -105,7 +107,7 @@ def print_kept(found: Sequence[StoredCrl], now: datetime) -> None:
         (tr("Issuer"), tr("Number"), tr("Entries"), tr("Made"), tr("Valid until"), tr("State")),
         [
             (
-                common_name(stored),
+                issuer_name(stored),
                 number(stored),
                 count(stored.entries),
                 day(stored.this_update),

@@ -17,10 +17,10 @@ import click.types
 from . import page
 from .command import Group, WithPage
 from .commands import HELP_HELP
-from .help import TEXTS
 from .lazy import LazyGroup
 from .main import igc
 from .schemas import names, schema
+from .topics import TEXTS
 
 _CLICK = (click.core, click.exceptions, click.formatting, click.parser, click.types, click.termui)
 # What click says only to programmers, or where we say it ourselves.

@@ -17,9 +17,9 @@ from ..files import write_atomic
 from ..messages import LANGUAGES, localized, reason_of, tr, translated
 from . import page
 from .command import Group, WithPage, click_speaks
-from .help import EXIT_CODES
 from .help_texts import contexts
 from .page import Row, Rows
+from .topics import EXIT_CODES
 
 SECTION = "1"
 PLACES = {"en": "man1", "fr": "fr/man1"}  # below a folder such as /usr/share/man

@@ -12,9 +12,9 @@ import pytest
 from igcsante import messages
 from igcsante.catalogue import Catalogue
 from igcsante.cli import main, page
-from igcsante.cli.help import TOPICS
 from igcsante.cli.help_texts import click_plurals, contexts, help_texts
 from igcsante.cli.page import Page
+from igcsante.cli.topics import TOPICS
 
 ALL = list(contexts())
 every_command = pytest.mark.parametrize(

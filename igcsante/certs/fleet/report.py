@@ -6,7 +6,6 @@ but for its place and its end: so one that was read back is the same as one that
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ...errors import ExitCode, IgcError
 from ...instants import iso
 from ..verdict import SerialVerdict, Verdict
 from ..x509 import names
+from ..x509.names import common_name
 
 
 class Outcome(StrEnum):
@@ -207,19 +207,6 @@ _WORST_FIRST = (
     ExitCode.STALE,
     ExitCode.ENDING,
 )
-
-
-_COMMON_NAME = re.compile(r"(?:^|[,+])CN=((?:\\.|[^,+\\])*)")
-
-
-def common_name(subject: str | None) -> str:
-    """The last common name of a displayed name (RFC 4514), else all of it.
-
-    >>> common_name("C=FR,O=ANS,SN=DURAND+CN=AC \\\\+ 1")
-    'AC + 1'
-    """
-    found = _COMMON_NAME.findall(subject or "")
-    return re.sub(r"\\(.)", r"\1", found[-1]) if found else subject or ""
 
 
 def outcomes(texts: Iterable[str]) -> frozenset[Outcome]:

@@ -26,6 +26,7 @@ PARSE_ERRORS = (
 )
 
 _SERIAL = re.compile("[0-9a-f]{1,40}")
+_DISPLAYED_COMMON_NAME = re.compile(r"(?:^|[,+])CN=((?:\\.|[^,+\\])*)")
 
 COUNTRY = "2.5.4.6"
 STATE = "2.5.4.8"
@@ -157,3 +158,13 @@ _SHORT_NAMES = {
     x509.NameOID.SURNAME: "SN",
     x509.NameOID.GIVEN_NAME: "GN",
 }
+
+
+def common_name(subject: str | None) -> str:
+    """The last common name of a displayed name (RFC 4514), else all of it.
+
+    >>> common_name("C=FR,O=ANS,SN=DURAND+CN=AC \\\\+ 1")
+    'AC + 1'
+    """
+    found = _DISPLAYED_COMMON_NAME.findall(subject or "")
+    return re.sub(r"\\(.)", r"\1", found[-1]) if found else subject or ""
