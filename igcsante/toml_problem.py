@@ -12,6 +12,12 @@ import re
 from .messages import Message, tr
 
 _PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
+_WHOLE = (
+    tr("Expected '=' after a key in a key/value pair"),
+    tr("Expected ']' at the end of a table declaration"),
+    tr("Expected ']]' at the end of an array declaration"),
+    tr("Expected newline or end of document after a statement"),
+)
 _WITH_VALUE = (
     tr("Cannot declare {value} twice", value=""),
     tr("Cannot mutate immutable namespace {value}", value=""),
@@ -46,6 +52,8 @@ def toml_problem_and_place(error: ValueError) -> tuple[Message, int | None, int]
 
 
 def _said(text: str) -> Message:
+    if text in _WHOLE:
+        return Message(text, {})
     for known in _WITH_VALUE:
         before, after = known.template.split("{value}")
         if text.startswith(before) and text.endswith(after):

@@ -49,11 +49,9 @@ OF_DATABASES = (
 )
 OF_TOML = (
     *("Invalid value", "Invalid statement", "Invalid date or datetime", "Unterminated string"),
-    *("Expected newline or end of document after a statement", "Cannot overwrite a value"),
-    *("Expected '=' after a key in a key/value pair", "Invalid initial character for a key part"),
-    *("Expected ']' at the end of a table declaration", "Unclosed array", "Unclosed inline table"),
+    *("Cannot overwrite a value", "Invalid initial character for a key part"),
+    *("Unclosed array", "Unclosed inline table", "Unescaped '\\' in a string"),
     *("Escaped character is not a Unicode scalar value", "Invalid hex value"),
-    *("Expected ']]' at the end of an array declaration", "Unescaped '\\' in a string"),
 )
 OF_NAMES = ("Name or service not known", "Temporary failure in name resolution")
 

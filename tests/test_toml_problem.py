@@ -24,6 +24,9 @@ def problem_of(text: str) -> tomllib.TOMLDecodeError:
         ('a="\x01"', r"Illegal character '\x01'", r"caractère interdit '\x01'"),
         ("# \x01", r"Found invalid character '\x01'", r"caractère invalide '\x01'"),
         ("a = ", "Invalid value", "valeur incorrecte"),
+        ("[a", "Expected ']' at the end of a table declaration", "']' attendu à la fin"),
+        ("a = 1 x", "Expected newline or end of document", "fin de ligne ou de fichier attendue"),
+        ("a 1", "Expected '=' after a key", "'=' attendu après"),
         ("a = [1", "Unclosed array", "tableau non fermé"),
     ],
 )

@@ -17,6 +17,10 @@ _PAGE = 78  # as click has it
 _LEFT = 30  # the widest left column, else the right one goes below
 _EXAMPLE = 46  # the same, beside an example
 _SMALLEST_RIGHT = 24
+GROUPS = {  # commands with commands of their own; a test compares
+    *(("bundle",), ("card",), ("card", "cache"), ("card", "pin"), ("config",), ("crl",)),
+    *(("orders",), ("policy",), ("sim",), ("sim", "card"), ("trust",), ("ws",)),
+}
 
 
 def columns(widest: int = WIDEST) -> int:
@@ -40,13 +44,35 @@ def page_width() -> int:
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` where words allow; a command such as ``igc card`` isn't cut."""
     lines: list[str] = []
-    one_line = " ".join(text.splitlines())
-    for word in filter(None, one_line.replace("igc ", "igc\0").split(" ")):  # not at U+00A0
+    one_line = whole_commands(" ".join(text.splitlines()))
+    for word in filter(None, one_line.split(" ")):  # not at U+00A0
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return [line.replace("\0", " ") for line in lines]
+
+
+def whole_commands(text: str) -> str:
+    """The text with NUL for the spaces within ``igc …``, so that it is copied as it is typed."""
+    units: list[str] = []
+    for word in text.split(" "):
+        if units and _goes_on(units[-1], word):
+            units[-1] += f"\0{word}"
+        else:
+            units.append(word)
+    return " ".join(units)
+
+
+def _goes_on(before: str, word: str) -> bool:
+    """Whether a word belongs to the command that ends so far with ``before``."""
+    parts = before.split("\0")
+    if parts[0].lstrip("(`'\"«\u00a0") != "igc" or not word or before[-1] in ",.;:)`'\"":
+        return False
+    if len(parts) == 1 or (tuple(parts[1:]) in GROUPS and word[0].islower()):
+        return True
+    bare = word.rstrip(",.;:)`'\"…")
+    return word.startswith("-") or bare.isupper() or bare.isdigit()
 
 
 def paragraph(text: str, width: int, indent: int = 2) -> list[str]:

@@ -10,7 +10,6 @@ import errno
 import functools
 import json
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -254,9 +253,8 @@ def _has_width() -> bool:
 
 def wrapped(text: str, indent: str) -> str:
     """Words in lines as wide as the terminal, 100 columns at most; commands are not cut in two."""
-    text = re.sub(r"\bigc (?=\w)", "igc\0", text)
     return textwrap.fill(
-        text,
+        layout.whole_commands(text),
         layout.columns(),
         initial_indent=indent,
         subsequent_indent=indent,

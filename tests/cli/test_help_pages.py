@@ -11,7 +11,7 @@ import pytest
 
 from igcsante import messages
 from igcsante.catalogue import Catalogue
-from igcsante.cli import main, page
+from igcsante.cli import layout, main, page
 from igcsante.cli.help_texts import click_plurals, contexts, help_texts
 from igcsante.cli.page import Page
 from igcsante.cli.topics import TOPICS
@@ -217,3 +217,31 @@ def test_numbers_are_asked_for_in_words(ctx: click.Context) -> None:
                 click.BadParameter, match=r"'x' is not a valid whole( or decimal)? n"
             ):
                 param.type.convert("x", param, ctx)
+
+
+def test_commands_with_commands_of_their_own_are_known_to_the_layout() -> None:
+    groups = {ctx.command_path for ctx in contexts() if isinstance(ctx.command, click.Group)}
+    assert {" ".join(("igc", *names)) for names in layout.GROUPS} == groups - {"igc"}
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("see all of it with: igc crl update", "igc crl update"),
+        ("it is told by `igc card pin status`, so look there", "`igc card pin status`,"),
+        ("or bring the list: igc crl index FILE; then go on", "igc crl index FILE;"),
+        (
+            "yours: igc orders settle 1 --nothing-ordered, else",
+            "igc orders settle 1 --nothing-ordered,",
+        ),
+        ("or ask: igc doctor --online", "igc doctor --online"),
+    ],
+)
+def test_a_command_is_never_cut_so_that_it_can_be_copied(text: str, command: str) -> None:
+    for width in range(10, 60):
+        lines = layout.wrap(text, width)
+        assert " ".join(lines) == text
+        assert any(command in line for line in lines)
+        assert [
+            line for line in lines if len(line) > width and " " in line.replace(command, "")
+        ] == []

@@ -46,6 +46,7 @@ from igcsante.secret import Secret
 from igcsante.ws.client import ZeepPlatform
 from igcsante.ws.contract.completion import completed
 from igcsante.ws.contract.conformity import Level, check_mapping
+from igcsante.ws.listing import every_product
 from igcsante.ws.model import (
     Habilitation,
     Holder,
@@ -209,6 +210,8 @@ def test_without_pages_the_first_holds_all_and_no_second_is_asked_for(open_contr
     asked = len(soap_server.requests)
     assert client.search_products(ProductSearch(page=2)).products == ()
     assert len(soap_server.requests) == asked
+    assert [product.product_id for product in every_product(client)] == ["O-1"]
+    assert len(soap_server.requests) == asked + 1
 
 
 def test_a_full_page_that_is_not_counted_may_be_followed_by_another(open_contract):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -9,6 +10,7 @@ from fake_platform import FakePlatform
 
 from igcsante.errors import (
     CardRemovedError,
+    ConfigError,
     ContractError,
     NetworkError,
     PlatformRefusedError,
@@ -29,6 +31,7 @@ from igcsante.ws.model import (
     Withdrawal,
 )
 from igcsante.ws.orders import lifecycle
+from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.journal import Journal, OrderState
 from igcsante.ws.orders.reconcile import refresh
 from igcsante.ws.orders.settle import seems_older, settle_as_product
@@ -388,3 +391,23 @@ def test_a_revocation_whose_answer_was_lost_is_told_and_not_sent_again(platform,
     again = lifecycle.revoke(platform, journal, journal.get("P-1"), REVOCATION, at=AT)
     assert (again.entry.state, again.entry.last_error) == (OrderState.REVOKED, "")
     assert (again.revoked_at, again.already) == (AT, True)
+
+
+def test_a_revocation_in_doubt_that_can_not_be_looked_up_is_sent_again_after_its_time(
+    platform, journal, tmp_path, monkeypatch
+):
+    entry = withdraw(platform, journal, place(platform, journal), lambda product: tmp_path)
+    monkeypatch.setattr(platform, "get_product", Mock(side_effect=ConfigError("no question")))
+    platform.error, platform.works = LOST, False
+    with pytest.raises(NetworkError):
+        lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
+
+    platform.error, platform.works = None, True
+    entry = journal.get("P-1")
+    assert entry.state is OrderState.REVOKING
+    with pytest.raises(InDoubtError, match="was not asked"):
+        lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT)
+    again = lifecycle.revoke(platform, journal, entry, REVOCATION, at=AT + SETTLING)
+    assert (again.entry.state, again.already) == (OrderState.REVOKED, False)
+    with pytest.raises(ConfigError):  # nothing is in doubt any more
+        lifecycle.revoke(platform, journal, again.entry, REVOCATION, at=AT + 2 * SETTLING)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ws_contract import envelope, fault, product_xml, reply, soap_body
@@ -17,6 +19,7 @@ from igcsante.errors import (
 )
 from igcsante.secret import Secret
 from igcsante.ws.client import ZeepPlatform
+from igcsante.ws.contract.completion import UNCOUNTED, completed
 from igcsante.ws.contract.mapping import contract_file
 from igcsante.ws.listing import every_product
 from igcsante.ws.model import ProductPage, ProductSearch, Revocation
@@ -189,20 +192,53 @@ def test_without_any_question_for_products_the_mapping_is_named(without):
 class Pages:
     """A server that gives ``size`` products a page, whatever is asked for."""
 
-    def __init__(self, size: int, total: int, told: int | None = None) -> None:
-        self.size, self.products, self.asked = size, list(range(total)), 0
+    def __init__(
+        self, size: int, total: int, told: int | None = None, last: int | None = None
+    ) -> None:
+        self.size, self.asked, self.last = size, 0, last
+        self.products = [SimpleNamespace(product_id=f"P-{number}") for number in range(total)]
         self.told = total if told is None else told
 
     def search_products(self, search: ProductSearch) -> ProductPage:
+        """Of the pages after ``last`` none is given, but that one again."""
         self.asked += 1
-        start = (search.page - 1) * self.size
-        return ProductPage(tuple(self.products[start : start + self.size]), self.told)
+        start = (min(search.page, self.last or search.page) - 1) * self.size
+        page = ProductPage(tuple(self.products[start : start + self.size]), self.told)
+        return completed(search, page)
 
 
-@pytest.mark.parametrize("size", [7, MAX_PAGE_SIZE, 1000])
-def test_every_product_is_listed_whatever_the_size_of_a_page(size):
+@pytest.mark.parametrize("size", [7, 50, MAX_PAGE_SIZE, 1000])
+def test_every_product_is_listed_whatever_the_size_of_a_page_and_no_page_more(size):
     pages = Pages(size, 250)
     assert list(every_product(pages)) == pages.products
+    assert pages.asked == ceil(250 / size)
+
+
+@pytest.mark.parametrize("told", [UNCOUNTED, 0, 3])
+@pytest.mark.parametrize("size", [7, 50, MAX_PAGE_SIZE, 1000])
+@pytest.mark.parametrize("clamped", [False, True])
+def test_a_total_that_is_not_told_or_too_low_ends_no_list(size, told, clamped):
+    pages = Pages(size, 250, told, ceil(250 / size) if clamped else None)
+    assert list(every_product(pages)) == pages.products
+    assert pages.asked == ceil(250 / size) + 1, "until a page brings nothing new"
+
+
+def test_a_list_that_grows_meanwhile_is_listed_to_its_end():
+    pages = Pages(100, 250)
+    found = every_product(pages)
+    first = [next(found) for _ in range(100)]
+    new = SimpleNamespace(product_id="new")  # it comes first and pushes the others on
+    pages.products.insert(0, new)
+    pages.told += 1
+    assert {p.product_id for p in (*first, *found, new)} == {p.product_id for p in pages.products}
+
+
+@pytest.mark.parametrize(("last", "seen"), [(1, 100), (2, 200)])
+def test_a_page_that_comes_again_before_the_total_is_no_whole_list(last, seen):
+    pages = Pages(100, 250, last=last)
+    with pytest.raises(ContractError, match=f"tells of 250 products, .* the same {seen}"):
+        list(every_product(pages))
+    assert pages.asked == last + 1
 
 
 def test_a_list_without_end_is_given_up():

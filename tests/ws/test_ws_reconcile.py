@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fake_platform import FakePlatform
 
 from igcsante.errors import (
+    ContractError,
     NetworkError,
     PlatformRefusedError,
     StorageError,
@@ -19,7 +20,15 @@ from igcsante.errors import (
 )
 from igcsante.identifiers import StructureId
 from igcsante.secret import Secret
-from igcsante.ws.model import Offre, ProductRequest, ProductState, Structure, Usage
+from igcsante.ws.contract.completion import UNCOUNTED, completed
+from igcsante.ws.model import (
+    Offre,
+    ProductPage,
+    ProductRequest,
+    ProductState,
+    Structure,
+    Usage,
+)
 from igcsante.ws.orders import enrolment, lifecycle, reconcile, renewal
 from igcsante.ws.orders.doubts import InDoubtError
 from igcsante.ws.orders.journal import Journal, OrderState, check_platform
@@ -103,6 +112,28 @@ def test_an_order_that_is_not_there_is_given_time_before_it_has_failed(platform,
     for at, state in ((AT, OrderState.UNKNOWN), (LATER, OrderState.FAILED)):
         ((_, after, _),) = synchronise(platform, journal, [entry], at=at)
         assert after.state is state
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_order_on_a_later_page_than_is_told_has_not_failed(
+    platform, journal, monkeypatch, ignored
+):
+    entry = in_doubt(platform, journal)
+    for number in range(2):
+        place(platform, journal, f"S{number}")
+
+    def one_a_page(search):
+        """The newest first; no total, or one that no page leads to."""
+        newest = platform.products[::-1][0 if ignored else search.page - 1 :][:1]
+        page = ProductPage(tuple(newest), 3 if ignored else UNCOUNTED)
+        return completed(search, page)
+
+    monkeypatch.setattr(platform, "search_products", one_a_page)
+    ((_, after, trouble),) = synchronise(platform, journal, [entry], at=LATER)
+    if ignored:
+        assert (after, type(trouble)) == (entry, ContractError)
+    else:
+        assert (after.state, after.product_id) == (OrderState.ORDERED, "P-1")
 
 
 def test_a_question_that_is_not_answered_in_time_ends_the_waiting_with_the_order_s_state(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 from fake_platform import FakePlatform
@@ -140,3 +141,40 @@ def test_many_orders_are_not_asked_for_one_by_one_without_a_platform(platform, j
     platform.unlisted = NetworkError("unreachable")
     with pytest.raises(NetworkError):
         next(synchronise(platform, journal, entries, at=AT))
+
+
+def failed(journal, entries):
+    """Orders that failed since the platform didn't show them, and may have arrived since."""
+    until = AT.isoformat()
+    return [journal.update(e, at=AT, state=OrderState.FAILED, doubt_until=until) for e in entries]
+
+
+@pytest.mark.parametrize("error", ITS_OWN[2:], ids=lambda error: type(error).__name__)
+def test_a_list_that_is_refused_is_told_of_the_order_that_was_to_be_looked_for_in_it(
+    platform, journal, error
+):
+    *entries, last = placed(platform, journal, 3)
+    (late,) = failed(journal, [last])
+    platform.unlisted = error
+    told = list(synchronise(platform, journal, entries, at=AT, late=[late]))
+    assert [after.state for _, after, _ in told[:-1]] == [OrderState.ORDERED] * 2
+    assert told[-1] == (late, late, error)
+
+
+def test_orders_that_may_have_arrived_late_share_one_list_also_when_it_fails(
+    platform, journal, monkeypatch
+):
+    late = failed(journal, placed(platform, journal, 3))
+    platform.unlisted = PlatformUnavailableError("T01")
+    asked = Mock(side_effect=platform.search_products)
+    monkeypatch.setattr(platform, "search_products", asked)
+    told = list(synchronise(platform, journal, [], at=AT, late=late))
+    assert told == [(entry, entry, platform.unlisted) for entry in late]
+    assert asked.call_count == 1
+
+
+def test_a_card_that_is_turned_away_at_the_list_ends_it(platform, journal):
+    late = failed(journal, placed(platform, journal, 1))
+    platform.unlisted = CardTurnedAwayError("HTTP 403")
+    with pytest.raises(CardTurnedAwayError):
+        next(synchronise(platform, journal, [], at=AT, late=late))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -400,3 +401,69 @@ def test_a_key_that_an_order_has_no_more_is_still_named(platform, journal, tmp_p
         assert entry.key_path == ""
     elif other == "size":
         assert read_key(Path(entry.key_path)).key_size == 3072
+
+
+# -- what was given up, then sent again ------------------------------------------------------
+
+
+def test_a_refusal_of_the_second_attempt_does_not_forget_the_first(platform, journal):
+    refresh(platform, journal, lost(platform, journal), at=END)
+    again = AT + HOUR
+    goes_wrong(platform, PlatformRefusedError("no"), lambda: place(platform, journal, at=again))
+    entry = journal.find(CHOSEN)
+    assert (entry.state, entry.last_error) == (OrderState.FAILED, "no")
+    show(platform, AT + SECOND)
+    late = failed_lately(journal, "", at=AT + HOUR)
+    ((_, after, trouble),) = synchronise(platform, journal, (), at=AT + HOUR, late=late)
+    assert (after.product_id, trouble) == ("P-1", None)
+
+
+@pytest.mark.parametrize("ends", ["ordered", "lost"])
+def test_a_renewal_that_was_given_up_is_sent_again_with_its_own_key(
+    platform, journal, active, tmp_path, ends
+):
+    goes_wrong(platform, LOST, lambda: renew(platform, journal, tmp_path))
+    first = refresh(platform, journal, journal.list()[0], at=END)
+    key = Path(first.key_path).read_bytes()
+    again = AT + HOUR
+    if ends == "lost":
+        goes_wrong(platform, LOST, lambda: renew(platform, journal, tmp_path, at=again))
+        renewed_by_somebody(platform, AT + SECOND)  # the first request, late
+    entry = renew(platform, journal, tmp_path, at=again)
+    assert (entry.id, entry.product_id, entry.key_path) == (first.id, "P-2", first.key_path)
+    assert [Path(first.key_path).read_bytes()] == [
+        path.read_bytes() for path in tmp_path.glob("*.key.pem")
+    ]
+    assert Path(first.key_path).read_bytes() == key
+    assert len(journal.renewals("P-1")) == 1
+
+
+def test_the_key_of_an_attempt_outlives_another_one_of_the_same_reference(
+    platform, journal, tmp_path
+):
+    wanted = {**WANTED, "client_reference": OWN}
+    goes_wrong(
+        platform,
+        LOST,
+        lambda: submit(prepare(tmp_path, **wanted), platform, journal, at=AT),
+    )
+    first = refresh(platform, journal, journal.find(OWN), at=END)
+    csr = NewKey().order_key("svc").csr
+    other = prepare(tmp_path, GivenRequest(csr), **wanted)
+    goes_wrong(
+        platform,
+        PlatformRefusedError("no"),
+        lambda: submit(other, platform, journal, at=AT + HOUR),
+    )
+    assert Path(first.key_path).is_file()
+    assert journal.find(OWN).key_path == first.key_path
+    assert [path.name for path in tmp_path.glob("*.csr")] == []
+
+
+def test_an_order_of_a_journal_without_steps_is_for_a_person_to_tell(platform, journal):
+    entry = lost(platform, journal)
+    show(platform, AT)
+    with sqlite3.connect(journal.path) as database:
+        database.execute("DELETE FROM steps")
+    with pytest.raises(ContestedError):
+        refresh(platform, journal, entry, at=AT)

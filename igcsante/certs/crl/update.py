@@ -41,8 +41,8 @@ from .store import CrlStore, StoredCrl
 
 LIST_SECONDS = 300.0
 _BRING = tr(
-    "a certificate that it issued names the address: igc crl update FILE, which is remembered; "
-    "or bring the list: igc crl index FILE"
+    "a certificate that such an authority issued names the address: igc crl update FILE, which "
+    "is remembered; or bring the list: igc crl index FILE"
 )
 
 

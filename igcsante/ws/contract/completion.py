@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...errors import ContractError, IgcError
 from ...messages import tr
+from ..listing import Uncounted
 from ..model import ProductPage, ProductSearch, Withdrawal, WithdrawnProduct
 
 UNCOUNTED = -1
@@ -37,7 +38,7 @@ def completed(request: Any, answer: Any) -> Any:
 def _counted(search: ProductSearch, page: ProductPage) -> ProductPage:
     """A full page may be followed by another: one more is then counted than were seen."""
     seen = (search.page - 1) * search.page_size + len(page.products)
-    return replace(page, total=seen + (len(page.products) >= search.page_size))
+    return replace(page, total=Uncounted(seen + (len(page.products) >= search.page_size)))
 
 
 def _opened(withdrawal: Withdrawal, product: WithdrawnProduct) -> WithdrawnProduct:

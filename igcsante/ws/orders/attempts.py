@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from ..model import Product
 from ..outcome import SETTLING
@@ -55,8 +56,8 @@ def times_sent(journal: Journal, entry: Entry) -> int:
 
 def windows(steps: Sequence[Step], longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
     """From when till when the platform may have noted each attempt that it may have served."""
-    for step, after in zip(steps, (*steps[1:], None), strict=True):
-        if step.state is not OrderState.SENT:
+    for step, after in pairwise((*steps, None)):
+        if step is None or step.state is not OrderState.SENT:
             continue
         end = step.at + longest + SETTLING
         if after is not None and after.state is OrderState.UNKNOWN:

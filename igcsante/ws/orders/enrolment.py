@@ -31,7 +31,7 @@ from .attempts import is_chosen, may_arrive_late, times_sent
 from .delivered import CSR_SUFFIX, keeper_of
 from .doubts import InDoubtError
 from .entries import UNSETTLED
-from .file_names import stem_of
+from .file_names import another_stem, stem_of
 from .journal import Entry, Journal, OrderState, is_of
 from .lifecycle import place_order, record_order, wanted_of, withdraw
 from .order_key import KeyPlace, KeySource, NewKey, OrderKey
@@ -191,6 +191,8 @@ def submit(
         )
         sent, written_here = times_sent(journal, entry), before is None
         earlier = _with_key_of(before, enrolment, key_passphrase)
+        if before is not None and _is_named(enrolment, before):
+            enrolment = replace(enrolment, stem=another_stem(enrolment.stem))
         request = (earlier or enrolment).request
         try:
             kept = earlier.where() if earlier else enrolment.keep(key_passphrase)
@@ -215,18 +217,28 @@ def _with_key_of(
 
     None when that key has another size, or is kept under another passphrase.
     """
-    if before is None or enrolment.key is None or not before.key_path:
+    key = before and key_of(before, enrolment.key, passphrase)
+    if not before or not key:
+        return None
+    request, base = enrolment.request, Path(before.file_base)
+    csr = csr_pem(build_csr(key, request.label[:MAX_COMMON_NAME], dns_names=request.fqdns))
+    request = replace(request, csr=csr)
+    return replace(enrolment, request=request, key=key, directory=base.parent, stem=base.name)
+
+
+def key_of(
+    before: Entry, wanted: rsa.RSAPrivateKey | None, passphrase: Secret | None
+) -> rsa.RSAPrivateKey | None:
+    """The key of an earlier attempt, to be sent instead of the one that was made for this one.
+
+    None when none was made, or that key isn't there, has another size or another passphrase.
+    """
+    if wanted is None or not before.key_path:
         return None
     with contextlib.suppress(IgcError):
         key = read_key(Path(before.key_path), passphrase)
-        if key.key_size == enrolment.key.key_size:
-            request, base = enrolment.request, Path(before.file_base)
-            name = request.label[:MAX_COMMON_NAME]
-            csr = csr_pem(build_csr(key, name, dns_names=request.fqdns))
-            request = replace(request, csr=csr)
-            return replace(
-                enrolment, request=request, key=key, directory=base.parent, stem=base.name
-            )
+        if key.key_size == wanted.key_size:
+            return key
     return None
 
 

@@ -12,6 +12,11 @@ def stem_of(label: str, reference: str) -> str:
     return f"{_plain(label)}-{_short(reference)}"
 
 
+def another_stem(stem: str) -> str:
+    """One that no attempt before it has."""
+    return f"{stem}-{secrets.token_hex(4)}"
+
+
 def _plain(label: str) -> str:
     """A label as a file name that any system takes."""
     ascii_text = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from ...errors import (
+    ConfigError,
     ContractError,
     IgcError,
     PlatformRefusedError,
@@ -115,7 +116,7 @@ def _place(
     watch = Stopwatch(at)
     with journal.hold(entry), doubt_told(journal, entry):
         entry = journal.get(str(entry.id))
-        late = may_arrive_late(entry) and platform.keeps_references
+        late = may_arrive_late(entry) and bool(entry.renews or platform.keeps_references)
         if entry.state.in_doubt or late:
             entry = refresh(platform, journal, entry, at=watch.now())
         if entry.state.in_doubt:
@@ -169,7 +170,8 @@ def _not_answered(
     """The order, when it turns out to be there all the same. Raises ``error``, or what tells more.
 
     One that is there already, and had been sent before, was made with the key of that time,
-    which the entry names again, as it does when nothing came of it. Nobody removes a key here.
+    which the entry names again, as it does when nothing came of it. A refusal tells of this
+    attempt only: one before it may still arrive. Nobody removes a key here.
     """
     first = is_first(journal, sent, platform.longest_attempt)
     end, told = end_of(error, first=first), {"last_error": error.message}
@@ -180,7 +182,8 @@ def _not_answered(
             made := made_by_now(platform, journal, sent, at)
         ):
             return made
-        state = OrderState.REFUSED if end is End.REFUSED else OrderState.FAILED
+        refused = end is End.REFUSED and not may_arrive_late(before)
+        state = OrderState.REFUSED if refused else OrderState.FAILED
         told["doubt_until"] = before.doubt_until
         journal.update(sent, at=at, state=state, **told)
         raise error
@@ -291,7 +294,8 @@ def revoke(
     """Revoke the product of an entry: it is final.
 
     When a revocation was sent before, the platform is asked first: if that one was carried
-    out, its time is given and nothing is sent again.
+    out, its time is given and nothing is sent again. By a contract that lacks this question it
+    is sent again once the doubt may end; InDoubtError until then.
 
     Raises what the platform raises; the entry then says what it said before (nothing was
     revoked) or REVOKING (in doubt).
@@ -299,7 +303,7 @@ def revoke(
     watch = Stopwatch(at)
     with journal.hold(entry), doubt_told(journal, entry):
         if entry.state in (OrderState.REVOKING, OrderState.REVOKED):
-            revoked_at = platform.get_product(entry.product_id).revoked_at
+            revoked_at = _revoked_before(platform, entry, watch.now())
             if revoked_at is not None:
                 done = journal.update(entry, at=at, state=OrderState.REVOKED, last_error="")
                 return Revoked(done, revoked_at, already=True)
@@ -323,6 +327,18 @@ def revoke(
             advice=tr("nothing more is to be done, but to make room for the journal"),
         ) from None
     return Revoked(done, receipt.revoked_at, already=False)
+
+
+def _revoked_before(platform: Platform, entry: Entry, at: datetime) -> datetime | None:
+    """When the platform revoked its product, None when it did not or can't be asked."""
+    try:
+        return platform.get_product(entry.product_id).revoked_at
+    except ConfigError:
+        if not entry.state.in_doubt:
+            raise
+        if not entry.settled(at):
+            raise InDoubtError(entry, at, asked=False) from None
+        return None
 
 
 def _why(error: BaseException) -> str:

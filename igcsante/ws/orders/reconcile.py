@@ -262,19 +262,22 @@ def synchronise(
     One that another command is at work on stays as it is. Few are asked for one by one; for
     more, all products are listed once, and what changed in the journal meanwhile is asked for.
     Orders that failed and may have arrived ``late`` are only looked for among those products,
-    and given only when one is there.
+    and given only when one is there, or with why they could not be listed.
     ``at`` is a time before anything is asked. Raises what ends all of it: a card that is turned
     away, and no network or no answer for two orders in a row, since one of them may be to blame.
     """
     products = _by_name(platform) if len(entries) > FEW else None
     silent = False
+    unlisted: IgcError | None = None
     for number, entry in enumerate((*entries, *late)):
         is_late = number >= len(entries)
-        if is_late and products is None:
-            products = _by_name(platform) or {}
         after = entry
         trouble: IgcError | None = None
         try:
+            if is_late and products is None:
+                products, unlisted = _by_name_or_why(platform)
+            if is_late and unlisted is not None:
+                raise unlisted
             with journal.hold(entry):
                 after = journal.get(str(entry.id))
                 listed = _listed(products, journal, entry) if after == entry else None
@@ -347,6 +350,16 @@ def _by_name(platform: Platform) -> dict[str, Product] | None:
     except (ConfigError, ContractError):  # one that can't be read hides all of its page
         return None
     return found
+
+
+def _by_name_or_why(platform: Platform) -> tuple[dict[str, Product], IgcError | None]:
+    """As :func:`_by_name`; none, and why, when the platform does not answer that."""
+    try:
+        return _by_name(platform) or {}, None
+    except CardTurnedAwayError:
+        raise
+    except (PlatformError, NetworkError, TimeoutExceededError) as error:
+        return {}, error
 
 
 def _listed(products: dict[str, Product] | None, journal: Journal, entry: Entry) -> Product | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ...certs.requests import build_csr, csr_pem
 from ...errors import UsageError
 from ...messages import tr
 from ...secret import Secret
@@ -18,8 +19,9 @@ from ..outcome import Stopwatch
 from ..platform import Platform
 from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
+from .attempts import may_arrive_late
 from .doubts import InDoubtError
-from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key
+from .enrolment import abandon, discard_key, keep_key, key_of, note_unsent, place_of_key
 from .file_names import stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
@@ -90,7 +92,8 @@ def renew(
 ) -> Entry:
     """Order the successor of a product; its key, by default one made here, goes to ``directory``.
 
-    A renewal that this machine has begun is brought up to date and given instead. Raises
+    A renewal that this machine has begun is brought up to date and given instead; one that was
+    given up, though it may still arrive, is sent again with its own key. Raises
     InDoubtError while nobody can tell what became of one, UsageError when the product can't be
     renewed (nothing was sent), StorageError when the key can't be kept, and as
     :func:`igcsante.ws.orders.lifecycle.place_renewal`.
@@ -108,6 +111,11 @@ def renew(
         _tidy(journal, product.product_id, where, at)
         key = (source or NewKey()).order_key(product.label[:MAX_COMMON_NAME])
         now = watch.now()
+        for late in filter(may_arrive_late, journal.renewals(product.product_id, where)):
+            if earlier := key_of(late, key.private_key, key_passphrase):
+                csr = csr_pem(build_csr(earlier, product.label[:MAX_COMMON_NAME]))
+                renewal = Renewal(product.product_id, csr=csr)
+                return place_renewal(platform, journal, late, renewal, at=now)
         return _order(product, platform, journal, directory, key, key_passphrase, now, about)
 
 
