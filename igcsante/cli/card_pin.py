@@ -9,7 +9,7 @@ import click
 from ..messages import tr
 from . import ask
 from .command import group
-from .inserted import inserted_card, verify_pin
+from .inserted import inserted_card, say_tries, verify_pin
 from .output import Settings, card_options, emit, say, say_pairs, talk
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def pin_change(
       igc card pin change
     """
     with inserted_card(settings) as card:
-        _say_tries(card.pin_status(), "PIN")
+        say_tries(card.pin_status(), "PIN")
         card.check_pin_policy(use_last_try=use_last_try)
         ask.agreement(yes, tr("Change the PIN of the card {serial}?", serial=card.serial), "--yes")
         keypad = not (pin_source or new_pin_source) and card.keypad_for("change")
@@ -158,7 +158,7 @@ def pin_unblock(
         card.check_pin_policy(use_last_try=use_last_try, puk=True)
         puk_status = card.puk_status()
         if puk_status:
-            _say_tries(puk_status, "PUK")
+            say_tries(puk_status, "PUK")
         ask.agreement(
             yes,
             tr("Set a new PIN on the card {serial} with its PUK?", serial=card.serial),
@@ -171,18 +171,6 @@ def pin_unblock(
         )
         card.unblock_pin(puk, new, use_last_try=use_last_try)
     _done(settings, "unblocked", tr("The PIN is changed, and has all its tries."))
-
-
-def _say_tries(status: PinStatus, name: str) -> None:
-    if status.tries_left < status.max_tries:
-        talk(
-            tr(
-                "Careful: {tries_left} of {max_tries} {name} tries left.",
-                tries_left=status.tries_left,
-                max_tries=status.max_tries,
-                name=name,
-            )
-        )
 
 
 def _done(settings: Settings, action: str, text: str) -> None:

@@ -111,13 +111,9 @@ def _contract(settings: Settings, profile: Profile, endpoint: str) -> WsdlContra
     mapping = mapping_for(endpoint, wsdl, path)
     if not wsdl and not path:
         return None
-    from ..ws.contract.conformity import Level, findings_of
-    from ..ws.contract.wsdl import WsdlContract
+    from ..ws.contract.conformity import checked
 
-    contract = WsdlContract(mapping, wsdl)
-    for name in contract.mapping.operations:
-        contract.operation(name)
-    wrong = [found for found in findings_of(contract) if found.level is Level.ERROR]
+    contract, wrong = checked(mapping, wsdl)
     if wrong:
         talk(
             plural(

@@ -17,6 +17,7 @@ from .output import Settings, talk
 
 if TYPE_CHECKING:
     from ..card.cache import CardCache
+    from ..card.generation import PinStatus
     from ..card.monitor import Exchange, Monitor
     from ..card.session import CpsCard
 
@@ -111,12 +112,17 @@ def pin_verified(card: CpsCard, source: str | None, *, use_last_try: bool) -> It
 def _check_tries(card: CpsCard, *, use_last_try: bool) -> None:
     status = card.pin_status()
     card.check_pin_policy(use_last_try=use_last_try)
+    say_tries(status, "PIN")
+
+
+def say_tries(status: PinStatus, name: str) -> None:
+    """Warn when some of the tries of PIN or PUK are spent."""
     if status.tries_left < status.max_tries:
         talk(
             tr(
                 "Careful: {tries_left} of {max_tries} {name} tries left.",
                 tries_left=status.tries_left,
                 max_tries=status.max_tries,
-                name="PIN",
+                name=name,
             )
         )

@@ -24,12 +24,9 @@ from .finding import Finding, note, ok, problem, skipped, warning
 from .masking import MASK, Masked, foreign, host, place, told
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography import x509
 
     from ..config import Profile
-    from ..ws.contract.mapping import ContractMapping
 
 _SECONDS = 4.0
 _CERTIFICATE_REQUEST = 13
@@ -77,10 +74,12 @@ def _absent(profile: Profile) -> list[Finding]:
 def _contract(profile: Profile) -> list[Finding]:
     """What stands against talking as WSDL and mapping say: commands look at the same."""
     from ..ws.contract.choice import mapping_for
+    from ..ws.contract.conformity import checked
 
     try:
         mapping = mapping_for(profile.platform or "", profile.wsdl, profile.mapping)
-        wrong = _disagreements(mapping, profile.wsdl) if profile.wsdl or profile.mapping else 0
+        named = profile.wsdl or profile.mapping
+        wrong = len(checked(mapping, profile.wsdl)[1]) if named else 0
     except IgcError as error:
         return [
             problem(
@@ -101,16 +100,6 @@ def _contract(profile: Profile) -> list[Finding]:
             tr("see: igc ws check-mapping"),
         )
     ]
-
-
-def _disagreements(mapping: ContractMapping, wsdl: Path | None) -> int:
-    from ..ws.contract.conformity import Level, findings_of
-    from ..ws.contract.wsdl import WsdlContract
-
-    contract = WsdlContract(mapping, wsdl)
-    for name in mapping.operations:
-        contract.operation(name)
-    return sum(found.level is Level.ERROR for found in findings_of(contract))
 
 
 def _host(url: str) -> str:

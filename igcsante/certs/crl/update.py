@@ -187,16 +187,14 @@ class CrlUpdater:
         """Fetch a list if it is due at ``at``. The error of a failure is in the result."""
         if not published.urls:
             return self._brought(published, at)
-        failure: Update | None = None
+        failures: list[Update] = []
         for url in published.urls:
             try:
                 with self._notes.locked(url) as note:
                     return self._update(published, url, note, at, force=force)
             except IgcError as error:
-                held = self._held(url)
-                failure = failure or Update(published, Outcome.FAILED, held, error)
-        assert failure is not None  # noqa: S101
-        return failure
+                failures.append(Update(published, Outcome.FAILED, self._held(url), error))
+        return failures[0]
 
     def _brought(self, published: Published, at: datetime) -> Update:
         """Of a list without address, what was kept otherwise, which must be in force."""

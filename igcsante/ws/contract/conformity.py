@@ -57,6 +57,17 @@ def check_mapping(wsdl: Path | None = None, mapping: Path | None = None) -> tupl
     return findings_of(WsdlContract(load_mapping(mapping), wsdl))
 
 
+def checked(mapping: ContractMapping, wsdl: Path | None) -> tuple[WsdlContract, list[Finding]]:
+    """The contract that both make, and its errors.
+
+    Raises ConfigError for a WSDL that is none, or that lacks an operation of the mapping.
+    """
+    contract = WsdlContract(mapping, wsdl)
+    for name in mapping.operations:
+        contract.operation(name)
+    return contract, [found for found in findings_of(contract) if found.level is Level.ERROR]
+
+
 def findings_of(contract: WsdlContract) -> tuple[Finding, ...]:
     """The same of a mapping file and WSDL that are loaded."""
     return tuple(_Check(contract).findings())

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ...certs.requests import build_csr, csr_pem, read_key
+from ...certs.requests import read_key
 from ...errors import (
     IgcError,
     PlatformRefusedError,
@@ -33,7 +33,7 @@ from .fingerprint import same_platform
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_order, wanted_of
 from .locks import AtWorkError
-from .order_key import NewKey
+from .order_key import NewKey, OwnKey
 from .reconcile import refresh
 from .restore import bring_home, check_within_reach, restorable
 
@@ -181,7 +181,7 @@ class Run:
         request = draft(job.directory, **fields)
         key = read_key(Path(before.key_path), self.key_passphrase)
         name = request.label[:MAX_COMMON_NAME]
-        return replace(request, csr=csr_pem(build_csr(key, name, dns_names=request.fqdns)))
+        return replace(request, csr=OwnKey(key).order_key(name, request.fqdns).csr)
 
     def _delivered(self, entry: Entry) -> Issued | None:
         if self.delivery is None or entry.certificate_path:

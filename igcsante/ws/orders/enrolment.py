@@ -18,7 +18,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ...certs.export import KEY_SUFFIX, write_key
-from ...certs.requests import build_csr, csr_pem, read_key
 from ...errors import ConfigError, IgcError, UsageError
 from ...files import write_atomic
 from ...messages import tr
@@ -34,7 +33,7 @@ from .entries import UNSETTLED
 from .file_names import another_stem, stem_of
 from .journal import Entry, Journal, OrderState, is_of
 from .lifecycle import place_order, record_order, wanted_of, withdraw
-from .order_key import KeyPlace, KeySource, NewKey, OrderKey
+from .order_key import KeyPlace, KeySource, NewKey, OrderKey, OwnKey, key_of
 from .reconcile import check_same, refresh
 
 _NEW_KEY = NewKey()
@@ -221,25 +220,9 @@ def _with_key_of(
     if not before or not key:
         return None
     request, base = enrolment.request, Path(before.file_base)
-    csr = csr_pem(build_csr(key, request.label[:MAX_COMMON_NAME], dns_names=request.fqdns))
+    csr = OwnKey(key).order_key(request.label[:MAX_COMMON_NAME], request.fqdns).csr
     request = replace(request, csr=csr)
     return replace(enrolment, request=request, key=key, directory=base.parent, stem=base.name)
-
-
-def key_of(
-    before: Entry, wanted: rsa.RSAPrivateKey | None, passphrase: Secret | None
-) -> rsa.RSAPrivateKey | None:
-    """The key of an earlier attempt, to be sent instead of the one that was made for this one.
-
-    None when none was made, or that key isn't there, has another size or another passphrase.
-    """
-    if wanted is None or not before.key_path:
-        return None
-    with contextlib.suppress(IgcError):
-        key = read_key(Path(before.key_path), passphrase)
-        if key.key_size == wanted.key_size:
-            return key
-    return None
 
 
 def _is_named(enrolment: Enrolment, entry: Entry) -> bool:

@@ -6,17 +6,21 @@ password, under which it makes the key itself and delivers it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ...certs.requests import build_csr, csr_pem, new_key, read_csr
+from ...certs.requests import build_csr, csr_pem, new_key, read_csr, read_key
+from ...errors import IgcError
 from ...messages import tr
 from ...secret import Secret
 from ..rules import check_secret
+from .entries import Entry
 
 
 class KeyPlace(StrEnum):
@@ -49,6 +53,17 @@ class KeySource(Protocol):
 
 
 @dataclass(frozen=True)
+class OwnKey:
+    """A key that was made here, such as that of an attempt before."""
+
+    key: rsa.RSAPrivateKey = field(repr=False)
+
+    def order_key(self, common_name: str, dns_names: Sequence[str] = ()) -> OrderKey:
+        csr = build_csr(self.key, common_name, dns_names=dns_names)
+        return OrderKey(KeyPlace.HERE, csr_pem(csr), private_key=self.key)
+
+
+@dataclass(frozen=True)
 class NewKey:
     """A key made here, of 2048, 3072 or 4096 bits."""
 
@@ -56,9 +71,7 @@ class NewKey:
 
     def order_key(self, common_name: str, dns_names: Sequence[str] = ()) -> OrderKey:
         """Raises UsageError for another size."""
-        key = new_key(self.bits)
-        csr = build_csr(key, common_name, dns_names=dns_names)
-        return OrderKey(KeyPlace.HERE, csr_pem(csr), private_key=key)
+        return OwnKey(new_key(self.bits)).order_key(common_name, dns_names)
 
 
 @dataclass(frozen=True)
@@ -99,3 +112,19 @@ class PlatformKey:
         """Raises UsageError for a password that can't be sent."""
         check_secret("key_password", self.password)
         return OrderKey(KeyPlace.PLATFORM, password=self.password)
+
+
+def key_of(
+    before: Entry, wanted: rsa.RSAPrivateKey | None, passphrase: Secret | None
+) -> rsa.RSAPrivateKey | None:
+    """The key of an earlier attempt, to be sent instead of the one that was made for this one.
+
+    None when none was made, or that key isn't there, has another size or another passphrase.
+    """
+    if wanted is None or not before.key_path:
+        return None
+    with contextlib.suppress(IgcError):
+        key = read_key(Path(before.key_path), passphrase)
+        if key.key_size == wanted.key_size:
+            return key
+    return None

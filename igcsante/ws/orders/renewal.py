@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ...certs.requests import build_csr, csr_pem
 from ...errors import UsageError
 from ...messages import tr
 from ...secret import Secret
@@ -21,11 +20,11 @@ from ..rules import MAX_COMMON_NAME
 from ..vocabulary import ProductState
 from .attempts import may_arrive_late
 from .doubts import InDoubtError
-from .enrolment import abandon, discard_key, keep_key, key_of, note_unsent, place_of_key
+from .enrolment import abandon, discard_key, keep_key, note_unsent, place_of_key
 from .file_names import stem_of
 from .journal import Entry, Journal, OrderState
 from .lifecycle import place_renewal
-from .order_key import KeySource, NewKey, OrderKey
+from .order_key import KeySource, NewKey, OrderKey, OwnKey, key_of
 from .park import NOTICE_DAYS
 from .reconcile import refresh
 
@@ -113,7 +112,7 @@ def renew(
         now = watch.now()
         for late in filter(may_arrive_late, journal.renewals(product.product_id, where)):
             if earlier := key_of(late, key.private_key, key_passphrase):
-                csr = csr_pem(build_csr(earlier, product.label[:MAX_COMMON_NAME]))
+                csr = OwnKey(earlier).order_key(product.label[:MAX_COMMON_NAME]).csr
                 renewal = Renewal(product.product_id, csr=csr)
                 return place_renewal(platform, journal, late, renewal, at=now)
         return _order(product, platform, journal, directory, key, key_passphrase, now, about)
